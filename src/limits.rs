@@ -1,0 +1,302 @@
+//! Pure. Every bound of the server, with its unit and the reason for the number.
+//!
+//! A loop, queue, cache, size or time that has no limit here is a defect. Each has a test that reaches it.
+
+/// Longest message read, in bytes. RFC 4475's longest request is 3.5 kB; real INVITEs with
+/// Identity headers and SDP reach 6 kB. A UDP read uses a buffer one byte longer, so that a
+/// truncated datagram is seen and not mistaken for a legal one.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Header lines in one message. A carrier's INVITE has 20 to 40, RFC 4475's `longreq` 62.
+pub const HEADERS_MAX: usize = 128;
+
+/// Via values in one message, counted over all lines: Max-Forwards starts at 70 (RFC 3261 §8.1.1.6).
+pub const VIAS_MAX: usize = 70;
+
+/// Room for one answer, in bytes. The Vias, From, To, Call-ID and CSeq of a request are echoed, so
+/// this is the longest request, plus the longest head, Contact list and body of our own.
+pub const ANSWER_BYTES_ROOM: usize = MESSAGE_BYTES_MAX + 16 * 1024;
+
+/// Default budget of an answer on UDP, in bytes. RFC 3261 §18.1.1 keeps requests under the path MTU
+/// by this figure; an answer cannot change to TCP, so ours drops its last Contacts instead.
+pub const ANSWER_BYTES_DEFAULT: usize = 1300;
+
+/// Contacts in one answer: what the peers that read our answers can hold (Kamailio, OpenSIPS, ClearIP: 12).
+pub const CONTACTS_MAX: usize = 12;
+
+/// Length of one rendered URI, in bytes, templates and percent-encoding included.
+pub const URI_BYTES_MAX: usize = 1024;
+
+/// Length of one rendered extra header value, in bytes. A PASSporT with its parameters is about 1 kB.
+pub const HEADER_VALUE_BYTES_MAX: usize = 2048;
+
+/// Extra headers a route may put on its answer.
+pub const ANSWER_HEADERS_MAX: usize = 16;
+
+/// Memory for the rendered values of one decision, in bytes: variables, Contacts, headers.
+pub const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest number or user part that is matched, in bytes. E.164 has 15 digits; routing numbers with
+/// prefixes reach 32. A longer one matches nothing.
+pub const NUMBER_BYTES_MAX: usize = 64;
+
+/// Jumps between route lists in one decision. The loader rejects cycles; this holds if it errs.
+pub const JUMPS_MAX: usize = 16;
+
+/// Routes examined in one decision, over all lists, before the default refusal is given.
+pub const ROUTES_EXAMINED_MAX: usize = 200_000;
+
+/// Route files in one directory.
+pub const ROUTE_FILES_MAX: usize = 256;
+
+/// Size of one route file, in bytes. Numbers belong in tables, not in YAML.
+pub const ROUTE_FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// YAML nodes in one route file, after aliases are expanded: what stops an alias bomb.
+pub const YAML_NODES_MAX: usize = 1_000_000;
+
+/// Nesting of conditions (`not`, `any`, `all`) and of YAML.
+pub const NESTING_MAX: usize = 32;
+
+/// Routes in one table, over all files and lists.
+pub const ROUTES_MAX: usize = 100_000;
+
+/// Gateways in one table.
+pub const GATEWAYS_MAX: usize = 20_000;
+
+/// Members of one group, and targets of one answer before caps.
+pub const GROUP_MEMBERS_MAX: usize = 256;
+
+/// Number tables in one route table.
+pub const TABLES_MAX: usize = 64;
+
+/// Size of one CSV file, in bytes. Carrier-size tables have their own format.
+pub const TABLE_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// Columns of one number table.
+pub const TABLE_COLUMNS_MAX: usize = 32;
+
+/// Rows of a prefix table that share one prefix (carriers in a rate deck).
+pub const ROWS_PER_PREFIX_MAX: usize = 256;
+
+/// Messages a rejected reload prints; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 50;
+
+/// Compiled size of one regular expression of a route file, in bytes.
+pub const REGEX_BYTES_MAX: usize = 256 * 1024;
+
+/// Listeners of one server.
+pub const LISTENERS_MAX: usize = 32;
+
+/// Datagrams read by one system call. 64 is where the measured gain of batching flattens
+/// (`benches/README.md`).
+pub const DATAGRAMS_PER_BATCH: usize = 64;
+
+/// Batches one listener may take in one turn before the others are served: 16 × 64 datagrams are
+/// about 5 ms of work at 5 µs each, so no listener waits longer than that for another one.
+pub const BATCHES_PER_TURN_MAX: usize = 16;
+
+/// Questions to DNS that one request may cause, one after the other: ENUM, then NAPTR, SRV and
+/// addresses of its result.
+pub const QUESTIONS_PER_REQUEST_MAX: usize = 16;
+
+/// Default time in which all lookups of a request must end, in milliseconds. Under T1 (500 ms,
+/// RFC 3261 §17.1.1.1), so that we need no 100 Trying.
+pub const LOOKUP_MS_DEFAULT: u64 = 400;
+
+/// Longest time a route may allow for lookups, in milliseconds: T1.
+pub const LOOKUP_MS_MAX: u64 = 500;
+
+/// Datagrams that may wait for DNS at one time.
+pub const WAITING_MAX: usize = 4096;
+
+/// Bytes of all waiting datagrams.
+pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Answers kept in the DNS cache.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 65_536;
+
+/// Records kept of one DNS answer.
+pub const DNS_RECORDS_MAX: usize = 64;
+
+/// Questions under way at one time.
+pub const QUESTIONS_UNDER_WAY_MAX: usize = 4096;
+
+const _: () = assert!(ANSWER_BYTES_DEFAULT < ANSWER_BYTES_ROOM);
+const _: () = assert!(LOOKUP_MS_DEFAULT < LOOKUP_MS_MAX);
+const _: () = assert!(CONTACTS_MAX * URI_BYTES_MAX < SCRATCH_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize);
+
+/// Different targets in the `to` column of one number table. A lookup compares each row found with
+/// the targets found before it; decks have 5 to 50 carriers.
+pub const CARRIERS_PER_TABLE_MAX: usize = 256;
+
+/// Smallest budget of an answer that a route may set, in bytes: the head of a short redirect with one
+/// Contact. Under it, every answer would lose all its Contacts.
+pub const ANSWER_BYTES_MIN: usize = 300;
+
+/// Length of a reason phrase, or of the text in the body of a 380, in bytes: it is read by people.
+pub const REASON_BYTES_MAX: usize = 256;
+
+/// Parameters in one part of a URI: user, URI parameters, headers. Comparing two URIs takes time in
+/// the product of theirs; the richest routing URIs in use have about ten.
+pub const URI_PARAMS_MAX: usize = 64;
+
+/// User parameters, and variables, that the routes of one decision may set; what comes later is
+/// ignored. RFC 4694 and RFC 4904 know seven.
+pub const USER_PARAMS_MAX: usize = 32;
+/// Longest `ask --timeout`, in milliseconds: Timer B (RFC 3261 §17.1.1.2), after which no client waits.
+pub const ASK_TIMEOUT_MS_MAX: u64 = 32_000;
+
+/// Calls of one `ask`. It is a tool to look with, not a load generator.
+pub const ASK_COUNT_MAX: u32 = 1000;
+
+/// Addresses of one host name that `ask` tries. A name for more is a mistake, and each may cost a timeout.
+pub const ASK_ADDRESSES_MAX: usize = 8;
+
+/// Contacts that `ask` reads of one answer: more than any server may send, far less than fit a datagram.
+pub const ASK_CONTACTS_MAX: usize = 256;
+/// Size of the server's configuration file and of a key file, in bytes. A full one is 2 kB.
+pub const CONFIG_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// DNS servers of one configuration: a resolver asks them in turn, and no caller waits for a ninth.
+pub const DNS_SERVERS_MAX: usize = 8;
+
+/// Names of our own in one configuration: each Contact is compared with all of them.
+pub const OWN_NAMES_MAX: usize = 64;
+
+/// Length of the Server header's text and of a listener's name, in bytes: both cost room in every
+/// answer or metric line.
+pub const CONFIG_TEXT_BYTES_MAX: usize = 128;
+
+/// All data files of one route table together, in bytes: they are in memory at once while the
+/// table is built.
+pub const ROUTE_DATA_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Times a load begins again because its files changed under it. Writers pause sooner.
+pub const LOAD_TRIES_MAX: usize = 5;
+
+/// Reload requests that may wait for the load under way: all of them are answered by the next one.
+pub const RELOADS_WAITING_MAX: usize = 64;
+
+/// Old route tables kept until the loop has let go of them. The loop does so in its next turn, so
+/// that more than one is rare; no table is loaded while there are this many.
+pub const RETIRED_TABLES_MAX: usize = 4;
+
+/// How long a reload waits for the loop to let go of an old table, in milliseconds.
+pub const RETIRED_WAIT_MS_MAX: u64 = 5_000;
+
+/// Time between two looks at the route files when no event of the file system came, in
+/// milliseconds: what finds changes on network file systems and behind symbolic links.
+pub const WATCH_POLL_MS: u64 = 5_000;
+
+/// Quiet time after an event of the file system before the files are read, in milliseconds: an
+/// editor's or kubelet's burst is over by then.
+pub const WATCH_QUIET_MS: u64 = 50;
+
+/// Longest delay of a reload by further events, in milliseconds: what is written all the time is
+/// still read.
+pub const WATCH_DELAY_MS_MAX: u64 = 500;
+
+/// Connections the admin port serves at one time; the next waits in the kernel.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+
+/// Head of one admin request, in bytes. The least that the HTTP library takes is 8 kB.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Time for the head of an admin request to arrive, in milliseconds.
+pub const ADMIN_HEAD_MS_MAX: u64 = 5_000;
+
+/// Time for a whole admin request, in milliseconds: a reload of the largest tables fits.
+pub const ADMIN_REQUEST_MS_MAX: u64 = 120_000;
+
+/// Values of the label `route`; the routes after them are summed as `other`.
+pub const ROUTE_LABELS_MAX: usize = 1_000;
+
+/// Bytes read of /proc/net/udp and udp6 each, at a scrape: about 30,000 sockets.
+pub const PROC_NET_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const _: () = assert!(ADMIN_HEAD_BYTES_MAX >= 8 * 1024);
+const _: () = assert!(WATCH_QUIET_MS < WATCH_DELAY_MS_MAX && WATCH_DELAY_MS_MAX < WATCH_POLL_MS);
+/// Kernel receive buffer asked for each UDP socket, in bytes. The kernel charges a short INVITE
+/// about 1.3 kB, so 4 MiB hold a stall of 100 ms at 30,000 requests/s. The kernel grants no more
+/// than `net.core.rmem_max`, silently; see the drops it counts.
+pub const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Memory for the answers of one batch, in bytes: 2 KiB each, which is above the default budget of
+/// an answer, and room for one of the longest. Longer answers leave in more than one system call.
+pub const OUT_ARENA_BYTES: usize = DATAGRAMS_PER_BATCH * 2048 + ANSWER_BYTES_ROOM;
+
+/// How long the loop stands still for a full send buffer, in milliseconds, once per batch: the
+/// default buffer (208 KiB) drains through a 1 Gbit/s link in 2 ms.
+pub const SEND_WAIT_MS_MAX: u16 = 5;
+
+/// Pause before a socket is read again that gave nothing but errors for a whole turn, in
+/// milliseconds: the loop must not spin, and 10 ms of datagrams fit into the receive buffer.
+pub const RECEIVE_TROUBLE_PAUSE_MS: u64 = 10;
+/// Memory of the DNS cache, in bytes, as the cache counts it: about 1 kB for each of
+/// [`DNS_CACHE_ENTRIES_MAX`] answers. An answer of [`DNS_RECORDS_MAX`] full NAPTRs takes 50 kB.
+pub const DNS_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Entries that one eviction may pass over because they were asked for again: what bounds its time.
+pub const DNS_SECOND_CHANCES_MAX: usize = 64;
+
+/// Shortest life of a cached answer, in seconds: 64·T1 (RFC 3261 §17.1.1.2), so that every
+/// retransmission of an INVITE finds the answer that the first one found. Some ENUM providers send TTL 0.
+pub const DNS_TTL_S_MIN: u32 = 32;
+
+/// Longest life of a cached answer, in seconds: a day. Some ENUM providers send ten days for numbers
+/// that are ported every day.
+pub const DNS_TTL_S_MAX: u32 = 86_400;
+
+/// Longest life of a cached "nothing", in seconds (RFC 2308 §5): a number that is provisioned now
+/// works in five minutes.
+pub const DNS_NEGATIVE_TTL_S_MAX: u32 = 300;
+
+/// Life of a cached failure, in seconds (RFC 9520 §3.2: at least 1 s, at most 5 min): a dead server
+/// costs a name one lookup in this time.
+pub const DNS_FAILURE_TTL_S: u32 = 5;
+
+/// Life of the failure that is our own, in seconds: more questions than the resolver takes.
+pub const DNS_OVERFLOW_TTL_S: u32 = 1;
+
+/// Compiled size of one NAPTR's expression, in bytes: refuses `((a{100}){100}){100}`. Such
+/// expressions come from strangers' zones.
+pub const NAPTR_REGEX_BYTES_MAX: usize = 64 * 1024;
+
+/// Repetitions that a NAPTR's expression may ask for: RE_DUP_MAX of POSIX.
+pub const NAPTR_REPEAT_MAX: u32 = 255;
+
+/// Time for a DNS server to answer one try, in milliseconds: a far recursive server needs 100.
+pub const DNS_TRY_MS: u64 = 160;
+
+/// Tries after the first one: a lost packet is made good inside [`LOOKUP_MS_DEFAULT`].
+pub const DNS_RETRIES: usize = 1;
+
+/// Time for one question with all its tries, in milliseconds. Less than [`LOOKUP_MS_DEFAULT`], so that
+/// a dead server is known, and remembered, before the requests that wait for it give up.
+pub const DNS_QUESTION_MS_MAX: u64 = 350;
+
+/// UDP payload we let DNS servers send, in bytes: fits the path MTU everywhere (DNS flag day 2020).
+pub const DNS_PAYLOAD_BYTES: u16 = 1232;
+
+/// DNS servers asked at one time for one question.
+pub const DNS_SERVERS_AT_ONCE: usize = 2;
+
+/// Questions that are with the DNS servers at one time. Each takes a socket for each server asked, of
+/// the 1024 files that a process may have open by default.
+pub const DNS_LOOKUPS_MAX: usize = 400;
+
+/// Servers read of /etc/resolv.conf: MAXNS of the C library.
+pub const RESOLV_CONF_SERVERS_MAX: usize = 3;
+
+/// Size of /etc/resolv.conf, in bytes. A full one is 300 bytes.
+pub const RESOLV_CONF_BYTES_MAX: u64 = 64 * 1024;
+
+const _: () = assert!(LOOKUP_MS_MAX < DNS_OVERFLOW_TTL_S as u64 * 1000);
+const _: () = assert!(DNS_OVERFLOW_TTL_S <= DNS_FAILURE_TTL_S && DNS_FAILURE_TTL_S < DNS_TTL_S_MIN);
+const _: () = assert!(DNS_TTL_S_MIN < DNS_NEGATIVE_TTL_S_MAX && DNS_NEGATIVE_TTL_S_MAX < DNS_TTL_S_MAX);
+const _: () = assert!(DNS_TRY_MS * (DNS_RETRIES as u64 + 1) < DNS_QUESTION_MS_MAX);
+const _: () = assert!(DNS_QUESTION_MS_MAX < LOOKUP_MS_DEFAULT);
+const _: () =
+    assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE < 1024 && DNS_LOOKUPS_MAX < QUESTIONS_UNDER_WAY_MAX);

@@ -1,0 +1,42 @@
+//! Pure. SIP on the wire: bytes to a [`Request`] of spans into them, and a [`Request`] to the bytes
+//! of its answer.
+//!
+//! Words: *parse* is from bytes, *write* is to bytes. A *fault* is what is wrong with a request;
+//! a fault never keeps us from reading the rest, for a request must be understood to be refused.
+//!
+//! Never: allocates per header, logs, judges policy, looks at the body.
+
+#[cfg(test)]
+mod cases;
+mod class;
+mod fault;
+mod header;
+mod header_name;
+mod method;
+mod name_addr;
+mod parse;
+#[cfg(test)]
+mod properties;
+mod reason;
+mod request;
+mod response;
+mod same_uri;
+mod scan;
+mod uri;
+mod via;
+mod writer;
+
+pub use fault::{Fault, Unanswerable};
+pub use header::HeaderIndex;
+pub use header_name::HeaderName;
+pub use method::Method;
+pub use name_addr::NameAddr;
+pub use parse::{Parsed, parse};
+pub use reason::reason_phrase;
+pub use request::Request;
+pub use response::{reply_address, write_head};
+pub use same_uri::same_uri;
+pub use scan::list_values;
+pub use uri::{Scheme, Uri};
+pub use via::Via;
+pub use writer::Writer;

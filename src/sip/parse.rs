@@ -1,0 +1,264 @@
+//! Pure. One datagram's bytes to a [`Request`] of spans into them.
+//!
+//! In:    a whole datagram, or one framed message of a stream; the memory for its header index.
+//! Out:   a request, sound or with the fault it is to be refused for, or why it cannot be answered.
+//! Never: looks at headers that neither the answer nor the framing depends on (Date, Contact, …).
+
+use memchr::memrchr;
+
+use super::{
+    Fault, HeaderIndex, HeaderName, Method, NameAddr, Request, Unanswerable, Uri,
+    class::{TOKEN, all, is_lws, number, trim},
+    header::{PhysicalLine, Shape, note},
+    request::{Address, Field},
+    scan::{Scan, list_values},
+    via::TopVia,
+};
+use crate::limits::{MESSAGE_BYTES_MAX, VIAS_MAX};
+
+/// What [`parse`] makes of some bytes.
+#[derive(Debug)]
+pub enum Parsed<'a> {
+    /// A request without fault.
+    Sound(Request<'a>),
+    /// A request to be refused with [`Fault::status`]; everything its answer echoes can be read.
+    Faulty(Request<'a>, Fault),
+    /// Nothing to answer.
+    Unanswerable(Unanswerable),
+}
+
+/// Reads one message from `bytes`: a whole datagram, or one framed message of a stream.
+pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
+    let (line, headers_start) = match first_line(bytes) {
+        Ok(found) => found,
+        Err(why) => return Parsed::Unanswerable(why),
+    };
+    let block = index.read(bytes, headers_start);
+    let request = Request {
+        bytes,
+        lines: index.lines(),
+        method: line.method,
+        method_token: line.method_token,
+        uri_bytes: line.uri_bytes,
+        uri: line.uri,
+        top_via: TopVia::read(&[]),
+        from: Address::default(),
+        to: Address::default(),
+        call_id: Field::default(),
+        cseq: Field::default(),
+        body: bytes.get(block.body_start..).unwrap_or_default(),
+    };
+    let fault = line.fault.into_iter().chain(block.fault).min();
+    let mut reader = Reader { request, fault, vias: 0, content_length: None };
+    let read = reader.read();
+    match (read, reader.fault) {
+        (Ok(()), None) => Parsed::Sound(reader.request),
+        // RFC 3261 §17.1.1.3: an ACK has no response, not even a 400.
+        _ if line.method == Method::Ack => Parsed::Unanswerable(Unanswerable::BadAck),
+        (Ok(()), Some(fault)) => Parsed::Faulty(reader.request, fault),
+        (Err(why), _) => Parsed::Unanswerable(why),
+    }
+}
+
+/// The request line, and where the header lines begin.
+fn first_line(bytes: &[u8]) -> Result<(RequestLine<'_>, usize), Unanswerable> {
+    if bytes.is_empty() {
+        return Err(Unanswerable::Empty);
+    }
+    if bytes.len() > MESSAGE_BYTES_MAX {
+        return Err(Unanswerable::TooLong);
+    }
+    // RFC 3261 §7.5: empty lines before the start line are passed over.
+    let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    let Some(line) = PhysicalLine::at(bytes, start) else {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let keep_alive = rest.iter().all(|&byte| is_lws(byte));
+        return if keep_alive {
+            Err(Unanswerable::KeepAlive)
+        } else {
+            Ok((RequestLine::read(rest)?, bytes.len()))
+        };
+    };
+    if bytes.iter().all(|&byte| is_lws(byte)) {
+        return Err(Unanswerable::KeepAlive);
+    }
+    Ok((RequestLine::read(bytes.get(start..line.end).unwrap_or_default())?, line.next))
+}
+
+#[derive(Clone, Copy)]
+struct RequestLine<'a> {
+    method: Method,
+    method_token: &'a [u8],
+    uri_bytes: &'a [u8],
+    uri: Uri<'a>,
+    fault: Option<Fault>,
+}
+
+impl<'a> RequestLine<'a> {
+    /// RFC 3261 §7.1: `Method SP Request-URI SP SIP-Version`, one space each.
+    fn read(line: &'a [u8]) -> Result<Self, Unanswerable> {
+        if starts_with_sip(line) {
+            return Err(Unanswerable::Response);
+        }
+        let text = trim(line);
+        let method_token = Scan::new(text).take(TOKEN);
+        let method = Method::from_token(method_token);
+        let after_method = text.get(method_token.len()..).unwrap_or_default();
+        let (middle, version) =
+            match memrchr(b' ', after_method).and_then(|at| after_method.split_at_checked(at)) {
+                Some((middle, version)) if starts_with_sip(trim(version)) => (middle, trim(version)),
+                // Without a version it is SIP only if it says so by a method and a URI.
+                _ if method != Method::Other && after_method.contains(&b':') => (after_method, &[][..]),
+                _ => return Err(Unanswerable::NotSip),
+            };
+        let uri_bytes = trim(middle);
+        let mut fault = None;
+        let exact = text.len() == line.len()
+            && !method_token.is_empty()
+            && matches!(middle, [b' ', uri @ ..] if uri.len() == uri_bytes.len() && !uri.is_empty());
+        if version.is_empty() || !exact {
+            note(&mut fault, Fault::BadRequestLine);
+        }
+        // RFC 3261 §7.1: SIP-Version is compared in any case.
+        if !version.is_empty() && !version.eq_ignore_ascii_case(b"SIP/2.0") {
+            note(&mut fault, Fault::BadVersion);
+        }
+        let uri = Uri::parse(uri_bytes);
+        match uri {
+            None => note(&mut fault, Fault::BadRequestUri),
+            Some(uri) if !uri.headers.is_empty() => note(&mut fault, Fault::RequestUriHeaders),
+            Some(_) => {}
+        }
+        Ok(Self { method, method_token, uri_bytes, uri: uri.unwrap_or_default(), fault })
+    }
+}
+
+fn starts_with_sip(text: &[u8]) -> bool {
+    text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"SIP/"))
+}
+
+/// Reads what the answer and the framing depend on, and judges it.
+struct Reader<'a> {
+    request: Request<'a>,
+    fault: Option<Fault>,
+    vias: usize,
+    content_length: Option<u32>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self) -> Result<(), Unanswerable> {
+        let (bytes, lines) = (self.request.bytes, self.request.lines);
+        for line in lines {
+            self.header(line.name, (line.value_in(bytes), line.shape))?;
+        }
+        if self.vias == 0 {
+            return Err(Unanswerable::NoVia);
+        }
+        self.judge_body();
+        self.judge_missing()
+    }
+
+    fn note(&mut self, fault: Fault) {
+        note(&mut self.fault, fault);
+    }
+
+    fn header(&mut self, name: HeaderName, found: (&'a [u8], Shape)) -> Result<(), Unanswerable> {
+        let value = found.0;
+        let request = &mut self.request;
+        match name {
+            HeaderName::Via => self.via(found)?,
+            HeaderName::From if !request.from.field.keep_first(found) => self.note(Fault::DuplicateFrom),
+            HeaderName::From => self.request.from.read = self.address(value, Fault::BadFrom),
+            HeaderName::To if !request.to.field.keep_first(found) => self.note(Fault::DuplicateTo),
+            HeaderName::To => self.request.to.read = self.address(value, Fault::BadTo),
+            HeaderName::CallId if !request.call_id.keep_first(found) => self.note(Fault::DuplicateCallId),
+            HeaderName::CallId if value.is_empty() || value.iter().any(|&byte| is_lws(byte)) => {
+                self.note(Fault::BadCallId);
+            }
+            HeaderName::CSeq if !request.cseq.keep_first(found) => self.note(Fault::DuplicateCseq),
+            HeaderName::CSeq => match cseq_method(value) {
+                None => self.note(Fault::BadCseq),
+                Some(method) if method != request.method_token => self.note(Fault::CseqMethodMismatch),
+                Some(_) => {}
+            },
+            HeaderName::ContentLength => self.content_length(value),
+            HeaderName::MaxForwards if number(value).is_none_or(|hops| hops > 255) => {
+                self.note(Fault::BadMaxForwards);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn via(&mut self, (line, shape): (&'a [u8], Shape)) -> Result<(), Unanswerable> {
+        let is_top = self.vias == 0;
+        self.vias = self.vias.saturating_add(list_values(line).take(VIAS_MAX + 1).count());
+        if self.vias > VIAS_MAX {
+            self.note(Fault::TooManyVias);
+        }
+        if !is_top {
+            return Ok(());
+        }
+        if shape == Shape::Dirty {
+            return Err(Unanswerable::NoVia);
+        }
+        self.request.top_via = TopVia::read(line);
+        if !self.request.top_via.sound {
+            self.note(Fault::BadVia);
+        } else if self.request.top_via.via.branch == Some(b"z9hG4bK") {
+            // RFC 4475 §3.1.2.18: the cookie promises an identifier after it.
+            self.note(Fault::BadBranch);
+        }
+        Ok(())
+    }
+
+    fn address(&mut self, value: &'a [u8], bad: Fault) -> NameAddr<'a> {
+        let read = NameAddr::parse(value);
+        if read.is_none() {
+            self.note(bad);
+        }
+        read.unwrap_or_default()
+    }
+
+    fn content_length(&mut self, value: &[u8]) {
+        match (number(value), self.content_length) {
+            (None, _) => self.note(Fault::BadContentLength),
+            (Some(length), Some(other)) if length != other => self.note(Fault::ContentLengthConflict),
+            (length, _) => self.content_length = length,
+        }
+    }
+
+    fn judge_missing(&mut self) -> Result<(), Unanswerable> {
+        let request = &self.request;
+        let echoed = [
+            (request.from.field, Fault::MissingFrom),
+            (request.to.field, Fault::MissingTo),
+            (request.call_id, Fault::MissingCallId),
+            (request.cseq, Fault::MissingCseq),
+        ];
+        let mut missing = 0;
+        for (_, fault) in echoed.iter().filter(|(field, _)| field.found.is_none()) {
+            self.note(*fault);
+            missing += 1;
+        }
+        if missing == echoed.len() { Err(Unanswerable::NothingToEcho) } else { Ok(()) }
+    }
+
+    /// RFC 3261 §18.3: bytes beyond Content-Length are dropped; fewer are a fault.
+    fn judge_body(&mut self) {
+        let Some(length) = self.content_length else { return };
+        match usize::try_from(length).ok().and_then(|length| self.request.body.get(..length)) {
+            Some(body) => self.request.body = body,
+            None => self.note(Fault::BodyTooShort),
+        }
+    }
+}
+
+/// The method of a CSeq whose number is below 2^31 (RFC 3261 §8.1.1.5).
+fn cseq_method(value: &[u8]) -> Option<&[u8]> {
+    let mut scan = Scan::new(value);
+    let sequence = number(scan.take_while(|byte| byte.is_ascii_digit()))?;
+    let spaced = scan.skip_lws();
+    let method = scan.rest();
+    (i32::try_from(sequence).is_ok() && spaced && !method.is_empty() && all(method, TOKEN)).then_some(method)
+}

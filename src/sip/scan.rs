@@ -1,0 +1,201 @@
+//! Pure. A cursor over a header value, and the pieces of grammar that several values share (RFC 3261
+//! §25.1).
+//!
+//! Never: steps outside the bytes it was given; every step moves forward.
+
+use memchr::memchr;
+
+use super::class::{HOST, TOKEN, VALUE, is, is_lws, trim};
+
+/// The values of a header line that is a comma-separated list (Contact, Via, Route,
+/// P-Asserted-Identity), trimmed. Commas in quotes and in `<>` do not divide.
+pub fn list_values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = if memchr(b',', line).is_some() { value_end(line) } else { line.len() };
+        rest = line.get(end.saturating_add(1)..);
+        line.get(..end).map(trim)
+    })
+}
+
+/// Where the first value of a list ends: its comma, or the end of the line.
+fn value_end(line: &[u8]) -> usize {
+    let (mut quoted, mut in_brackets, mut escaped) = (false, false, false);
+    for (at, &byte) in line.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'<' => in_brackets = true,
+            b'>' => in_brackets = false,
+            b',' if !in_brackets => return at,
+            _ => {}
+        }
+    }
+    line.len()
+}
+
+/// A cursor over one value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How far it has come.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Steps over this byte, if it is the next.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Steps over this byte with white space around it (RFC 3261 §25.1 `SLASH`, `SEMI`, `EQUAL` …).
+    /// Stays where it is when it is not there.
+    pub(super) fn eat_spaced(&mut self, byte: u8) -> bool {
+        let start = self.at;
+        self.skip_lws();
+        if self.eat(byte) {
+            self.skip_lws();
+            return true;
+        }
+        self.at = start;
+        false
+    }
+
+    /// Steps over white space; says whether there was any.
+    pub(super) fn skip_lws(&mut self) -> bool {
+        let start = self.at;
+        while self.peek().is_some_and(is_lws) {
+            self.at += 1;
+        }
+        self.at > start
+    }
+
+    /// Takes the bytes of a class, which may be none.
+    pub(super) fn take(&mut self, class: u8) -> &'a [u8] {
+        self.take_while(|byte| is(byte, class))
+    }
+
+    /// Takes bytes as long as they are wanted.
+    pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let rest = self.rest();
+        let len = rest.iter().position(|&byte| !wanted(byte)).unwrap_or(rest.len());
+        self.at += len;
+        rest.get(..len).unwrap_or_default()
+    }
+
+    /// Takes a `quoted-string` with its quotes; `None` when it does not end.
+    pub(super) fn quoted(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        if !self.eat(b'"') {
+            return None;
+        }
+        loop {
+            let byte = self.peek()?;
+            self.at += 1;
+            match byte {
+                b'"' => return self.bytes.get(start..self.at),
+                // RFC 3261 §25.1: a quoted pair cannot be of CR or LF.
+                b'\\' if matches!(self.peek(), None | Some(b'\r' | b'\n')) => return None,
+                b'\\' => self.at += 1,
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a host: a name or IPv4 address, or an IPv6 reference with its brackets.
+    pub(super) fn host(&mut self) -> Option<&'a [u8]> {
+        if self.peek() != Some(b'[') {
+            return Some(self.take(HOST)).filter(|host| !host.is_empty());
+        }
+        let start = self.at;
+        self.at += 1;
+        let address = self.take_while(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'));
+        if !self.eat(b']') || ipv6(address).is_none() {
+            return None;
+        }
+        self.bytes.get(start..self.at)
+    }
+
+    /// Takes a `generic-param`, standing after its `;`.
+    pub(super) fn param(&mut self) -> Option<Param<'a>> {
+        let name = self.take(TOKEN);
+        if name.is_empty() {
+            return None;
+        }
+        if !self.eat_spaced(b'=') {
+            return Some(Param { name, value: None });
+        }
+        let value = if self.peek() == Some(b'"') { self.quoted()? } else { self.take(VALUE) };
+        (!value.is_empty()).then_some(Param { name, value: Some(value) })
+    }
+}
+
+/// A header parameter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: Option<&'a [u8]>,
+}
+
+/// An IPv6 address without brackets.
+pub(super) fn ipv6(text: &[u8]) -> Option<std::net::Ipv6Addr> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_strings() {
+        let quoted = |text| Scan::new(text).quoted();
+        assert_eq!(quoted(br#""a \" b" x"#), Some(&br#""a \" b""#[..]));
+        assert_eq!(quoted(b"\"\\\0\""), Some(&b"\"\\\0\""[..]));
+        for bad in [&b"\"a"[..], b"\"a\\", b"\"a\\\"", b"\"a\\\r\n b\"", b"a", b""] {
+            assert_eq!(quoted(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn lists_divide_outside_quotes_and_brackets() {
+        let values = |line| list_values(line).collect::<Vec<_>>();
+        assert_eq!(values(b"a"), [b"a"]);
+        assert_eq!(values(b"a , b,"), [&b"a"[..], b"b", b""]);
+        assert_eq!(
+            values(br#""x, \", y" <sip:a,b@c>;p="1,2", <tel:+1>"#),
+            [&br#""x, \", y" <sip:a,b@c>;p="1,2""#[..], b"<tel:+1>"]
+        );
+        assert_eq!(values(b"\"a, b"), [b"\"a, b"]);
+    }
+
+    #[test]
+    fn hosts() {
+        let host = |text| Scan::new(text).host();
+        assert_eq!(host(b"a-1.example:5060"), Some(&b"a-1.example"[..]));
+        assert_eq!(host(b"[2001:db8::1]:5060"), Some(&b"[2001:db8::1]"[..]));
+        for bad in [&b""[..], b":5060", b"[::1", b"[]", b"[1.2.3.4]", b"[::g]", b"[::1%eth0]"] {
+            assert_eq!(host(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Pure. Views of sip:, sips: and tel: URIs (RFC 3261 §19.1, RFC 3966).
+
+use memchr::memchr;
+
+use super::{
+    class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, port},
+    scan::Scan,
+};
+use crate::limits::URI_PARAMS_MAX;
+
+/// Scheme of a URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[allow(missing_docs)]
+pub enum Scheme {
+    Sip,
+    Sips,
+    Tel,
+    #[default]
+    Other,
+}
+
+/// A URI, split into its parts; each part is as written, still escaped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uri<'a> {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The scheme as written, without the colon.
+    pub scheme_name: &'a [u8],
+    /// Before `@`, without password, user parameters (`;rn=…`) included. For tel: the number with
+    /// its parameters. `None` when there is no `@`.
+    pub user: Option<&'a [u8]>,
+    /// After the first `:` of the userinfo.
+    pub password: Option<&'a [u8]>,
+    /// Host name, IPv4 address, or IPv6 reference with its brackets. Empty for tel: and others.
+    pub host: &'a [u8],
+    /// Port, when given.
+    pub port: Option<u16>,
+    /// Parameters after the host, from the first `;`; empty for none. Empty for tel:.
+    pub params: &'a [u8],
+    /// Headers after `?`, without the `?`.
+    pub headers: &'a [u8],
+    /// What follows the scheme, when it is [`Scheme::Other`].
+    pub opaque: &'a [u8],
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a URI; `None` when it breaks the grammar of its scheme.
+    #[must_use]
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let colon = memchr(b':', bytes)?;
+        let name = bytes.get(..colon)?;
+        let rest = bytes.get(colon.checked_add(1)?..)?;
+        let scheme = match name.len() {
+            3 if name.eq_ignore_ascii_case(b"sip") => Scheme::Sip,
+            4 if name.eq_ignore_ascii_case(b"sips") => Scheme::Sips,
+            3 if name.eq_ignore_ascii_case(b"tel") => Scheme::Tel,
+            _ => Scheme::Other,
+        };
+        let uri = Self { scheme, scheme_name: name, ..Self::default() };
+        match scheme {
+            Scheme::Other => uri.read_other(rest),
+            Scheme::Tel => uri.read_tel(rest),
+            Scheme::Sip | Scheme::Sips => uri.read_sip(rest),
+        }
+    }
+
+    fn read_other(mut self, rest: &'a [u8]) -> Option<Self> {
+        let (first, after) = self.scheme_name.split_first()?;
+        let in_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        self.opaque = rest;
+        (first.is_ascii_alphabetic() && after.iter().all(in_scheme) && !rest.is_empty() && all(rest, URI))
+            .then_some(self)
+    }
+
+    fn read_tel(mut self, rest: &'a [u8]) -> Option<Self> {
+        let (number, params) = rest.split_at_checked(memchr(b';', rest).unwrap_or(rest.len()))?;
+        // RFC 3966 §3. A local number without phone-context is let through: gateways send it.
+        let digits = number.strip_prefix(b"+");
+        let is_digit = |b: &u8| match digits {
+            Some(_) => b.is_ascii_digit(),
+            None => b.is_ascii_hexdigit() || matches!(b, b'*' | b'#'),
+        };
+        let digits = digits.unwrap_or(number);
+        let sound = digits.iter().any(is_digit)
+            && digits.iter().all(|b| is_digit(b) || is_visual_separator(*b))
+            && all(params, URI_PARAMS)
+            && few_params(params, b';')
+            && escapes_are_whole(params);
+        self.user = Some(rest);
+        sound.then_some(self)
+    }
+
+    fn read_sip(mut self, rest: &'a [u8]) -> Option<Self> {
+        // RFC 3261 §25.1: an `@` that is not escaped stands once at most, and ends the userinfo.
+        let after_user = match memchr(b'@', rest) {
+            None => rest,
+            Some(at) => {
+                self.read_userinfo(rest.get(..at)?)?;
+                rest.get(at.checked_add(1)?..)?
+            }
+        };
+        let mut scan = Scan::new(after_user);
+        self.host = scan.host()?;
+        if scan.eat(b':') {
+            self.port = Some(port(scan.take_while(|byte| byte.is_ascii_digit()))?);
+        }
+        if scan.peek() == Some(b';') {
+            self.params = scan.take(URI_PARAMS);
+        }
+        if scan.eat(b'?') {
+            self.headers = scan.take(URI_HEADERS);
+        }
+        let sound = scan.peek().is_none()
+            && few_params(self.params, b';')
+            && few_params(self.headers, b'&')
+            && escapes_are_whole(rest);
+        sound.then_some(self)
+    }
+
+    fn read_userinfo(&mut self, userinfo: &'a [u8]) -> Option<()> {
+        let mut scan = Scan::new(userinfo);
+        let user = scan.take(USER);
+        if scan.eat(b':') {
+            self.password = Some(scan.take(USER));
+        }
+        self.user = Some(user);
+        (!user.is_empty() && scan.peek().is_none() && few_params(user, b';')).then_some(())
+    }
+
+    /// The user without its parameters: `+4420…` of `+4420…;rn=…`. Empty when there is no user.
+    #[must_use]
+    pub fn user_name(&self) -> &'a [u8] {
+        let user = self.user.unwrap_or_default();
+        memchr(b';', user).and_then(|end| user.get(..end)).unwrap_or(user)
+    }
+
+    /// A parameter of the user part (RFC 4694, 4904), any case: `Some(None)` when it has no value.
+    #[must_use]
+    pub fn user_param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        find(self.user_params(), name)
+    }
+
+    /// A parameter after the host, any case.
+    #[must_use]
+    pub fn param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        find(pairs(self.params, b';'), name)
+    }
+
+    /// Parameters of the user part, in order.
+    pub fn user_params(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
+        let user = self.user.unwrap_or_default();
+        pairs(user.get(self.user_name().len()..).unwrap_or_default(), b';')
+    }
+}
+
+/// RFC 3966 §3 `visual-separator`.
+pub(super) fn is_visual_separator(byte: u8) -> bool {
+    matches!(byte, b'-' | b'.' | b'(' | b')')
+}
+
+/// Name and value of each `name=value` between separators; empty ones are passed over.
+pub(super) fn pairs(list: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    list.split(move |&byte| byte == separator).filter(|pair| !pair.is_empty()).map(|pair| {
+        match memchr(b'=', pair).and_then(|at| Some((pair.get(..at)?, pair.get(at.checked_add(1)?..)?))) {
+            Some((name, value)) => (name, Some(value)),
+            None => (pair, None),
+        }
+    })
+}
+
+fn find<'a>(
+    mut pairs: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    name: &[u8],
+) -> Option<Option<&'a [u8]>> {
+    pairs.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// Comparing URIs takes time in the product of their parameters, so their number has a bound.
+fn few_params(list: &[u8], separator: u8) -> bool {
+    list.len() <= URI_PARAMS_MAX
+        || memchr::memchr_iter(separator, list).take(URI_PARAMS_MAX + 1).count() <= URI_PARAMS_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Option<Uri<'_>> {
+        Uri::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn sip_uris() {
+        let uri = parse("SIPS:a;rn=+1;npdi:p@[2001:db8::1]:5061;lr;Transport=TCP?a=b&c=d").expect("legal");
+        assert_eq!(uri.scheme, Scheme::Sips);
+        assert_eq!(uri.scheme_name, b"SIPS");
+        assert_eq!(uri.user, Some(&b"a;rn=+1;npdi"[..]));
+        assert_eq!(uri.user_name(), b"a");
+        assert_eq!(uri.user_param(b"RN"), Some(Some(&b"+1"[..])));
+        assert_eq!(uri.user_param(b"npdi"), Some(None));
+        assert_eq!(uri.user_param(b"cic"), None);
+        assert_eq!(uri.user_params().count(), 2);
+        assert_eq!(uri.password, Some(&b"p"[..]));
+        assert_eq!(uri.host, b"[2001:db8::1]");
+        assert_eq!(uri.port, Some(5061));
+        assert_eq!(uri.params, b";lr;Transport=TCP");
+        assert_eq!(uri.param(b"transport"), Some(Some(&b"TCP"[..])));
+        assert_eq!(uri.param(b"LR"), Some(None));
+        assert_eq!(uri.param(b"tra"), None);
+        assert_eq!(uri.headers, b"a=b&c=d");
+    }
+
+    #[test]
+    fn users_of_rfc_4475() {
+        let table = [
+            ("sip:example.com", None, None, "example.com"),
+            (
+                "sip:user;par=u%40example.net@example.com",
+                Some("user;par=u%40example.net"),
+                None,
+                "example.com",
+            ),
+            (
+                "sip:sips%3Auser%40example.com@example.net",
+                Some("sips%3Auser%40example.com"),
+                None,
+                "example.net",
+            ),
+            ("sip:null-%00-null@example.com", Some("null-%00-null"), None, "example.com"),
+            (
+                "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*:&it+has=1,weird!*pas$wo~d_too.(doesn't-it)@example.com",
+                Some("1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*"),
+                Some("&it+has=1,weird!*pas$wo~d_too.(doesn't-it)"),
+                "example.com",
+            ),
+            ("sip:*21#@h", Some("*21#"), None, "h"),
+        ];
+        for (text, user, password, host) in table {
+            let uri = parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(uri.user, user.map(str::as_bytes), "{text}");
+            assert_eq!(uri.password, password.map(str::as_bytes), "{text}");
+            assert_eq!(uri.host, host.as_bytes(), "{text}");
+        }
+    }
+
+    #[test]
+    fn tel_and_other_uris() {
+        let tel = parse("tel:+1-201-555-0123;ext=7;phone-context=x").expect("legal");
+        assert_eq!((tel.scheme, tel.user_name()), (Scheme::Tel, &b"+1-201-555-0123"[..]));
+        assert_eq!(tel.user_param(b"ext"), Some(Some(&b"7"[..])));
+        assert_eq!((tel.host, tel.params), (&b""[..], &b""[..]));
+        assert!(parse("tel:*#06#").is_some_and(|uri| uri.user_name() == b"*#06#"));
+        for (text, opaque) in
+            [("urn:service:sos", "service:sos"), ("soap.beep://192.0.2.103:3002", "//192.0.2.103:3002")]
+        {
+            let uri = parse(text).expect("legal");
+            assert_eq!((uri.scheme, uri.opaque, uri.user), (Scheme::Other, opaque.as_bytes(), None));
+        }
+    }
+
+    #[test]
+    fn broken_uris() {
+        let bad = [
+            "",
+            "sip",
+            "sip:",
+            ":a",
+            "1x:a",
+            "urn:",
+            "urn:a b",
+            "sip:@h",
+            "sip::p@h",
+            "sip:a@",
+            "sip:a@b@c",
+            "sip:a@h:0",
+            "sip:a@h:65536",
+            "sip:a@h:",
+            "sip:a@h:x",
+            "sip:a@[::1",
+            "sip:a@2001:db8::1",
+            "sip:a@h lr",
+            "sip:a@h; lr",
+            "<sip:a@h>",
+            "sip:<a>@h",
+            "sip:a\"@h",
+            "sip:a@h;x=\"",
+            "sip:a%4@h",
+            "sip:a%zz@h",
+            "sip:a@h?b=%",
+            "sip:a\u{e9}@h",
+            "sip:a@h\0",
+            "sip:a\n@h",
+            "sip:a:b:c@h",
+            "sip:;lr",
+            "tel:",
+            "tel:+",
+            "tel:+-",
+            "tel:;ext=1",
+            "tel:+12a",
+            "tel:xyz",
+            "tel:+1;a=\"",
+            "tel:+1?a=b",
+        ];
+        for text in bad {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn parameters_up_to_the_limit_and_none_beyond() {
+        let forms =
+            [("sip:a@h", ";p", ""), ("sip:a", ";p", "@h"), ("sip:h?a=b", "&p=q", ""), ("tel:+1", ";p", "")];
+        for (before, param, after) in forms {
+            let with = |count| format!("{before}{}{after}", param.repeat(count));
+            assert!(parse(&with(URI_PARAMS_MAX)).is_some(), "{before}");
+            assert_eq!(parse(&with(URI_PARAMS_MAX + 1)), None, "{before}");
+        }
+    }
+}
