@@ -1,0 +1,291 @@
+//! Pure. ENUM (RFC 6116): a number to URIs.
+//!
+//! In:    a number, the apexes and services a route wants, what DNS has told us so far.
+//! Out:   URIs best first, the question that stands before them, or why there are none.
+//! Never: asks for what is not an E.164 number, allocates.
+//!
+//! Non-terminal NAPTRs (empty flags) are passed over.
+
+use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::substitute};
+use crate::{
+    limits::URI_BYTES_MAX,
+    sip::{Scheme, Uri},
+};
+
+/// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
+/// E.164 §6.2.1.
+const E164_DIGITS: std::ops::RangeInclusive<usize> = 2..=15;
+/// Longest domain name, in bytes, with its final dot.
+const DOMAIN_BYTES_MAX: usize = 254;
+
+/// How a route looks numbers up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnumPlan {
+    /// Apexes in the order they are tried, each with its final dot, in lower case.
+    pub apexes: Vec<Box<str>>,
+    /// Services wanted, in lower case without `E2U+`: `sip`, `pstn:sip`, `pstn:tel`, `sips`.
+    pub services: Vec<Box<str>>,
+    /// Time for all lookups of the request, in milliseconds.
+    pub within_ms: u64,
+}
+
+/// What became of a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnumResult {
+    /// This many URIs were emitted.
+    Found(usize),
+    /// Not an E.164 number: never asked (RFC 6116 §3.7).
+    NotE164,
+    /// Every apex said that there is nothing usable.
+    Nothing,
+    /// No URI, and at least one apex could not be asked.
+    Failed(Failure),
+}
+
+/// Looks `number` (`+` and digits) up under the apexes of `plan`, first apex with a usable record
+/// wins, and emits its URIs best first. Nothing is emitted before [`Step::Ask`].
+pub fn lookup(
+    number: &[u8],
+    plan: &EnumPlan,
+    dns: &DnsView<'_>,
+    emit: &mut dyn FnMut(&[u8]),
+) -> Step<EnumResult> {
+    let Some(digits) = e164_digits(number) else { return Step::Done(EnumResult::NotE164) };
+    let mut failure = None;
+    for apex in &plan.apexes {
+        let mut room = [0; DOMAIN_BYTES_MAX];
+        let seen = match domain(digits, apex, &mut room) {
+            Some(domain) => match dns.look_or_ask(domain, Kind::Naptr) {
+                Ok(seen) => seen,
+                Err(question) => return Step::Ask(question),
+            },
+            None => Seen::Failed(Failure::Malformed),
+        };
+        match seen {
+            Seen::Found(records) => match emit_uris(records, number, plan, emit) {
+                0 => {}
+                count => return Step::Done(EnumResult::Found(count)),
+            },
+            Seen::Nothing(_) | Seen::Unknown => {}
+            Seen::Failed(why) => failure = failure.or(Some(why)),
+        }
+    }
+    Step::Done(failure.map_or(EnumResult::Nothing, EnumResult::Failed))
+}
+
+/// The digits of `+` and 2 to 15 digits.
+fn e164_digits(number: &[u8]) -> Option<&[u8]> {
+    let digits = number.strip_prefix(b"+")?;
+    (E164_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)).then_some(digits)
+}
+
+/// RFC 6116 §3.2: the digits in reverse, each with a dot, then the apex.
+fn domain<'r>(digits: &[u8], apex: &str, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -> Option<&'r str> {
+    let labels = digits.iter().rev().flat_map(|digit| [*digit, b'.']);
+    let mut len = 0_usize;
+    for byte in labels.chain(apex.bytes()) {
+        *room.get_mut(len)? = byte;
+        len = len.checked_add(1)?;
+    }
+    std::str::from_utf8(room.get(..len)?).ok()
+}
+
+/// Emits the URIs of the records that are wanted; how many. `records` are sorted by the cache.
+fn emit_uris(records: &[Record], number: &[u8], plan: &EnumPlan, emit: &mut dyn FnMut(&[u8])) -> usize {
+    let mut room = [0; URI_BYTES_MAX];
+    let mut count = 0;
+    for record in records {
+        let Record::Naptr(naptr) = record else { continue };
+        // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
+        // counts too, as long as it can be used.
+        if !naptr.is_terminal() || !naptr.has_service(&plan.services) {
+            continue;
+        }
+        match substitute(&naptr.regexp, number, &mut room) {
+            Some(uri) if is_callable(uri) => {
+                emit(uri);
+                count += 1;
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Whether a result is a URI that a call can go to.
+fn is_callable(uri: &[u8]) -> bool {
+    Uri::parse(uri).is_some_and(|uri| match uri.scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => true,
+        Scheme::Other => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Answer, Cache, Naptr, Nothing, Question};
+
+    const NUMBER: &str = "+441632960083";
+    const DOMAIN: &str = "3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.";
+
+    fn naptr(order: u16, preference: u16, flags: &str, services: &str, regexp: &str) -> Record {
+        Record::Naptr(Naptr {
+            order,
+            preference,
+            flags: flags.as_bytes().into(),
+            services: services.as_bytes().into(),
+            regexp: regexp.as_bytes().into(),
+            replacement: ".".into(),
+        })
+    }
+
+    fn sip(order: u16, preference: u16, uri: &str) -> Record {
+        naptr(order, preference, "u", "E2U+sip", &format!("!^.*$!{uri}!"))
+    }
+
+    fn plan(apexes: &[&str]) -> EnumPlan {
+        EnumPlan {
+            apexes: apexes.iter().map(|apex| (*apex).into()).collect(),
+            services: vec!["sip".into(), "pstn:sip".into(), "pstn:tel".into()],
+            within_ms: 400,
+        }
+    }
+
+    fn cache(answers: &[(&str, Answer)]) -> Cache {
+        let mut cache = Cache::new();
+        for (name, answer) in answers {
+            cache.insert(Question::new(name, Kind::Naptr).unwrap(), answer.clone(), 0);
+        }
+        cache
+    }
+
+    fn found(records: &[Record]) -> Answer {
+        Answer::Found { records: records.to_vec(), ttl_s: 60 }
+    }
+
+    fn run(number: &str, plan: &EnumPlan, cache: &Cache, give_up: bool) -> (Step<EnumResult>, Vec<String>) {
+        let mut uris = Vec::new();
+        let dns = DnsView { cache, now_ms: 0, give_up };
+        let step = lookup(number.as_bytes(), plan, &dns, &mut |uri| {
+            uris.push(String::from_utf8_lossy(uri).into_owned());
+        });
+        (step, uris)
+    }
+
+    fn uris_of(records: &[Record]) -> Vec<String> {
+        run(NUMBER, &plan(&["e164.arpa."]), &cache(&[(DOMAIN, found(records))]), false).1
+    }
+
+    #[test]
+    fn only_e164_numbers_are_asked_for() {
+        let plan = plan(&["e164.arpa."]);
+        let cache = Cache::new();
+        for number in
+            ["", "+", "+4", "441632960083", "+44 1632", "+44a", "+1234567890123456", "112", "++44", "+44+"]
+        {
+            let step = run(number, &plan, &cache, false).0;
+            assert_eq!(step, Step::Done(EnumResult::NotE164), "{number}");
+        }
+        for number in ["+44", "+123456789012345"] {
+            assert!(matches!(run(number, &plan, &cache, false).0, Step::Ask(_)), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_asked_for_under_its_domain() {
+        let (step, uris) = run(NUMBER, &plan(&["e164.arpa."]), &Cache::new(), false);
+        assert_eq!(step, Step::Ask(Question::new(DOMAIN, Kind::Naptr).unwrap()));
+        assert!(uris.is_empty());
+    }
+
+    #[test]
+    fn uris_come_by_order_then_preference_then_as_they_came() {
+        let records = [
+            sip(101, 1, "sip:e@x"),
+            sip(100, 20, "sip:c@x"),
+            sip(100, 20, "sip:d@x"),
+            sip(100, 10, "sip:b@x"),
+            sip(99, 90, "sip:a@x"),
+        ];
+        assert_eq!(uris_of(&records), ["sip:a@x", "sip:b@x", "sip:c@x", "sip:d@x", "sip:e@x"]);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_used_ends_nothing() {
+        let records = [
+            naptr(1, 1, "", "E2U+sip", "!^.*$!sip:no@x!"),
+            naptr(1, 2, "s", "E2U+sip", "!^.*$!sip:no@x!"),
+            naptr(1, 3, "u", "E2U+email:mailto", "!^.*$!mailto:no@x!"),
+            naptr(1, 4, "u", "SIP+D2U", "!^.*$!sip:no@x!"),
+            naptr(1, 5, "u", "E2U+sip", "!^.*$!no uri!"),
+            naptr(1, 6, "u", "E2U+sip", "!^.*$!https://no.example!"),
+            naptr(1, 7, "u", "E2U+pstn:tel", "!^.*$!mcc=310;mnc=012!"),
+            naptr(1, 8, "u", "E2U+sip", "!^\\+1!sip:no@x!"),
+            naptr(1, 9, "u", "E2U+sip", "!^.*$!sip:no@x\r\nEvil: 1!"),
+            naptr(9, 9, "U", "e2u+SIP", "!^.*$!sip:yes@x!"),
+        ];
+        assert_eq!(uris_of(&records), ["sip:yes@x"]);
+    }
+
+    #[test]
+    fn services_may_be_compound_obsolete_or_several() {
+        let records = [
+            naptr(1, 1, "u", "E2U+voice:tel+pstn:tel", r"!^(.*)$!tel:\1!"),
+            naptr(1, 2, "u", "sip+E2U", r"!^\+44(.*)$!sip:\1@gw.example!"),
+            naptr(1, 3, "u", "E2U+pstn:sip", r"!^(.*)$!sip:\1;npdi;rn=+441632@gw.example;user=phone!"),
+        ];
+        let expected = [
+            "tel:+441632960083",
+            "sip:1632960083@gw.example",
+            "sip:+441632960083;npdi;rn=+441632@gw.example;user=phone",
+        ];
+        assert_eq!(uris_of(&records), expected);
+    }
+
+    #[test]
+    fn the_first_apex_with_a_usable_record_wins() {
+        let plan = plan(&["a.example.", "b.example.", "c.example."]);
+        let name = |apex: &str| DOMAIN.replace("e164.arpa.", apex);
+        let nothing = Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 };
+        let unusable = found(&[naptr(1, 1, "u", "E2U+email:mailto", "!^.*$!mailto:a@x!")]);
+        let failed = Answer::Failed(Failure::ServFail);
+        let (a, b, c) = (name("a.example."), name("b.example."), name("c.example."));
+        let table = [
+            (vec![(&*a, found(&[sip(1, 1, "sip:a@x")]))], Step::Done(EnumResult::Found(1))),
+            (vec![(&*a, nothing.clone())], Step::Ask(Question::new(&b, Kind::Naptr).unwrap())),
+            (vec![(&*a, unusable), (&*b, found(&[sip(1, 1, "sip:b@x")]))], Step::Done(EnumResult::Found(1))),
+            (
+                vec![(&*a, failed.clone()), (&*b, found(&[sip(1, 1, "sip:b@x"), sip(1, 2, "sip:c@x")]))],
+                Step::Done(EnumResult::Found(2)),
+            ),
+            (
+                vec![(&*a, nothing.clone()), (&*b, failed), (&*c, nothing.clone())],
+                Step::Done(EnumResult::Failed(Failure::ServFail)),
+            ),
+            (
+                vec![(&*a, nothing.clone()), (&*b, nothing.clone()), (&*c, nothing)],
+                Step::Done(EnumResult::Nothing),
+            ),
+        ];
+        for (answers, expected) in table {
+            assert_eq!(run(NUMBER, &plan, &cache(&answers), false).0, expected, "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn giving_up_is_a_timeout() {
+        let step = run(NUMBER, &plan(&["e164.arpa."]), &Cache::new(), true).0;
+        assert_eq!(step, Step::Done(EnumResult::Failed(Failure::Timeout)));
+    }
+
+    #[test]
+    fn an_apex_that_makes_the_name_too_long_cannot_be_asked() {
+        let label = "a".repeat(63);
+        let apex = format!("{label}.{label}.{label}.{}.", "a".repeat(37));
+        let longest = format!("{label}.{label}.{label}.{}.", "a".repeat(38));
+        let short = run(NUMBER, &plan(&[&apex]), &Cache::new(), false).0;
+        assert!(matches!(short, Step::Ask(_)), "{short:?}");
+        let long = run(NUMBER, &plan(&[&longest]), &Cache::new(), false).0;
+        assert_eq!(long, Step::Done(EnumResult::Failed(Failure::Malformed)));
+    }
+}

@@ -1,0 +1,114 @@
+//! Pure. NAPTR records (RFC 3403): flags and services. What the regexp field does is in
+//! `substitution`.
+
+/// NAPTR data. Flags, services and regexp are bytes until proven text. The replacement is in lower
+/// case, with its final dot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Naptr {
+    pub order: u16,
+    pub preference: u16,
+    pub flags: Box<[u8]>,
+    pub services: Box<[u8]>,
+    pub regexp: Box<[u8]>,
+    pub replacement: Box<str>,
+}
+
+impl Naptr {
+    /// Whether the result of the regexp field is the URI (RFC 6116 §3.4.2: flag `u`).
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.flags.eq_ignore_ascii_case(b"u")
+    }
+
+    /// The enumservices, left to right, without `E2U`. A field of another application has none.
+    pub fn enumservices(&self) -> impl Iterator<Item = &[u8]> {
+        let field = &*self.services;
+        let is_e2u = |token: Option<&[u8]>| token.is_some_and(|token| token.eq_ignore_ascii_case(b"E2U"));
+        let plus = |byte: &u8| *byte == b'+';
+        // RFC 6116 §3.4.3: E2U stands first. §5.2: RFC 2916 had it last (`sip+E2U`), and zones still do.
+        let services = if is_e2u(field.split(plus).next()) {
+            field.get(4..)
+        } else if is_e2u(field.rsplit(plus).next()) {
+            field.len().checked_sub(4).and_then(|end| field.get(..end))
+        } else {
+            None
+        };
+        services.into_iter().flat_map(move |services| services.split(plus)).filter(|token| !token.is_empty())
+    }
+
+    /// Whether one of the enumservices is wanted, in any case. RFC 6116 §5.2: those of a compound
+    /// field that are not known are passed over.
+    #[must_use]
+    pub fn has_service(&self, wanted: &[Box<str>]) -> bool {
+        self.enumservices()
+            .any(|service| wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn naptr(flags: &str, services: &str) -> Naptr {
+        Naptr {
+            order: 100,
+            preference: 10,
+            flags: flags.as_bytes().into(),
+            services: services.as_bytes().into(),
+            regexp: Box::default(),
+            replacement: ".".into(),
+        }
+    }
+
+    #[test]
+    fn services_are_read_left_to_right() {
+        let table: &[(&str, &[&str])] = &[
+            ("E2U+sip", &["sip"]),
+            ("e2u+SIP", &["SIP"]),
+            ("E2U+pstn:sip", &["pstn:sip"]),
+            ("E2U+voice:tel+sms:tel", &["voice:tel", "sms:tel"]),
+            ("sip+E2U", &["sip"]),
+            ("E2U+sip+E2U", &["sip", "E2U"]),
+            ("E2U", &[]),
+            ("E2U+", &[]),
+            ("+E2U", &[]),
+            ("", &[]),
+            ("SIP+D2U", &[]),
+            ("E2Usip", &[]),
+            ("E2U+sip++tel", &["sip", "tel"]),
+        ];
+        for (field, services) in table {
+            let naptr = naptr("u", field);
+            let read: Vec<_> =
+                naptr.enumservices().map(|service| std::str::from_utf8(service).unwrap()).collect();
+            assert_eq!(&read, services, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_service_matches_in_any_case_and_whole() {
+        let wanted = ["sip".into(), "pstn:sip".into()];
+        for (field, has) in [
+            ("E2U+sip", true),
+            ("e2U+SiP", true),
+            ("E2U+PSTN:sip", true),
+            ("E2U+email:mailto+sip", true),
+            ("E2U+sips", false),
+            ("E2U+pstn", false),
+            ("E2U+pstn:tel", false),
+            ("E2U+x-sip", false),
+        ] {
+            assert_eq!(naptr("u", field).has_service(&wanted), has, "{field}");
+        }
+    }
+
+    #[test]
+    fn only_flag_u_is_terminal() {
+        for (flags, terminal) in
+            [("u", true), ("U", true), ("", false), ("s", false), ("uu", false), ("a", false)]
+        {
+            assert_eq!(naptr(flags, "").is_terminal(), terminal, "{flags:?}");
+        }
+    }
+}
