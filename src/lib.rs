@@ -49,4 +49,5 @@
 
 pub mod dns;
 pub mod limits;
+pub mod route;
 pub mod sip;

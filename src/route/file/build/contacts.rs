@@ -1,0 +1,184 @@
+//! Pure. Where an answer sends the call: its Contacts before they are expanded.
+
+use super::{Builder, names::TargetName};
+use crate::{
+    limits::GROUP_MEMBERS_MAX,
+    route::{
+        AnswerTarget, ContactTemplate, UriTemplate,
+        file::{
+            marks::At,
+            near::listed,
+            scalar::Text,
+            written::{AnswerSettings, ContactSettings, ContactWritten, LookupWritten},
+        },
+    },
+};
+
+impl Builder<'_> {
+    pub(super) fn targets(&mut self, at: At<'_>, written: &AnswerSettings) -> Vec<AnswerTarget> {
+        let given: Vec<&str> = target_keys(written).collect();
+        if let [first, second, ..] = given.as_slice() {
+            let message = format!(
+                "both `{first}` and `{second}`: which comes first? Put all into `contacts:` in the order wanted, \
+                 such as `contacts: [{{ lcr: rates }}, {{ group: london }}]`"
+            );
+            self.error(at.key(second), message);
+        }
+        let mut targets = Vec::new();
+        if let Some(contact) = &written.contact {
+            targets.extend(self.contact(at.key("contact"), contact));
+        }
+        for (index, contact) in written.contacts.iter().flatten().enumerate() {
+            targets.extend(self.contact(at.key("contacts").item(index), contact));
+        }
+        if let Some(group) = &written.group {
+            targets.extend(self.group_target(at.key("group"), group));
+        }
+        if let Some(lcr) = &written.lcr {
+            targets.extend(self.least_cost(at.key("lcr"), lcr));
+        }
+        if let Some(locate) = &written.locate {
+            targets.extend(self.locate(at.key("locate"), locate));
+        }
+        self.check_q(at.key("contacts"), written);
+        self.check_count(at, &targets);
+        targets
+    }
+
+    fn contact(&mut self, at: At<'_>, written: &ContactWritten) -> Option<AnswerTarget> {
+        match written {
+            ContactWritten::Text(Text(text)) if text.contains(':') || text.starts_with('{') => {
+                let uri = self.uri_template(at, text)?;
+                Some(AnswerTarget::Uri(ContactTemplate { uri, expires_s: None, q_milli: None }))
+            }
+            ContactWritten::Text(Text(name)) => {
+                Some(match self.findings.ok(&at.place(), self.names.target(name))? {
+                    TargetName::Gateway(gateway) => AnswerTarget::Gateway(gateway),
+                    TargetName::Group(group) => AnswerTarget::Group(group),
+                })
+            }
+            ContactWritten::Settings(settings) => self.contact_settings(at, settings),
+        }
+    }
+
+    fn contact_settings(&mut self, at: At<'_>, written: &ContactSettings) -> Option<AnswerTarget> {
+        let ContactSettings { uri, q, expires, gateway, group, lcr, locate } = written;
+        let kinds = [uri.is_some(), gateway.is_some(), group.is_some(), lcr.is_some(), locate.is_some()];
+        if kinds.into_iter().filter(|given| *given).count() != 1 {
+            self.error(at, "expected one of `uri`, `gateway`, `group`, `lcr`, `locate`");
+            return None;
+        }
+        for (key, given) in [("q", q.is_some()), ("expires", expires.is_some())] {
+            if given && uri.is_none() {
+                let other = if key == "q" {
+                    "`defaults: { q: … }` makes the others'"
+                } else {
+                    "set it on the gateway or the answer"
+                };
+                self.error(at.key(key), format!("`{key}` goes with `uri` only; {other}"));
+            }
+        }
+        if let Some(Text(uri)) = uri {
+            let q_milli = q.and_then(|q| self.thousandths(at.key("q"), q));
+            let uri = self.uri_template(at.key("uri"), uri)?;
+            return Some(AnswerTarget::Uri(ContactTemplate { uri, expires_s: *expires, q_milli }));
+        }
+        if let Some(Text(name)) = gateway {
+            let gateway = self.names.gateways.find_or_say("gateway", "gateways", name);
+            return self.findings.ok(&at.key("gateway").place(), gateway).map(AnswerTarget::Gateway);
+        }
+        if let Some(group) = group {
+            return self.group_target(at.key("group"), group);
+        }
+        if let Some(lcr) = lcr {
+            return self.least_cost(at.key("lcr"), lcr);
+        }
+        locate.as_ref().and_then(|locate| self.locate(at.key("locate"), locate))
+    }
+
+    fn group_target(&mut self, at: At<'_>, Text(name): &Text) -> Option<AnswerTarget> {
+        let group = self.names.groups.find_or_say("group", "groups", name);
+        self.findings.ok(&at.place(), group).map(AnswerTarget::Group)
+    }
+
+    fn least_cost(&mut self, at: At<'_>, written: &LookupWritten) -> Option<AnswerTarget> {
+        let (table, key) = self.lookup(at, written)?;
+        if self.names.column_of(table, "to").is_none() {
+            let columns =
+                self.table.tables.get(table).map(|table| table.columns().to_vec()).unwrap_or_default();
+            let message = format!(
+                "`lcr` needs a table with a column `to` (the name of a gateway or group) and, for prices, `cost`; \
+                 its columns are {}",
+                listed(columns.iter().map(|column| &**column))
+            );
+            self.error(at, message);
+            return None;
+        }
+        Some(AnswerTarget::LeastCost { table, key })
+    }
+
+    fn locate(&mut self, at: At<'_>, Text(text): &Text) -> Option<AnswerTarget> {
+        let uri = self.findings.ok(&at.place(), UriTemplate::parse_host_or_uri(text, self.names))?;
+        self.note_values(uri.values(), at);
+        Some(AnswerTarget::Locate(uri))
+    }
+
+    /// Own q values: of all Contacts or of none, each less than the one before.
+    fn check_q(&mut self, at: At<'_>, written: &AnswerSettings) {
+        let contacts = written.contacts.as_deref().unwrap_or_default();
+        let q = |contact: &ContactWritten| match contact {
+            ContactWritten::Settings(settings) => settings.q,
+            ContactWritten::Text(_) => None,
+        };
+        if contacts.iter().all(|contact| q(contact).is_none()) {
+            return;
+        }
+        let mut before: Option<f64> = None;
+        for (index, contact) in contacts.iter().enumerate() {
+            let at = at.item(index);
+            let Some(own) = q(contact) else {
+                self.error(at, "this Contact has no `q`, but another has; give one to all, or to none");
+                continue;
+            };
+            if let Some(before) = before.filter(|before| own >= *before) {
+                let message = format!(
+                    "q {own} after q {before}; list Contacts in order of preference, each with less q"
+                );
+                self.error(at.key("q"), message);
+            }
+            before = Some(own);
+        }
+    }
+
+    fn check_count(&mut self, at: At<'_>, targets: &[AnswerTarget]) {
+        let count: usize = targets
+            .iter()
+            .map(|target| match target {
+                AnswerTarget::Group(group) => {
+                    self.table.groups.get(*group).map_or(1, |group| group.members.len())
+                }
+                _ => 1,
+            })
+            .sum();
+        if count > GROUP_MEMBERS_MAX {
+            self.error(
+                at,
+                format!("{count} targets, groups counted by member; expected at most {GROUP_MEMBERS_MAX}"),
+            );
+        }
+    }
+}
+
+/// The keys that say where a call goes, as far as they are given.
+pub(super) fn target_keys(written: &AnswerSettings) -> impl Iterator<Item = &'static str> {
+    [
+        ("contact", written.contact.is_some()),
+        ("contacts", written.contacts.is_some()),
+        ("group", written.group.is_some()),
+        ("lcr", written.lcr.is_some()),
+        ("locate", written.locate.is_some()),
+    ]
+    .into_iter()
+    .filter(|(_, given)| *given)
+    .map(|(key, _)| key)
+}

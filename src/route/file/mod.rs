@@ -1,0 +1,201 @@
+//! Pure. Route files: text to [`RouteTable`], or every error with its file, line and column.
+//!
+//! Two steps, for the loader outside reads files and this ring does not: [`parse`] says which data
+//! files the tables need; [`Draft::build`] makes the table of them.
+//!
+//! Inside, four: `marks` reads YAML with the place of every value; `shape` compares it with the JSON
+//! Schema (keys, kinds, ranges: every mistake, not only the first); `serde_yaml` makes the as-written
+//! types of it, which cannot fail any more; `build` resolves names and compiles patterns.
+
+mod build;
+mod findings;
+mod marks;
+mod near;
+mod scalar;
+mod schema;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod when;
+mod written;
+
+use super::{Place, RouteTable};
+use crate::limits::{ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX};
+
+use build::names::NameIndex;
+use findings::Findings;
+use marks::{At, Tree};
+pub use schema::schema;
+use written::FileWritten;
+
+/// One file: path as it is to be shown, and its bytes.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Source {
+    pub path: String,
+    pub bytes: Vec<u8>,
+}
+
+/// Something wrong in a file: what, where, what was expected, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct Diagnostic {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    pub severity: Severity,
+    pub message: String,
+}
+
+/// Whether a file with this finding is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// Route files that are right as far as they can be judged without the data files.
+#[derive(Debug)]
+pub struct Draft {
+    files: Vec<DraftFile>,
+    names: NameIndex,
+    findings: Findings,
+}
+
+#[derive(Debug)]
+struct DraftFile {
+    path: String,
+    tree: Tree,
+    written: FileWritten,
+}
+
+impl DraftFile {
+    /// The whole of the file; `None` when there is nothing in it.
+    fn root(&self) -> Option<At<'_>> {
+        At::root(&self.path, &self.tree)
+    }
+}
+
+/// Reads all route files together, in the order given.
+pub fn parse(sources: &[Source]) -> Result<Draft, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let schema = schema();
+    if let Some(first_beyond) = sources.get(ROUTE_FILES_MAX) {
+        let message = format!(
+            "{} route files, of which this is one too many; expected at most {ROUTE_FILES_MAX}",
+            sources.len()
+        );
+        findings.error(&start_of(&first_beyond.path), message);
+    }
+    let files: Vec<_> = sources
+        .iter()
+        .take(ROUTE_FILES_MAX)
+        .filter_map(|source| read(source, &schema, &mut findings))
+        .collect();
+    let names = if findings.has_errors() {
+        // Half the names would make errors of the other half.
+        NameIndex::default()
+    } else {
+        NameIndex::of(&files, &mut findings)
+    };
+    if findings.has_errors() {
+        let paths: Vec<String> = sources.iter().map(|source| source.path.clone()).collect();
+        return Err(findings.finish(&paths).err().unwrap_or_default());
+    }
+    Ok(Draft { files, names, findings })
+}
+
+fn start_of(path: &str) -> Place {
+    Place { file: path.into(), line: 1, column: 1 }
+}
+
+fn read(source: &Source, schema: &serde_json::Value, findings: &mut Findings) -> Option<DraftFile> {
+    let path = source.path.clone();
+    let start = start_of(&path);
+    if source.bytes.len() > ROUTE_FILE_BYTES_MAX {
+        let message = format!(
+            "the file has {} bytes; expected at most {ROUTE_FILE_BYTES_MAX}; put numbers into a table (`tables:`)",
+            source.bytes.len()
+        );
+        findings.error(&start, message);
+        return None;
+    }
+    let text = match std::str::from_utf8(&source.bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(error) => {
+            findings.error(&place_of_byte(&path, &source.bytes, error.valid_up_to()), NOT_UTF8);
+            return None;
+        }
+    };
+    let tree = match marks::read(text) {
+        Ok(tree) => tree,
+        Err(faults) => {
+            for marks::Fault { line, column, message } in faults {
+                findings.error(&Place { file: path.clone().into(), line, column }, message);
+            }
+            return None;
+        }
+    };
+    let Some(root) = At::root(&path, &tree).filter(|root| root.text() != Some("")) else {
+        // One whose routes are all commented out says so itself.
+        if text.trim().is_empty() {
+            findings.warning(&start, "the file is empty");
+        }
+        return Some(DraftFile { path, tree: Tree::default(), written: FileWritten::default() });
+    };
+    let mut shape = Findings::default();
+    shape::check(root, schema, &mut shape);
+    let sound = !shape.has_errors();
+    findings.append(shape);
+    if !sound {
+        return None;
+    }
+    match serde_yaml::from_str(text) {
+        Ok(written) => Some(DraftFile { path, tree, written }),
+        Err(error) => {
+            let (line, column) =
+                error.location().map_or((1, 1), |location| (location.line(), location.column()));
+            let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+            let place = Place { file: path.into(), line: number(line), column: number(column) };
+            findings.error(&place, format!("not a route file: {error}"));
+            None
+        }
+    }
+}
+
+const NOT_UTF8: &str = "a byte here is not UTF-8; save the file as UTF-8";
+
+fn place_of_byte(path: &str, bytes: &[u8], at: usize) -> Place {
+    let before = bytes.get(..at).unwrap_or_default();
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    Place { file: path.into(), line: number(line), column: number(column) }
+}
+
+impl Draft {
+    /// Paths of the data files, as written, relative to the routes directory.
+    #[must_use]
+    pub fn data_files(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self
+            .files
+            .iter()
+            .filter_map(|file| file.written.tables.as_ref())
+            .flat_map(|tables| tables.0.iter().map(|(_, table)| table.file.0.clone()))
+            .collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// Builds the table. `data` gives the bytes of a path named by [`Draft::data_files`], or why it
+    /// could not be read. Warnings come with the table.
+    pub fn build(
+        self,
+        data: &dyn Fn(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
+        build::build(self, data)
+    }
+}

@@ -1,0 +1,406 @@
+//! Pure. A route file as it is written. The doc comments here are what editors show: they are the
+//! descriptions of the JSON Schema, and the keys that messages list.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::limits::{ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, NUMBER_BYTES_MAX};
+
+use super::{
+    scalar::{Named, OneOrMany, Text},
+    when::WhenWritten,
+};
+
+/// One file of a Waypost routes directory. All files are read together, in the order of their names:
+/// sections add up, and `routes` follow one another.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Waypost route file")]
+pub(super) struct FileWritten {
+    /// What holds where a route says nothing.
+    pub(super) defaults: Option<DefaultsWritten>,
+    /// Named normalisations of numbers: lists of rules, of which the first that matches is applied.
+    pub(super) numbers: Option<Named<Vec<NumberRuleWritten>>>,
+    /// Named places to send calls to.
+    pub(super) gateways: Option<Named<GatewayWritten>>,
+    /// Gateways in tiers and weights.
+    pub(super) groups: Option<Named<Vec<MemberWritten>>>,
+    /// Sets of numbers or prefixes, from CSV files.
+    pub(super) tables: Option<Named<TableWritten>>,
+    /// Named lists of routes, for `jump`.
+    pub(super) lists: Option<Named<Vec<RouteWritten>>>,
+    /// The routes, tried from top to bottom.
+    pub(super) routes: Option<Vec<RouteWritten>>,
+}
+
+/// What holds where a route says nothing.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct DefaultsWritten {
+    /// Status of redirects: 300, 301, 302 or 305. 302 unless given.
+    #[schemars(range(min = 300, max = 699))]
+    pub(super) code: Option<u16>,
+    /// The normalisation of every number that a call brings, by its name under `numbers`.
+    pub(super) numbers: Option<Text>,
+    /// The ladder of q values.
+    pub(super) q: Option<LadderWritten>,
+    /// Contacts in one answer: 1 to 12. 12 unless given.
+    #[schemars(range(min = 1, max = CONTACTS_MAX))]
+    pub(super) contacts_max: Option<u16>,
+    /// Longest answer over UDP, in bytes: the last Contacts are left out until it fits. 1300 unless given.
+    #[schemars(range(min = ANSWER_BYTES_MIN, max = ANSWER_BYTES_ROOM))]
+    pub(super) answer_bytes_max: Option<u32>,
+    /// Status when no route answers. 404 unless given.
+    #[schemars(range(min = 300, max = 699))]
+    pub(super) no_route: Option<u16>,
+}
+
+/// The ladder of q values: the first Contact gets `first`, every further one `step` less.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct LadderWritten {
+    /// q of the first Contact: 0.001 to 1. 0.99 unless given.
+    #[schemars(range(min = 0.001, max = 1.0))]
+    pub(super) first: Option<f64>,
+    /// What each further Contact has less: 0.001 to 1. 0.01 unless given.
+    #[schemars(range(min = 0.001, max = 1.0))]
+    pub(super) step: Option<f64>,
+}
+
+/// A rule for numbers. One with `starts` or `length` takes `strip` characters off and puts `prefix`
+/// before the rest; one with `regex` replaces what it finds by `to`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NumberRuleWritten {
+    /// Matches numbers that begin so.
+    pub(super) starts: Option<Text>,
+    /// Matches numbers of so many characters (`+` counts): `10` or `6-8`.
+    pub(super) length: Option<Text>,
+    /// Characters to take off the beginning (`+` counts).
+    #[schemars(range(max = NUMBER_BYTES_MAX))]
+    pub(super) strip: Option<u16>,
+    /// What to put before the rest.
+    pub(super) prefix: Option<Text>,
+    /// Matches numbers in which this regular expression is found.
+    pub(super) regex: Option<Text>,
+    /// Replaces what `regex` found; `$1` to `$9` are its groups.
+    pub(super) to: Option<Text>,
+}
+
+/// A place to send calls to: a URI, or a URI with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum GatewayWritten {
+    /// A URI such as `sip:sbc1.example.net;transport=tcp`. Without a user part it gets that of the call.
+    Uri(Text),
+    /// A URI with settings.
+    Settings(GatewaySettings),
+}
+
+/// A gateway with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct GatewaySettings {
+    /// A URI such as `sip:sbc1.example.net;transport=tcp`. Without a user part it gets that of the call.
+    pub(super) uri: Text,
+    /// Digits put before the number, after `strip`.
+    pub(super) prefix: Option<Text>,
+    /// Characters taken off the beginning of the number (`+` counts).
+    #[schemars(range(max = NUMBER_BYTES_MAX))]
+    pub(super) strip: Option<u16>,
+    /// User parameters for this gateway only; they win over what routes `set`.
+    #[serde(default)]
+    pub(super) params: Named<ParamWritten>,
+    /// `expires` of its Contact, in seconds.
+    #[schemars(range(max = 4_294_967_295_u32))]
+    pub(super) expires: Option<u32>,
+}
+
+/// A parameter: a text, `true` for the name alone, `false` to take it off.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ParamWritten {
+    /// `true`: the name alone. `false`: taken off.
+    Switch(bool),
+    /// The value, with `{…}` in it.
+    Value(Text),
+}
+
+/// A member of a group: a gateway, or a gateway with tier and weight.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum MemberWritten {
+    /// The name of a gateway.
+    Name(Text),
+    /// A gateway with tier and weight.
+    Settings(MemberSettings),
+}
+
+/// A member of a group with tier and weight.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct MemberSettings {
+    /// The name of a gateway.
+    pub(super) to: Text,
+    /// Lower tiers come first. 1 unless given.
+    #[schemars(range(min = 1, max = 65535))]
+    pub(super) tier: Option<u16>,
+    /// Share of the calls for which it comes first in its tier. 1 unless given. There is no weight 0:
+    /// take the member out to send it nothing, or give it a later tier to try it last.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) weight: Option<u32>,
+}
+
+/// A set of numbers or prefixes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TableWritten {
+    /// Path of the CSV file, from the routes directory.
+    pub(super) file: Text,
+    /// `exact` for whole numbers, `prefix` for the longest beginning.
+    #[serde(rename = "match")]
+    pub(super) match_kind: MatchWritten,
+    /// Names of the columns, when the file has no header line. `to` names a gateway or group, `cost` is
+    /// a decimal; both are for `lcr`.
+    pub(super) columns: Option<Vec<Text>>,
+    /// Whether the first line of the file names the columns.
+    #[serde(default)]
+    pub(super) header: bool,
+    /// The column with the number or prefix. `number` or `prefix` unless given.
+    pub(super) key: Option<Text>,
+    /// The character between columns. `,` unless given.
+    pub(super) separator: Option<Text>,
+}
+
+/// How a table is looked up.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum MatchWritten {
+    /// Whole numbers.
+    Exact,
+    /// The longest beginning.
+    Prefix,
+}
+
+/// One rule: when all of `when` holds, `set` what is to be set, then answer, jump, or go on.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteWritten {
+    /// Shown by metrics and `explain`. FILE#N unless given.
+    pub(super) name: Option<Text>,
+    /// Conditions: all must hold. Lists within one are alternatives.
+    pub(super) when: Option<WhenWritten>,
+    /// What changes from here on.
+    pub(super) set: Option<SetWritten>,
+    /// The answer; a number alone is a refusal.
+    pub(super) answer: Option<AnswerWritten>,
+    /// Looks the number up in ENUM and answers with what is found.
+    #[serde(rename = "enum")]
+    pub(super) enum_lookup: Option<EnumWritten>,
+    /// Walks a list of `lists`; when it does not answer, the next route is tried.
+    pub(super) jump: Option<Text>,
+    /// `true`: no answer at all.
+    pub(super) silence: Option<bool>,
+}
+
+/// Changes for the rest of the decision, made in this order: `var`, `number`, `normalise`, parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct SetWritten {
+    /// Values of your own, for `{var.NAME}`.
+    #[serde(default)]
+    pub(super) var: Named<Text>,
+    /// The number, from here on.
+    pub(super) number: Option<Text>,
+    /// Normalises the number by a name under `numbers`.
+    pub(super) normalise: Option<Text>,
+    /// Routing number (RFC 4694).
+    pub(super) rn: Option<ParamWritten>,
+    /// `true`: the number portability dip has been done (RFC 4694).
+    pub(super) npdi: Option<ParamWritten>,
+    /// Carrier identification code (RFC 4694).
+    pub(super) cic: Option<ParamWritten>,
+    /// Trunk group (RFC 4904). Goes with `trunk-context`.
+    pub(super) tgrp: Option<ParamWritten>,
+    /// Where the trunk group name is known (RFC 4904). Goes with `tgrp`.
+    #[serde(rename = "trunk-context")]
+    pub(super) trunk_context: Option<ParamWritten>,
+    /// Any other user parameter.
+    #[serde(default)]
+    pub(super) params: Named<ParamWritten>,
+}
+
+/// An answer: a refusal's status alone, or all that it has.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum AnswerWritten {
+    /// The status of a refusal, such as 404.
+    Code(#[schemars(range(min = 300, max = 699))] u16),
+    /// A redirect, or a refusal with details.
+    Settings(Box<AnswerSettings>),
+}
+
+/// A redirect, or a refusal with details.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnswerSettings {
+    /// 300, 301, 302, 305, 380, or the status of a refusal such as 404. That of `defaults` unless given.
+    #[schemars(range(min = 300, max = 699))]
+    pub(super) code: Option<u16>,
+    /// The reason phrase instead of the usual one.
+    pub(super) reason: Option<Text>,
+    /// One Contact: see `contacts`.
+    pub(super) contact: Option<ContactWritten>,
+    /// Contacts in order of preference: names of gateways and groups, URIs, or maps.
+    pub(super) contacts: Option<Vec<ContactWritten>>,
+    /// The gateways of a group, by tier and weight.
+    pub(super) group: Option<Text>,
+    /// The carriers of a prefix table, cheapest first.
+    pub(super) lcr: Option<LookupWritten>,
+    /// The servers of a host or URI, by DNS (RFC 3263).
+    pub(super) locate: Option<Text>,
+    /// `emergency`, with code 380: the body of 3GPP TS 24.229.
+    pub(super) service: Option<ServiceWritten>,
+    /// The text in the body of `service: emergency`.
+    pub(super) reason_text: Option<Text>,
+    /// Extra headers, with `{…}` in their values.
+    #[serde(default)]
+    pub(super) headers: Named<Text>,
+    /// `expires` of the Contacts, in seconds.
+    #[schemars(range(max = 4_294_967_295_u32))]
+    pub(super) expires: Option<u32>,
+    /// Contacts in this answer: 1 to 12.
+    #[schemars(range(min = 1, max = CONTACTS_MAX))]
+    pub(super) contacts_max: Option<u16>,
+    /// Longest answer over UDP, in bytes.
+    #[schemars(range(min = ANSWER_BYTES_MIN, max = ANSWER_BYTES_ROOM))]
+    pub(super) answer_bytes_max: Option<u32>,
+    /// When no Contact is left: `next` for the next route, or the status of a refusal. 480 unless given.
+    pub(super) empty: Option<NextOrCode>,
+}
+
+/// A body.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum ServiceWritten {
+    /// An emergency call that belongs elsewhere: 3GPP TS 24.229 §7.6.
+    Emergency,
+}
+
+/// `next`, or the status of a refusal.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum NextOrCode {
+    /// The status of a refusal.
+    Code(#[schemars(range(min = 300, max = 699))] u16),
+    /// `next`: the next route is tried.
+    Next(NextWord),
+}
+
+/// The word `next`.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum NextWord {
+    /// The next route is tried.
+    Next,
+}
+
+/// A Contact: the name of a gateway or group, a URI, or a map.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ContactWritten {
+    /// The name of a gateway or group, or a URI with `{…}` in it.
+    Text(Text),
+    /// One of `uri`, `gateway`, `group`, `lcr`, `locate`.
+    Settings(ContactSettings),
+}
+
+/// A Contact with settings: one of `uri`, `gateway`, `group`, `lcr`, `locate`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct ContactSettings {
+    /// A URI with `{…}` in it.
+    pub(super) uri: Option<Text>,
+    /// `q` of the URI, 0 to 1 with three decimals; all Contacts of the answer have one, or none.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) q: Option<f64>,
+    /// `expires` of the URI, in seconds.
+    #[schemars(range(max = 4_294_967_295_u32))]
+    pub(super) expires: Option<u32>,
+    /// The name of a gateway.
+    pub(super) gateway: Option<Text>,
+    /// The gateways of a group, by tier and weight.
+    pub(super) group: Option<Text>,
+    /// The carriers of a prefix table, cheapest first.
+    pub(super) lcr: Option<LookupWritten>,
+    /// The servers of a host or URI, by DNS (RFC 3263).
+    pub(super) locate: Option<Text>,
+}
+
+/// A table, looked up with the number of the call or another key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum LookupWritten {
+    /// The name of a table, looked up with `{number}`.
+    Table(Text),
+    /// A table and what to look up in it.
+    Settings(LookupSettings),
+}
+
+/// A table and what to look up in it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct LookupSettings {
+    /// The name of a table.
+    pub(super) table: Text,
+    /// What is looked up, with `{…}` in it. `{number}` unless given.
+    pub(super) key: Option<Text>,
+}
+
+/// An ENUM lookup (RFC 6116).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct EnumWritten {
+    /// Domains under which the number is looked up, in order.
+    pub(super) apexes: OneOrMany<Text>,
+    /// ENUM services wanted: `sip`, `sips`, `pstn:sip`, `pstn:tel` … `sip` unless given.
+    pub(super) services: Option<OneOrMany<Text>>,
+    /// Time for all lookups of the request, such as `400ms`: up to 500 ms.
+    pub(super) within: Option<Text>,
+    /// When nothing is found: `next`, or the status of a refusal. `next` unless given.
+    pub(super) not_found: Option<NextOrCode>,
+    /// When DNS does not answer: `next`, or the status of a refusal. `next` unless given.
+    pub(super) failed: Option<NextOrCode>,
+    /// When no Contact is left of what was found: `next`, or the status of a refusal. 480 unless given.
+    pub(super) empty: Option<NextOrCode>,
+    /// 300, 301, 302 or 305. That of `defaults` unless given.
+    #[schemars(range(min = 300, max = 699))]
+    pub(super) code: Option<u16>,
+    /// The reason phrase instead of the usual one.
+    pub(super) reason: Option<Text>,
+    /// Extra headers, with `{…}` in their values.
+    #[serde(default)]
+    pub(super) headers: Named<Text>,
+    /// `expires` of the Contacts, in seconds.
+    #[schemars(range(max = 4_294_967_295_u32))]
+    pub(super) expires: Option<u32>,
+    /// Contacts in this answer: 1 to 12.
+    #[schemars(range(min = 1, max = CONTACTS_MAX))]
+    pub(super) contacts_max: Option<u16>,
+    /// Longest answer over UDP, in bytes.
+    #[schemars(range(min = ANSWER_BYTES_MIN, max = ANSWER_BYTES_ROOM))]
+    pub(super) answer_bytes_max: Option<u32>,
+}

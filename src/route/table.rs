@@ -1,0 +1,357 @@
+//! Pure. [`RouteTable`]: the routes as meant. Immutable; names are resolved to indices, texts to
+//! patterns and templates, so that a decision compares and copies and does nothing else.
+
+use super::{Calendar, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate};
+use crate::{
+    dns::EnumPlan,
+    sip::{Method, Scheme},
+};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// Index of a gateway in [`RouteTable::gateways`].
+pub type GatewayId = usize;
+/// Index of a group in [`RouteTable::groups`].
+pub type GroupId = usize;
+/// Index of a number table in [`RouteTable::tables`].
+pub type TableId = usize;
+/// Index of a normalisation in [`RouteTable::normalisations`].
+pub type NormalisationId = usize;
+/// Index of a list in [`RouteTable::lists`]; 0 is the main one.
+pub type ListId = usize;
+/// Index of a route in [`RouteTable::routes`].
+pub type RouteId = usize;
+
+/// All that decides where calls go.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    /// Named places to send calls.
+    pub gateways: Vec<Gateway>,
+    /// Gateways in tiers and weights.
+    pub groups: Vec<Group>,
+    /// Sets of numbers or prefixes.
+    pub tables: Vec<NumberTable>,
+    /// Named number rules.
+    pub normalisations: Vec<Normalisation>,
+    /// Lists of routes: `lists[0]` is `routes:` of all files, the others are the named ones.
+    pub lists: Vec<List>,
+    /// All routes; lists refer to them.
+    pub routes: Vec<Route>,
+    /// What holds where a route says nothing.
+    pub defaults: Defaults,
+}
+
+/// A named list of routes.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct List {
+    pub name: Box<str>,
+    pub routes: Vec<RouteId>,
+}
+
+/// Where something stands in the route files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Path as given by the loader, relative to the routes directory.
+    pub file: Box<str>,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+}
+
+/// `defaults:`.
+#[derive(Debug)]
+pub struct Defaults {
+    /// Status of redirects.
+    pub code: u16,
+    /// How the number of the Request-URI, From and P-Asserted-Identity is normalised.
+    pub normalisation: Option<NormalisationId>,
+    /// The q ladder: first value and step, in thousandths.
+    pub q_first_milli: u16,
+    /// See `q_first_milli`.
+    pub q_step_milli: u16,
+    /// Contacts in one answer.
+    pub contacts_max: usize,
+    /// Budget of an answer over UDP.
+    pub answer_bytes_max: usize,
+    /// Status when no route answers.
+    pub no_route_code: u16,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            code: 302,
+            normalisation: None,
+            q_first_milli: 990,
+            q_step_milli: 10,
+            contacts_max: crate::limits::CONTACTS_MAX,
+            answer_bytes_max: crate::limits::ANSWER_BYTES_DEFAULT,
+            no_route_code: 404,
+        }
+    }
+}
+
+/// A gateway: a URI to which the user part of the call is added unless it has one of its own.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Gateway {
+    pub name: Box<str>,
+    pub place: Place,
+    /// A template without a user part stands for `{number}` with the parameters that were set
+    /// (`rn`, `npdi`, `cic`, `tgrp`, `trunk-context`); one with a user part is taken as it is.
+    pub uri: UriTemplate,
+    /// Digits put before the user's number (a tech prefix), after `strip`.
+    pub prefix: Box<str>,
+    /// Leading characters (`+` counts) taken off the user's number.
+    pub strip: usize,
+    /// User parameters of this gateway only: `tgrp`, `trunk-context` and the like. Wins over what routes set.
+    pub params: Vec<(Box<str>, ParamValue)>,
+    /// `expires` of its Contact, in seconds.
+    pub expires_s: Option<u32>,
+}
+
+/// What a parameter is set to.
+#[derive(Clone, Debug)]
+pub enum ParamValue {
+    /// `name=value`.
+    Value(Template),
+    /// `name` alone (`npdi: true`).
+    Flag,
+    /// Taken off, should the request have it.
+    Remove,
+}
+
+/// A group.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Group {
+    pub name: Box<str>,
+    pub place: Place,
+    pub members: Vec<Member>,
+}
+
+/// One member of a group. Tiers come lowest first; inside a tier the order is drawn by weight.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Member {
+    pub gateway: GatewayId,
+    pub tier: u16,
+    pub weight: u32,
+}
+
+/// One rule. Conditions must all hold; then the settings are made, in order; then `then`.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Route {
+    pub name: Box<str>,
+    pub place: Place,
+    pub when: Vec<Condition>,
+    pub set: Vec<Setting>,
+    pub then: Then,
+}
+
+/// A condition.
+#[derive(Debug)]
+pub enum Condition {
+    /// The packet came from one of these.
+    Source(Vec<IpNet>),
+    /// It came to one of these listeners.
+    Listener(Vec<Box<str>>),
+    /// Over one of these transports.
+    Transport(Vec<Transport>),
+    /// Its method is one of these; names not in [`Method`] are compared as written.
+    Method(Vec<MethodPattern>),
+    /// The Request-URI's scheme is one of these.
+    Scheme(Vec<Scheme>),
+    /// A number (normalised): of the Request-URI, From or P-Asserted-Identity.
+    Number(Party, Vec<NumberPattern>),
+    /// The user part without parameters, as written: escapes are decoded, nothing is normalised.
+    User(Party, Vec<TextPattern>),
+    /// The host, in any case.
+    Host(Party, Vec<TextPattern>),
+    /// A parameter of the Request-URI: in the user part first, then after the host. A value set by
+    /// an earlier route (`set: {rn: …}`) is what is seen.
+    Param(Box<str>, ValueTest),
+    /// A header of the request, any name; the first line that passes counts.
+    Header(Box<str>, ValueTest),
+    /// A column of a table hit by an earlier `in`, or a variable: `var: { "ported.rn": … }`.
+    Value(Template, Vec<TextPattern>),
+    /// The key is in the table. The row it finds stands for the rest of the decision.
+    In(TableId, Template),
+    /// The time of day, of week, of year.
+    Time(Calendar),
+    /// None of these holds together.
+    Not(Vec<Self>),
+    /// One of these holds.
+    Any(Vec<Vec<Self>>),
+}
+
+/// Whose number or host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Party {
+    RequestUri,
+    From,
+    PAssertedIdentity,
+}
+
+/// A transport a request can come over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+/// A method to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MethodPattern {
+    Known(Method),
+    Other(Box<str>),
+}
+
+/// A test of a value that may be missing.
+#[derive(Debug)]
+pub enum ValueTest {
+    /// There.
+    Present,
+    /// Not there.
+    Absent,
+    /// There, and one of these.
+    Is(Vec<TextPattern>),
+}
+
+/// What a route changes for the rest of the decision.
+#[derive(Debug)]
+pub enum Setting {
+    /// A user parameter of the Contacts made from gateways: `rn`, `npdi`, `cic`, `tgrp` …
+    Param(Box<str>, ParamValue),
+    /// The number itself, from here on.
+    Number(Template),
+    /// The number, by a named normalisation.
+    Normalise(NormalisationId),
+    /// A variable of the route file's own, `{var.NAME}`.
+    Var(Box<str>, Template),
+}
+
+/// What a route does when its conditions hold.
+#[derive(Debug)]
+pub enum Then {
+    /// Go on with the next route.
+    Next,
+    /// Walk this list; when it does not answer, go on after this route.
+    Jump(ListId),
+    /// Answer.
+    Answer(Box<Answer>),
+    /// Look the number up in ENUM and answer with what is found.
+    Enum(Box<EnumRoute>),
+    /// Say nothing at all.
+    Silence,
+}
+
+/// `enum:`.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct EnumRoute {
+    pub plan: EnumPlan,
+    /// The redirect to make of what is found; its `targets` are empty.
+    pub answer: Answer,
+    /// Status when nothing is found; `None`: the next route.
+    pub not_found: Option<u16>,
+    /// Status when DNS does not answer; `None`: the next route.
+    pub failed: Option<u16>,
+}
+
+/// An answer as a route describes it.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Answer {
+    pub code: u16,
+    /// Instead of the default phrase.
+    pub reason: Option<Box<str>>,
+    /// In order of preference. Empty for a refusal.
+    pub targets: Vec<AnswerTarget>,
+    pub contacts_max: usize,
+    pub answer_bytes_max: usize,
+    /// Default `expires` of the Contacts, in seconds.
+    pub expires_s: Option<u32>,
+    /// Extra headers.
+    pub headers: Vec<(Box<str>, Template)>,
+    pub body: Body,
+    /// What happens when no Contact is left (all dropped, or nothing located): this status;
+    /// `None`: the next route.
+    pub empty: Option<u16>,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Body {
+    /// None.
+    None,
+    /// 3GPP TS 24.229 §7.6 `application/3gpp-ims+xml`, type `emergency`, with the reason text.
+    Emergency {
+        /// Text of `<reason>`.
+        reason: Box<str>,
+    },
+}
+
+/// One item of a Contact list before it is expanded.
+#[derive(Debug)]
+pub enum AnswerTarget {
+    /// A URI by template, or an urn.
+    Uri(ContactTemplate),
+    /// A gateway.
+    Gateway(GatewayId),
+    /// A group: tiers, then weights.
+    Group(GroupId),
+    /// The carriers of a rate deck, cheapest first. Columns `to` and `cost` of the table.
+    LeastCost {
+        /// The deck, a prefix table.
+        table: TableId,
+        /// The number whose carriers are wanted; which gateway or group a row names was resolved at
+        /// load: see [`NumberTable::target`].
+        key: Template,
+    },
+    /// The servers of a URI or host by RFC 3263.
+    Locate(UriTemplate),
+}
+
+/// A Contact by template.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct ContactTemplate {
+    pub uri: UriTemplate,
+    pub expires_s: Option<u32>,
+    pub q_milli: Option<u16>,
+}
+
+/// Addresses that are ourselves: no Contact may name them.
+#[derive(Clone, Debug, Default)]
+pub struct Ourselves {
+    /// Where we listen; an unspecified address stands for every local one on its port.
+    pub listeners: Vec<(IpAddr, u16)>,
+    /// Names under which we are reached.
+    pub names: Vec<Box<str>>,
+}
+
+impl Answer {
+    /// An answer without Contacts, headers and body; its code is still to be said.
+    #[must_use]
+    pub fn refusal(table: &RouteTable) -> Self {
+        Self {
+            code: table.defaults.no_route_code,
+            reason: None,
+            targets: Vec::new(),
+            contacts_max: table.defaults.contacts_max,
+            answer_bytes_max: table.defaults.answer_bytes_max,
+            expires_s: None,
+            headers: Vec::new(),
+            body: Body::None,
+            empty: None,
+        }
+    }
+}
