@@ -1,0 +1,281 @@
+//! Pure. Writes the answers: redirects, refusals, and those we give for ourselves.
+
+use super::{
+    Arrival, Reply, Settings, Silence, Verdict,
+    call::{Call, View},
+    condition::into_temp,
+    scratch::{Contact, Work},
+    stable::to_tag,
+};
+use crate::{
+    limits::HEADER_VALUE_BYTES_MAX,
+    route::{Answer, Body, RouteId, Transport},
+    sip::{Fault, Request, Writer, reason_phrase, reply_address, write_head},
+};
+
+/// What an answer consists of besides what it echoes.
+pub(super) struct Plain<'p> {
+    pub(super) status: u16,
+    pub(super) reason: &'p [u8],
+    /// Whole header lines, each with its CRLF.
+    pub(super) lines: &'p [&'p [u8]],
+}
+
+impl Plain<'static> {
+    /// A status with its own phrase and nothing else.
+    pub(super) fn status(status: u16) -> Self {
+        Self { status, reason: reason_phrase(status).as_bytes(), lines: &[] }
+    }
+}
+
+/// Writes an answer without Contacts and body.
+pub(super) fn write_plain(
+    plain: &Plain<'_>,
+    request: &Request<'_>,
+    arrival: &Arrival<'_>,
+    settings: &Settings,
+    out: &mut [u8],
+) -> Verdict {
+    let mut writer = Writer::new(out);
+    write_start(plain.status, plain.reason, request, arrival, settings, &mut writer);
+    for line in plain.lines {
+        writer.put(line);
+    }
+    writer.put(b"Content-Length: 0\r\n\r\n");
+    finish(writer, reply(plain.status, request, arrival))
+}
+
+/// Writes the refusal of a faulty request.
+pub(super) fn write_fault(
+    fault: Fault,
+    request: &Request<'_>,
+    arrival: &Arrival<'_>,
+    settings: &Settings,
+    out: &mut [u8],
+) -> Verdict {
+    let plain = Plain { status: fault.status(), reason: fault.phrase().as_bytes(), lines: &[] };
+    let verdict = write_plain(&plain, request, arrival, settings, out);
+    match verdict {
+        Verdict::Reply(reply) => Verdict::Reply(Reply { fault: Some(fault), ..reply }),
+        other => other,
+    }
+}
+
+/// Writes a route's answer with the Contacts in `work`.
+pub(super) fn write_answer(
+    answer: &Answer,
+    route: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    out: &mut [u8],
+) -> Verdict {
+    let (request, arrival) = (call.request, call.arrival);
+    let mut writer = Writer::new(out);
+    let reason = answer.reason.as_deref().unwrap_or_else(|| reason_phrase(answer.code));
+    write_start(answer.code, reason.as_bytes(), request, arrival, call.context.settings, &mut writer);
+    write_extra_headers(answer, call, work, &mut writer);
+    let tail = Tail::of(&answer.body);
+    let budget = match arrival.transport {
+        Transport::Udp => answer.answer_bytes_max,
+        // A stream has no datagram to fit into.
+        Transport::Tcp | Transport::Tls => usize::MAX,
+    };
+    let written = write_contacts(&work.contacts, work, budget.saturating_sub(tail.len()), &mut writer);
+    tail.write(&mut writer);
+    let left_out = u8::try_from(work.contacts.len() - written).unwrap_or(u8::MAX);
+    finish(
+        writer,
+        Reply {
+            route: Some(route),
+            contacts_trimmed: work.trimmed.saturating_add(left_out),
+            contacts_dropped: work.dropped,
+            ..reply(answer.code, request, arrival)
+        },
+    )
+}
+
+/// Writes what every answer begins with.
+fn write_start(
+    status: u16,
+    reason: &[u8],
+    request: &Request<'_>,
+    arrival: &Arrival<'_>,
+    settings: &Settings,
+    writer: &mut Writer<'_>,
+) {
+    let tag = to_tag(&settings.key, request);
+    write_head(writer, request, status, reason, arrival.source, &tag);
+    if let Some(server) = &settings.server {
+        writer.put(b"Server: ");
+        writer.put(server.as_bytes());
+        writer.put(b"\r\n");
+    }
+}
+
+fn write_extra_headers(answer: &Answer, call: &Call<'_>, work: &mut Work, writer: &mut Writer<'_>) {
+    for (name, template) in &answer.headers {
+        let there = into_temp(work, |work, out| template.render(&View { call, work }, out));
+        // A value that is missing or too long leaves its header out, never half of it in.
+        if !there || work.temp.len() > HEADER_VALUE_BYTES_MAX {
+            continue;
+        }
+        work.temp.iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
+        writer.put(name.as_bytes());
+        writer.put(b": ");
+        writer.put(&work.temp);
+        writer.put(b"\r\n");
+    }
+}
+
+/// Writes the Contact line as far as the budget reaches, the first Contact in any case. Returns how
+/// many were written.
+fn write_contacts(contacts: &[Contact], work: &Work, budget: usize, writer: &mut Writer<'_>) -> usize {
+    let mut written = 0;
+    for contact in contacts {
+        let before = writer.len();
+        writer.put(if written == 0 { b"Contact: <" } else { b", <" });
+        writer.put(work.bytes(contact.uri));
+        writer.put(b">;q=");
+        put_q(contact.q_milli, writer);
+        if let Some(expires_s) = contact.expires_s {
+            writer.put(b";expires=");
+            writer.put_number(expires_s.into());
+        }
+        if written > 0 && writer.len() + b"\r\n".len() > budget {
+            writer.truncate(before);
+            break;
+        }
+        written += 1;
+    }
+    if written > 0 {
+        writer.put(b"\r\n");
+    }
+    written
+}
+
+/// RFC 3261 §25.1 `qvalue`: at most three digits, none for nothing.
+fn put_q(q_milli: u16, writer: &mut Writer<'_>) {
+    if q_milli >= 1000 {
+        return writer.put(b"1");
+    }
+    let digit = |divisor: u16| b'0' + u8::try_from(q_milli / divisor % 10).unwrap_or(0);
+    let text = [b'0', b'.', digit(100), digit(10), digit(1)];
+    let len = match q_milli {
+        0 => 1,
+        _ if q_milli.is_multiple_of(100) => 3,
+        _ if q_milli.is_multiple_of(10) => 4,
+        _ => 5,
+    };
+    writer.put(&text[..len]);
+}
+
+/// Content-Length, the empty line and the body.
+enum Tail<'t> {
+    Nothing,
+    Emergency { reason: &'t str },
+}
+
+impl<'t> Tail<'t> {
+    fn of(body: &'t Body) -> Self {
+        match body {
+            Body::None => Self::Nothing,
+            Body::Emergency { reason } => Self::Emergency { reason },
+        }
+    }
+
+    /// Bytes that [`Tail::write`] writes.
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => NO_CONTENT.len(),
+            Self::Emergency { reason } => {
+                let content = emergency_len(reason);
+                let digits = content.checked_ilog10().map_or(1, |log| log as usize + 1);
+                EMERGENCY_TYPE.len() + digits + b"\r\n\r\n".len() + content
+            }
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        match self {
+            Self::Nothing => writer.put(NO_CONTENT),
+            Self::Emergency { reason } => {
+                writer.put(EMERGENCY_TYPE);
+                writer.put_number(emergency_len(reason) as u64);
+                writer.put(b"\r\n\r\n");
+                writer.put(EMERGENCY_BEFORE);
+                for c in reason.chars() {
+                    match xml_escape(c) {
+                        Some(escape) => writer.put(escape.as_bytes()),
+                        None => writer.put(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                    }
+                }
+                writer.put(EMERGENCY_AFTER);
+            }
+        }
+    }
+}
+
+const NO_CONTENT: &[u8] = b"Content-Length: 0\r\n\r\n";
+const EMERGENCY_TYPE: &[u8] = b"Content-Type: application/3gpp-ims+xml\r\nContent-Length: ";
+// 3GPP TS 24.229 §7.6.1, §7.6.2: type first, then reason.
+const EMERGENCY_BEFORE: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\
+    <ims-3gpp version=\"1\"><alternative-service><type>emergency</type><reason>";
+const EMERGENCY_AFTER: &[u8] = b"</reason></alternative-service></ims-3gpp>\r\n";
+
+/// Length of the emergency body, in bytes.
+fn emergency_len(reason: &str) -> usize {
+    let reason_len: usize =
+        reason.chars().map(|c| xml_escape(c).map_or_else(|| c.len_utf8(), str::len)).sum();
+    EMERGENCY_BEFORE.len() + reason_len + EMERGENCY_AFTER.len()
+}
+
+fn xml_escape(c: char) -> Option<&'static str> {
+    match c {
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '&' => Some("&amp;"),
+        _ => None,
+    }
+}
+
+fn reply(status: u16, request: &Request<'_>, arrival: &Arrival<'_>) -> Reply {
+    let to = match arrival.transport {
+        Transport::Udp => reply_address(&request.top_via(), arrival.source),
+        // RFC 3261 §18.2.2: the connection the request came by.
+        Transport::Tcp | Transport::Tls => arrival.source,
+    };
+    Reply {
+        len: 0,
+        to,
+        status,
+        method: request.method(),
+        route: None,
+        fault: None,
+        contacts_trimmed: 0,
+        contacts_dropped: 0,
+    }
+}
+
+fn finish(writer: Writer<'_>, reply: Reply) -> Verdict {
+    match writer.finish() {
+        Some(len) => Verdict::Reply(Reply { len, ..reply }),
+        None => Verdict::Silence(Silence::AnswerTooLong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn q_is_written_without_trailing_noughts() {
+        for (q_milli, text) in
+            [(1000, "1"), (990, "0.99"), (985, "0.985"), (900, "0.9"), (5, "0.005"), (10, "0.01"), (0, "0")]
+        {
+            let mut room = [0; 8];
+            let mut writer = Writer::new(&mut room);
+            put_q(q_milli, &mut writer);
+            assert_eq!(writer.written(), text.as_bytes(), "{q_milli}");
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! Pure. What is known of the request that is being decided: its addresses, read once, and the
+//! values that templates and conditions ask for.
+
+use std::cell::OnceCell;
+
+use super::{
+    Arrival, Context,
+    scratch::{SetParam, Work},
+    stable,
+};
+use crate::{
+    limits::NUMBER_BYTES_MAX,
+    route::{NormalisationId, Part, Party, ValueOf, Values},
+    sip::{HeaderName, NameAddr, Request, Uri},
+};
+
+/// One request on its way through the routes.
+pub(super) struct Call<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) arrival: &'a Arrival<'a>,
+    pub(super) context: &'a Context<'a>,
+    pub(super) uri: Uri<'a>,
+    from: OnceCell<Option<Uri<'a>>>,
+    asserted: OnceCell<Option<Uri<'a>>>,
+    draw: OnceCell<u64>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(request: &'a Request<'a>, arrival: &'a Arrival<'a>, context: &'a Context<'a>) -> Self {
+        Self {
+            request,
+            arrival,
+            context,
+            uri: request.request_uri(),
+            from: OnceCell::new(),
+            asserted: OnceCell::new(),
+            draw: OnceCell::new(),
+        }
+    }
+
+    /// The stable draw of this call.
+    pub(super) fn draw(&self) -> u64 {
+        *self.draw.get_or_init(|| stable::call_draw(&self.context.settings.key, self.request))
+    }
+
+    /// The URI of a party, when the request has it.
+    pub(super) fn party(&self, party: Party) -> Option<&Uri<'a>> {
+        match party {
+            Party::RequestUri => Some(&self.uri),
+            Party::From => self.from.get_or_init(|| self.request.from().parsed_uri()).as_ref(),
+            Party::PAssertedIdentity => self.asserted.get_or_init(|| self.first_asserted()).as_ref(),
+        }
+    }
+
+    /// The first value of P-Asserted-Identity that reads as an address (RFC 3325 §9.1: one or two).
+    fn first_asserted(&self) -> Option<Uri<'a>> {
+        let value = self.request.values(HeaderName::PAssertedIdentity).next()?;
+        first_of_list(value).and_then(NameAddr::parse).and_then(|address| address.parsed_uri())
+    }
+
+    /// Appends the host of a party without the brackets of IPv6.
+    pub(super) fn host(&self, party: Party, out: &mut Vec<u8>) -> bool {
+        let host = self.party(party).map_or(&[][..], |uri| uri.host);
+        out.extend_from_slice(host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host));
+        !host.is_empty()
+    }
+
+    /// Appends the user of a party without its parameters, escapes decoded.
+    pub(super) fn user_name(&self, party: Party, out: &mut Vec<u8>) -> bool {
+        let Some(uri) = self.party(party) else { return false };
+        push_decoded(uri.user_name(), out);
+        uri.user.is_some()
+    }
+
+    /// Appends the number of a party, normalised as the defaults say; `false` when its user is not a
+    /// number. The number of the Request-URI is that which the routes so far left.
+    pub(super) fn number(&self, party: Party, work: &Work, out: &mut Vec<u8>) -> bool {
+        if party == Party::RequestUri {
+            return match work.number {
+                Some(number) => {
+                    out.extend_from_slice(work.bytes(number));
+                    true
+                }
+                None => false,
+            };
+        }
+        self.number_as_dialled(party, out)
+    }
+
+    /// Appends the number of a party as its URI has it, normalised as the defaults say.
+    pub(super) fn number_as_dialled(&self, party: Party, out: &mut Vec<u8>) -> bool {
+        let Some(uri) = self.party(party) else { return false };
+        let user = uri.user_name();
+        if !is_number(user) {
+            return false;
+        }
+        match self.context.table.defaults.normalisation {
+            Some(id) => self.normalise(id, user, out),
+            None => push_without_separators(user, out),
+        }
+        true
+    }
+
+    fn push_part(&self, party: Party, part: Part, work: &Work, out: &mut Vec<u8>) -> bool {
+        match part {
+            Part::Number => self.number(party, work, out),
+            Part::Host => self.host(party, out),
+            Part::User => match self.party(party).and_then(|uri| uri.user) {
+                Some(user) => push(user, out),
+                None => false,
+            },
+            Part::Uri => match party {
+                Party::RequestUri => push(self.request.request_uri_bytes(), out),
+                Party::From => push(self.request.from().uri, out),
+                Party::PAssertedIdentity => self
+                    .request
+                    .values(HeaderName::PAssertedIdentity)
+                    .next()
+                    .and_then(first_of_list)
+                    .and_then(NameAddr::parse)
+                    .is_some_and(|address| push(address.uri, out)),
+            },
+        }
+    }
+
+    /// A parameter of the Request-URI, as the routes so far left it: `None` when it is not there,
+    /// `Some(None)` when it has no value.
+    pub(super) fn param<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
+        match work.set_param(name) {
+            Some(SetParam::Value(value)) => Some(Some(work.bytes(value))),
+            Some(SetParam::Flag) => Some(None),
+            Some(SetParam::Removed) => None,
+            // RFC 4694 and RFC 4904 put theirs into the user part; others follow the host.
+            None => self.uri.user_param(name).or_else(|| self.uri.param(name)),
+        }
+    }
+}
+
+/// The values of a call together with what the routes so far made of it.
+pub(super) struct View<'v, 'a> {
+    pub(super) call: &'v Call<'a>,
+    pub(super) work: &'v Work,
+}
+
+impl Values for View<'_, '_> {
+    fn append(&self, of: &ValueOf, out: &mut Vec<u8>) -> bool {
+        let (call, work) = (self.call, self.work);
+        match of {
+            ValueOf::User => call.push_part(Party::RequestUri, Part::User, work, out),
+            ValueOf::UserName => match call.uri.user {
+                Some(_) => push(call.uri.user_name(), out),
+                None => false,
+            },
+            ValueOf::Number => call.number(Party::RequestUri, work, out),
+            ValueOf::Host => match call.uri.host {
+                [] => false,
+                host => push(host, out),
+            },
+            ValueOf::Port => call.uri.port.is_some_and(|port| push_number(port.into(), out)),
+            ValueOf::RequestUri => push(call.request.request_uri_bytes(), out),
+            ValueOf::Method => push(call.request.method_token(), out),
+            ValueOf::Source => push_ip(call.arrival.source.ip(), out),
+            ValueOf::Local => push_ip(call.arrival.local.ip(), out),
+            ValueOf::From(part) => call.push_part(Party::From, *part, work, out),
+            ValueOf::PAssertedIdentity(part) => call.push_part(Party::PAssertedIdentity, *part, work, out),
+            ValueOf::Param(name) => match call.param(name.as_bytes(), work) {
+                Some(value) => push(value.unwrap_or(b"true"), out),
+                None => false,
+            },
+            ValueOf::Header(name) => match call.request.values_named(name.as_bytes()).next() {
+                Some(value) => push_unfolded(value, out),
+                None => false,
+            },
+            ValueOf::Var(name) => match work.var(name.as_bytes()) {
+                Some(value) => push(work.bytes(value), out),
+                None => false,
+            },
+            ValueOf::Column(table, column) => self.push_column(*table, *column, out),
+        }
+    }
+
+    fn normalise(&self, by: NormalisationId, number: &[u8], out: &mut Vec<u8>) {
+        self.call.normalise(by, number, out);
+    }
+}
+
+impl View<'_, '_> {
+    /// A column of the row that was hit; an empty cell counts as missing.
+    fn push_column(&self, table: usize, column: usize, out: &mut Vec<u8>) -> bool {
+        let Some(row) = self.work.hits.get(table).copied().flatten() else { return false };
+        let Some(table) = self.call.context.table.tables.get(table) else { return false };
+        let value = table.value(row, column);
+        out.extend_from_slice(value);
+        !value.is_empty()
+    }
+}
+
+impl Call<'_> {
+    /// Appends `number` as a named normalisation has it.
+    pub(super) fn normalise(&self, by: NormalisationId, number: &[u8], out: &mut Vec<u8>) {
+        match self.context.table.normalisations.get(by) {
+            Some(normalisation) => normalisation.apply(number, out),
+            None => out.extend_from_slice(number),
+        }
+    }
+}
+
+/// A user that can be dialled: RFC 3966 `phonedigit` and what PBXs add, not too long to match.
+pub(super) fn is_number(user: &[u8]) -> bool {
+    let digits = user.strip_prefix(b"+").unwrap_or(user);
+    user.len() <= NUMBER_BYTES_MAX
+        && digits.iter().any(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
+        && digits.iter().all(|byte| {
+            byte.is_ascii_digit() || matches!(byte, b'*' | b'#' | b'A'..=b'D' | b'-' | b'.' | b'(' | b')')
+        })
+}
+
+/// RFC 3966 §5.1.1: visual separators mean nothing.
+fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
+    out.extend(number.iter().filter(|byte| !matches!(byte, b'-' | b'.' | b'(' | b')')));
+}
+
+/// Appends a number in decimal.
+pub(super) fn push_number(number: u64, out: &mut Vec<u8>) -> bool {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    push(&digits[at..], out)
+}
+
+/// Appends an address as text; v4-mapped IPv6 as IPv4.
+pub(super) fn push_ip(ip: std::net::IpAddr, out: &mut Vec<u8>) -> bool {
+    let mut text = [0; 64];
+    let mut writer = crate::sip::Writer::new(&mut text);
+    writer.put_ip(ip);
+    push(writer.written(), out)
+}
+
+fn push(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(bytes);
+    true
+}
+
+/// Appends a header value with its folding taken out (RFC 3261 §7.3.1: as if by a space).
+fn push_unfolded(value: &[u8], out: &mut Vec<u8>) -> bool {
+    out.extend(value.iter().map(|&byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    true
+}
+
+/// Appends text with `%HH` decoded.
+pub(super) fn push_decoded(text: &[u8], out: &mut Vec<u8>) {
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        match after {
+            [high, low, tail @ ..] if byte == b'%' => match (hex_digit(*high), hex_digit(*low)) {
+                (Some(high), Some(low)) => {
+                    out.push(high << 4 | low);
+                    rest = tail;
+                    continue;
+                }
+                _ => out.push(byte),
+            },
+            _ => out.push(byte),
+        }
+        rest = after;
+    }
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// The first value of a comma-separated list, quotes and `<>` respected.
+fn first_of_list(value: &[u8]) -> Option<&[u8]> {
+    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
+    let end = value.iter().position(|&byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' if !bracketed => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' => return !quoted && !bracketed,
+            _ => {}
+        }
+        false
+    });
+    let first = value.get(..end.unwrap_or(value.len()))?.trim_ascii();
+    (!first.is_empty()).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_told_from_names() {
+        for (user, expected) in [
+            ("+441632960001", true),
+            ("112", true),
+            ("*98", true),
+            ("(01632)-960.001", true),
+            ("alice", false),
+            ("", false),
+            ("+", false),
+            ("44x", false),
+            ("AB", false),
+        ] {
+            assert_eq!(is_number(user.as_bytes()), expected, "{user}");
+        }
+        assert!(is_number(&[b'1'; NUMBER_BYTES_MAX]), "the longest number");
+        assert!(!is_number(&[b'1'; NUMBER_BYTES_MAX + 1]), "one digit too many");
+    }
+
+    #[test]
+    fn lists_are_cut_at_their_first_comma_outside_quotes_and_brackets() {
+        for (list, first) in [
+            ("<sip:a@h>, <sip:b@h>", "<sip:a@h>"),
+            ("\"A, B\" <sip:a,b@h>, <tel:+1>", "\"A, B\" <sip:a,b@h>"),
+            ("\"x\\\", y\" <sip:a@h>", "\"x\\\", y\" <sip:a@h>"),
+            ("sip:a@h", "sip:a@h"),
+        ] {
+            assert_eq!(first_of_list(list.as_bytes()), Some(first.as_bytes()), "{list}");
+        }
+        assert_eq!(first_of_list(b" , x"), None);
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_broken_ones_kept() {
+        for (text, expected) in [("a%41b", "aAb"), ("%4", "%4"), ("%zz%20", "%zz "), ("%", "%")] {
+            let mut out = Vec::new();
+            push_decoded(text.as_bytes(), &mut out);
+            assert_eq!(out, expected.as_bytes(), "{text}");
+        }
+    }
+}

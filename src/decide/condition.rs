@@ -1,0 +1,196 @@
+//! Pure. Whether the conditions of a route hold.
+
+use super::{
+    Trace,
+    call::{Call, View, push_ip},
+    scratch::Work,
+};
+use crate::{
+    limits::NESTING_MAX,
+    route::{Condition, MethodPattern, Party, TextPattern, Transport, ValueTest},
+    sip::{Method, Scheme},
+};
+
+/// Whether all conditions hold. The first that does not ends the search.
+pub(super) fn all_hold<T: Trace>(
+    when: &[Condition],
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+) -> bool {
+    when.iter().enumerate().all(|(index, condition)| {
+        let holds = holds(condition, call, work, trace, 0);
+        if T::ON {
+            trace.condition(index, &work.temp, holds);
+        }
+        holds
+    })
+}
+
+/// Whether one condition holds. What it saw is left in `work.temp`.
+fn holds<T: Trace>(
+    condition: &Condition,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    depth: usize,
+) -> bool {
+    work.temp.clear();
+    match condition {
+        Condition::Source(networks) => {
+            let source = call.arrival.source.ip().to_canonical();
+            saw::<T>(work, |out| {
+                push_ip(source, out);
+            });
+            networks.iter().any(|network| network.contains(&source))
+        }
+        Condition::Listener(names) => {
+            saw::<T>(work, |out| out.extend_from_slice(call.arrival.listener.as_bytes()));
+            names.iter().any(|name| &**name == call.arrival.listener)
+        }
+        Condition::Transport(transports) => {
+            saw::<T>(work, |out| out.extend_from_slice(transport_name(call.arrival.transport).as_bytes()));
+            transports.contains(&call.arrival.transport)
+        }
+        Condition::Method(methods) => {
+            saw::<T>(work, |out| out.extend_from_slice(call.request.method_token()));
+            methods.iter().any(|method| is_method(method, call))
+        }
+        Condition::Scheme(schemes) => {
+            saw::<T>(work, |out| out.extend_from_slice(scheme_name(call.uri.scheme).as_bytes()));
+            schemes.contains(&call.uri.scheme)
+        }
+        Condition::Number(Party::RequestUri, patterns) => match work.number {
+            Some(number) => {
+                if T::ON {
+                    let number = work.bytes(number).to_vec();
+                    work.temp.extend_from_slice(&number);
+                }
+                patterns.iter().any(|pattern| pattern.matches(work.bytes(number)))
+            }
+            None => false,
+        },
+        Condition::Number(party, patterns) => {
+            into_temp(work, |work, out| call.number(*party, work, out))
+                && patterns.iter().any(|pattern| pattern.matches(&work.temp))
+        }
+        Condition::User(party, patterns) => {
+            into_temp(work, |_, out| call.user_name(*party, out)) && any_matches(patterns, &work.temp)
+        }
+        Condition::Host(party, patterns) => {
+            into_temp(work, |_, out| call.host(*party, out)) && any_matches(patterns, &work.temp)
+        }
+        Condition::Param(name, test) => {
+            let present = into_temp(work, |work, out| match call.param(name.as_bytes(), work) {
+                Some(value) => {
+                    out.extend_from_slice(value.unwrap_or_default());
+                    true
+                }
+                None => false,
+            });
+            passes(test, present.then_some(&work.temp[..]))
+        }
+        Condition::Header(name, test) => header_passes(name.as_bytes(), test, call, work),
+        Condition::Value(template, patterns) => {
+            into_temp(work, |work, out| template.render(&View { call, work }, out))
+                && any_matches(patterns, &work.temp)
+        }
+        Condition::In(table, key) => is_in(*table, key, call, work, trace),
+        Condition::Time(calendar) => calendar.holds(call.context.unix_s),
+        // The loader refuses deeper nesting; this bound stands if it errs.
+        Condition::Not(_) | Condition::Any(_) if depth >= NESTING_MAX => false,
+        Condition::Not(all) => !all.iter().all(|inner| holds(inner, call, work, trace, depth + 1)),
+        Condition::Any(sets) => {
+            sets.iter().any(|all| all.iter().all(|inner| holds(inner, call, work, trace, depth + 1)))
+        }
+    }
+}
+
+/// Notes what a condition saw, for those who ask.
+fn saw<T: Trace>(work: &mut Work, note: impl FnOnce(&mut Vec<u8>)) {
+    if T::ON {
+        note(&mut work.temp);
+    }
+}
+
+/// Renders into `work.temp` with the rest of `work` readable.
+pub(super) fn into_temp(work: &mut Work, render: impl FnOnce(&Work, &mut Vec<u8>) -> bool) -> bool {
+    let mut temp = std::mem::take(&mut work.temp);
+    temp.clear();
+    let there = render(work, &mut temp);
+    work.temp = temp;
+    there
+}
+
+fn is_method(pattern: &MethodPattern, call: &Call<'_>) -> bool {
+    match pattern {
+        MethodPattern::Known(method) => *method == call.request.method(),
+        // RFC 3261 §7.1: method names are case-sensitive.
+        MethodPattern::Other(name) => {
+            call.request.method() == Method::Other && name.as_bytes() == call.request.method_token()
+        }
+    }
+}
+
+fn any_matches(patterns: &[TextPattern], value: &[u8]) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(value))
+}
+
+fn passes(test: &ValueTest, value: Option<&[u8]>) -> bool {
+    match (test, value) {
+        (ValueTest::Present, Some(_)) | (ValueTest::Absent, None) => true,
+        (ValueTest::Is(patterns), Some(value)) => any_matches(patterns, value),
+        (ValueTest::Present | ValueTest::Is(_), None) | (ValueTest::Absent, Some(_)) => false,
+    }
+}
+
+fn header_passes(name: &[u8], test: &ValueTest, call: &Call<'_>, work: &mut Work) -> bool {
+    let mut values = call.request.values_named(name);
+    let found = match test {
+        ValueTest::Is(patterns) => values.find(|value| any_matches(patterns, value)),
+        ValueTest::Present | ValueTest::Absent => values.next(),
+    };
+    work.temp.extend_from_slice(found.unwrap_or_default());
+    match test {
+        ValueTest::Absent => found.is_none(),
+        ValueTest::Present | ValueTest::Is(_) => found.is_some(),
+    }
+}
+
+fn is_in<T: Trace>(
+    table: usize,
+    key: &crate::route::Template,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+) -> bool {
+    if !into_temp(work, |work, out| key.render(&View { call, work }, out)) {
+        return false;
+    }
+    let row = call.context.table.tables.get(table).and_then(|numbers| numbers.find(&work.temp));
+    if T::ON {
+        trace.looked_up(table, &work.temp, row);
+    }
+    if let Some(hit) = work.hits.get_mut(table) {
+        *hit = row;
+    }
+    row.is_some()
+}
+
+/// The name of a transport, as route files and metrics write it.
+pub(super) fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+    }
+}
+
+fn scheme_name(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Sip => "sip",
+        Scheme::Sips => "sips",
+        Scheme::Tel => "tel",
+        Scheme::Other => "other",
+    }
+}

@@ -1,0 +1,183 @@
+//! Pure. Decides what one datagram deserves.
+//!
+//! In:    the datagram, where it came from, the route table, what DNS has told us so far, the time.
+//! Out:   a reply in the caller's buffer, a question for DNS, or silence with its reason.
+//! Never: reads a clock, waits, logs, remembers.
+
+use std::net::SocketAddr;
+
+use crate::{
+    dns::{DnsView, Question},
+    route::{Ourselves, RouteId, RouteTable, Transport},
+    sip::{Fault, Method, Parsed, Unanswerable, parse},
+};
+
+mod answer;
+mod call;
+mod condition;
+mod contacts;
+mod ourselves;
+mod scratch;
+mod stable;
+mod trace;
+mod user_part;
+mod walk;
+mod weigh;
+
+pub use scratch::Scratch;
+pub use trace::{NoTrace, Trace};
+
+/// How a message came.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Who sent the packet.
+    pub source: SocketAddr,
+    /// The address and port it came to, never unspecified.
+    pub local: SocketAddr,
+    /// Name of the listener.
+    pub listener: &'a str,
+    /// The transport.
+    pub transport: Transport,
+}
+
+/// What to do with a CANCEL (RFC 3261 §8.2.7 against §8.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CancelPolicy {
+    /// Nothing: §8.2.7. A client may only send one after a 1xx, and we send none.
+    #[default]
+    Ignore,
+    /// 200: §8.3.
+    Ok,
+}
+
+/// Settings of the server that decisions depend on. The same on every node of a fleet.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Settings {
+    /// Key of To tags and weighted choices.
+    pub key: [u8; 16],
+    pub cancel: CancelPolicy,
+    /// Value of the Server header; none by default.
+    pub server: Option<Box<str>>,
+    pub ourselves: Ourselves,
+}
+
+/// What a decision reads besides the datagram.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub table: &'a RouteTable,
+    pub dns: DnsView<'a>,
+    /// Seconds since 1970, for calendars.
+    pub unix_s: i64,
+    /// OPTIONS to ourselves are answered 503.
+    pub draining: bool,
+}
+
+/// What a datagram deserves.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// These many bytes of the buffer, to this address.
+    Reply(Reply),
+    /// Nothing.
+    Silence(Silence),
+    /// Not yet known: ask, keep the datagram, decide again within `within_ms` of its arrival.
+    #[allow(missing_docs)]
+    Ask { question: Question, within_ms: u64 },
+}
+
+/// A reply, written into the caller's buffer.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Reply {
+    pub len: usize,
+    pub to: SocketAddr,
+    pub status: u16,
+    pub method: Method,
+    /// The route that answered.
+    pub route: Option<RouteId>,
+    /// Why the request was refused, when its bytes were at fault.
+    pub fault: Option<Fault>,
+    /// Contacts left out for the byte budget or the cap.
+    pub contacts_trimmed: u8,
+    /// Contacts dropped: ourselves, the Request-URI again, twice the same, not a URI after rendering.
+    pub contacts_dropped: u8,
+}
+
+/// Why nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Silence {
+    /// The bytes cannot or must not be answered.
+    Unanswerable(Unanswerable),
+    /// An ACK: absorbed (RFC 3261 §8.2.7).
+    Ack,
+    /// A CANCEL, ignored.
+    Cancel,
+    /// A route says so.
+    Route(RouteId),
+    /// The answer does not fit into [`crate::limits::ANSWER_BYTES_ROOM`].
+    AnswerTooLong,
+}
+
+/// The one decision: parse, answer for ourselves, walk the routes.
+pub fn decide<T: Trace>(
+    datagram: &[u8],
+    arrival: &Arrival<'_>,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Verdict {
+    let Scratch { index, work } = scratch;
+    let request = match parse(datagram, index) {
+        Parsed::Sound(request) => request,
+        Parsed::Faulty(request, fault) => {
+            return answer::write_fault(fault, &request, arrival, context.settings, out);
+        }
+        Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(reason)),
+    };
+    if let Some(verdict) = ourselves::answer_for_ourselves(&request, arrival, context, out) {
+        trace.note("answered for ourselves: no route is asked");
+        return verdict;
+    }
+    let call = call::Call::new(&request, arrival, context);
+    work.start(context.table.tables.len());
+    walk::set_number(&call, work);
+    walk::walk(&call, work, trace, out).unwrap_or_else(|| {
+        trace.note("no route answers: the default refusal");
+        let plain = answer::Plain::status(context.table.defaults.no_route_code);
+        answer::write_plain(&plain, &request, arrival, context.settings, out)
+    })
+}
+
+impl Silence {
+    /// How many kinds there are; see [`Silence::index`].
+    pub const KINDS: usize = 4 + Unanswerable::ALL.len();
+
+    /// Position among all kinds, for counters.
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Ack => 0,
+            Self::Cancel => 1,
+            Self::Route(_) => 2,
+            Self::AnswerTooLong => 3,
+            Self::Unanswerable(reason) => 4 + reason as usize,
+        }
+    }
+
+    /// The metric label of a kind by its position.
+    #[must_use]
+    pub fn label_of(index: usize) -> &'static str {
+        match index {
+            0 => "ack",
+            1 => "cancel",
+            2 => "route",
+            3 => "answer_too_long",
+            _ => Unanswerable::ALL.get(index - 4).map_or("", |reason| reason.label()),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Pure. Walks the route lists top to bottom until a route answers.
+
+use super::{
+    Silence, Trace, Verdict,
+    answer::write_answer,
+    call::{Call, View},
+    condition::{all_hold, into_temp},
+    contacts,
+    scratch::{SetParam, Work},
+    user_part::render_param,
+};
+use crate::{
+    dns::{EnumResult, Step, lookup},
+    limits::{JUMPS_MAX, LOOKUP_MS_DEFAULT, ROUTES_EXAMINED_MAX},
+    route::{Answer, EnumRoute, ListId, Party, RouteId, Setting, Template, Then},
+};
+
+/// What the lists come to; `None` when no route answers.
+pub(super) fn walk<T: Trace>(
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Option<Verdict> {
+    let table = call.context.table;
+    // The main list, and where to go on in those that jumped; the loader refuses cycles.
+    let mut stack: [(ListId, usize); JUMPS_MAX] = [(0, 0); JUMPS_MAX];
+    let mut depth = 0;
+    trace.list(0);
+    for _ in 0..ROUTES_EXAMINED_MAX {
+        let (list, at) = stack[depth];
+        let Some(&id) = table.lists.get(list).and_then(|list| list.routes.get(at)) else {
+            depth = depth.checked_sub(1)?;
+            continue;
+        };
+        stack[depth].1 += 1;
+        match step(id, call, work, trace, out) {
+            Walked::Done(verdict) => return Some(verdict),
+            Walked::Jump(list) if depth + 1 < JUMPS_MAX => {
+                depth += 1;
+                stack[depth] = (list, 0);
+                trace.list(list);
+            }
+            Walked::Jump(_) | Walked::On => {}
+        }
+    }
+    None
+}
+
+enum Walked {
+    On,
+    Jump(ListId),
+    Done(Verdict),
+}
+
+fn step<T: Trace>(id: RouteId, call: &Call<'_>, work: &mut Work, trace: &mut T, out: &mut [u8]) -> Walked {
+    let Some(route) = call.context.table.routes.get(id) else { return Walked::On };
+    trace.route(id);
+    if !all_hold(&route.when, call, work, trace) {
+        return Walked::On;
+    }
+    trace.acts(id);
+    for setting in &route.set {
+        make(setting, call, work, trace);
+    }
+    match &route.then {
+        Then::Next => Walked::On,
+        Then::Jump(list) => Walked::Jump(*list),
+        Then::Silence => Walked::Done(Verdict::Silence(Silence::Route(id))),
+        Then::Answer(answer) => give(answer, id, call, work, trace, out),
+        Then::Enum(route) => give_enum(route, id, call, work, trace, out),
+    }
+}
+
+/// Makes a setting. One whose value is missing is not made.
+fn make<T: Trace>(setting: &Setting, call: &Call<'_>, work: &mut Work, trace: &mut T) {
+    let render = |template: &Template, work: &mut Work| {
+        into_temp(work, |work, out| template.render(&View { call, work }, out))
+    };
+    match setting {
+        Setting::Param(name, value) => {
+            let Ok(set) = render_param(value, call, work) else { return };
+            if !matches!(set, SetParam::Value(_)) {
+                work.temp.clear();
+            }
+            trace.set(name, &work.temp);
+            work.put_param(name.as_bytes(), set);
+        }
+        Setting::Number(template) => {
+            if render(template, work) {
+                put_number(work, trace);
+            }
+        }
+        Setting::Normalise(id) => {
+            let there = into_temp(work, |work, out| match work.number {
+                Some(number) => {
+                    call.normalise(*id, work.bytes(number), out);
+                    true
+                }
+                None => false,
+            });
+            if there {
+                put_number(work, trace);
+            }
+        }
+        Setting::Var(name, template) => {
+            if render(template, work)
+                && let Some(value) = work.keep_temp()
+            {
+                trace.set(name, &work.temp);
+                work.put_var(name.as_bytes(), value);
+            }
+        }
+    }
+}
+
+/// The number is from here on what stands in `work.temp`.
+fn put_number<T: Trace>(work: &mut Work, trace: &mut T) {
+    trace.set("number", &work.temp);
+    work.number = work.keep_temp();
+}
+
+fn give<T: Trace>(
+    answer: &Answer,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
+    work.clear_contacts();
+    if let Err(question) = contacts::collect(answer, call, work, trace) {
+        return Walked::Done(Verdict::Ask { question, within_ms: LOOKUP_MS_DEFAULT });
+    }
+    if work.contacts.is_empty() && !answer.targets.is_empty() {
+        return nothing_left(answer.empty, id, call, work, trace, out);
+    }
+    Walked::Done(write_answer(answer, id, call, work, out))
+}
+
+fn give_enum<T: Trace>(
+    route: &EnumRoute,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
+    work.clear_contacts();
+    if !into_temp(work, |work, out| call.number(Party::RequestUri, work, out)) {
+        trace.note("no number to look up");
+        return nothing_left(route.not_found, id, call, work, trace, out);
+    }
+    let number = std::mem::take(&mut work.temp);
+    let dns = &call.context.dns;
+    let result = lookup(&number, &route.plan, dns, &mut |uri| {
+        contacts::add_uri(uri, &route.answer, call, work, trace);
+    });
+    work.temp = number;
+    let fallback = match result {
+        Step::Ask(question) => {
+            return Walked::Done(Verdict::Ask { question, within_ms: route.plan.within_ms });
+        }
+        Step::Done(EnumResult::Found(_)) if !work.contacts.is_empty() => {
+            return Walked::Done(write_answer(&route.answer, id, call, work, out));
+        }
+        Step::Done(EnumResult::Found(_)) => route.not_found,
+        Step::Done(EnumResult::NotE164) => {
+            trace.note("not an E.164 number: not asked (RFC 6116 §3.7)");
+            route.not_found
+        }
+        Step::Done(EnumResult::Nothing) => {
+            trace.note("ENUM has nothing for this number");
+            route.not_found
+        }
+        Step::Done(EnumResult::Failed(_)) => {
+            trace.note("ENUM did not answer");
+            route.failed
+        }
+    };
+    nothing_left(fallback, id, call, work, trace, out)
+}
+
+/// No Contact is left: the route's fallback, or the next route.
+fn nothing_left<T: Trace>(
+    fallback: Option<u16>,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
+    let Some(code) = fallback else {
+        trace.note("no Contact: on to the next route");
+        return Walked::On;
+    };
+    trace.note("no Contact: the fallback answers");
+    let refusal = Answer { code, ..Answer::refusal(call.context.table) };
+    Walked::Done(write_answer(&refusal, id, call, work, out))
+}
+
+/// Puts the dialled number, normalised as the defaults say, where routes see and change it.
+pub(super) fn set_number(call: &Call<'_>, work: &mut Work) {
+    if into_temp(work, |_, out| call.number_as_dialled(Party::RequestUri, out)) {
+        work.number = work.keep_temp();
+    }
+}
