@@ -47,8 +47,12 @@
 //! client does that (RFC 3261 §8.2.7). Kamailio and OpenSIPS are proxies; Waypost stands behind or in
 //! front of them as their routing tier.
 
+pub mod config;
+pub mod counters;
 pub mod decide;
 pub mod dns;
+pub mod engine;
 pub mod limits;
 pub mod route;
 pub mod sip;
+pub mod snapshot;

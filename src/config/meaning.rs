@@ -1,0 +1,294 @@
+//! Pure. What a written configuration means, or everything that is wrong with it.
+//!
+//! In:    [`Written`] and the places of its values.
+//! Out:   a [`Config`], or one diagnostic for each fault.
+//! Never: stops at the first fault; whoever repairs a file wants to see them all.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use crate::{
+    decide::CancelPolicy,
+    limits::{CONFIG_TEXT_BYTES_MAX, DNS_SERVERS_MAX, LISTENERS_MAX, OWN_NAMES_MAX},
+    route::{
+        Transport,
+        file::{Diagnostic, Severity},
+    },
+};
+
+use super::{
+    Config, KeySource, Listen, Log, LogFormat, LogLevel,
+    places::Places,
+    written::{Written, WrittenListen, WrittenLog},
+};
+
+/// Turns what is written into what is meant.
+pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config, Vec<Diagnostic>> {
+    let mut faults = Faults { file, places, found: Vec::new() };
+    let mut config = Config::default();
+    if let Some(listen) = written.listen {
+        config.listen_on(listeners(listen, &mut faults));
+    }
+    if let Some(admin) = written.admin {
+        config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
+    }
+    if let Some(routes) = written.routes {
+        config.routes = faults.take("routes", path(&routes)).unwrap_or(config.routes);
+    }
+    key(written.key, written.key_file, &mut config, &mut faults);
+    if let Some(cancel) = written.cancel {
+        config.settings.cancel = faults.take("cancel", cancel_policy(&cancel)).unwrap_or_default();
+    }
+    if let Some(server) = written.server {
+        config.settings.server = faults.take("server", header_text(&server));
+    }
+    if let Some(names) = written.names {
+        config.call_ourselves(own_names(&names, &mut faults));
+    }
+    if let Some(servers) = written.dns.and_then(|dns| dns.servers) {
+        config.dns_servers = dns_servers(&servers, &mut faults);
+    }
+    config.log = log(written.log.unwrap_or_default(), &mut faults);
+    if faults.found.is_empty() { Ok(config) } else { Err(faults.found) }
+}
+
+/// `udp:ADDRESS:PORT`. The error is a sentence without place.
+pub fn parse_listen(text: &str) -> Result<(Transport, SocketAddr), String> {
+    let expected =
+        "expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"";
+    let Some((transport, address)) = text.split_once(':') else {
+        return Err(format!("found \"{text}\", {expected}"));
+    };
+    match transport {
+        "udp" => {}
+        "tcp" | "tls" => {
+            return Err(format!(
+                "\"{transport}:\" is not served yet: this release listens on UDP only; write \"udp:{address}\""
+            ));
+        }
+        _ => return Err(format!("found \"{text}\", {expected}")),
+    }
+    let address = address.parse().map_err(|_| format!("found \"{text}\", {expected}"))?;
+    Ok((Transport::Udp, address))
+}
+
+/// 32 hexadecimal digits. The error is a sentence without place and without the key.
+pub fn parse_key(text: &str) -> Result<[u8; 16], String> {
+    let expected = "expected 32 hexadecimal digits; make a key with: openssl rand -hex 16";
+    let text = text.trim();
+    if text.chars().any(|c| !c.is_ascii_hexdigit()) {
+        return Err(format!("the key has a character that is no hexadecimal digit, {expected}"));
+    }
+    if text.len() != 32 {
+        return Err(format!("the key has {} digits, {expected}", text.len()));
+    }
+    u128::from_str_radix(text, 16).map(u128::to_be_bytes).map_err(|_| expected.to_owned())
+}
+
+/// What is wrong so far.
+struct Faults<'a> {
+    file: &'a str,
+    places: &'a Places,
+    found: Vec<Diagnostic>,
+}
+
+impl Faults<'_> {
+    /// Notes a fault of the value at `path`.
+    fn note(&mut self, path: &str, message: impl AsRef<str>) {
+        let (line, column) = self.places.find(path);
+        let message = format!("{path}: {}", message.as_ref());
+        self.found.push(Diagnostic {
+            file: self.file.to_owned(),
+            line,
+            column,
+            severity: Severity::Error,
+            message,
+        });
+    }
+
+    /// The value, or its fault noted.
+    fn take<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.note(path, message)).ok()
+    }
+
+    /// Whether a list is short enough; if not, that is noted.
+    fn fits(&mut self, path: &str, len: usize, max: usize) -> bool {
+        if len > max {
+            self.note(path, format!("{len} items, expected at most {max}"));
+        }
+        len <= max
+    }
+}
+
+fn listeners(written: Vec<WrittenListen>, faults: &mut Faults<'_>) -> Vec<Listen> {
+    let mut listen: Vec<Listen> = Vec::new();
+    if written.is_empty() {
+        faults.note(
+            "listen",
+            "an empty list, expected at least one \"udp:ADDRESS:PORT\"; leave the key out for the default",
+        );
+    }
+    if !faults.fits("listen", written.len(), LISTENERS_MAX) {
+        return listen;
+    }
+    for (index, item) in written.into_iter().enumerate() {
+        let item_path = format!("listen[{index}]");
+        let address_path =
+            if item.name.is_some() { format!("{item_path}.address") } else { item_path.clone() };
+        let Some((transport, address)) = faults.take(&address_path, parse_listen(&item.address)) else {
+            continue;
+        };
+        // Port 0 asks for any free one: that may be asked for twice.
+        if address.port() != 0 && listen.iter().any(|other| other.address == address) {
+            faults.note(&address_path, format!("\"{}\" is listed twice; remove one", item.address));
+            continue;
+        }
+        let name_path = if item.name.is_some() { format!("{item_path}.name") } else { item_path };
+        let name = item.name.unwrap_or(item.address);
+        if let Some(name) = faults.take(&name_path, printable(&name)) {
+            if listen.iter().any(|other| other.name == name) {
+                faults.note(&name_path, format!("\"{name}\" names two listeners; give each its own name"));
+            }
+            listen.push(Listen { name, transport, address });
+        }
+    }
+    listen
+}
+
+fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        format!("found \"{text}\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off")
+    })
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        Err("an empty path, expected one such as ./routes".to_owned())
+    } else {
+        Ok(PathBuf::from(text))
+    }
+}
+
+fn key(written: Option<String>, file: Option<String>, config: &mut Config, faults: &mut Faults<'_>) {
+    match (written, file) {
+        (Some(_), Some(_)) => faults.note("key_file", "key is set, too; keep one of key and key_file"),
+        (Some(key), None) => {
+            if let Some(key) = faults.take("key", parse_key(&key)) {
+                config.settings.key = key;
+                config.key = KeySource::Written;
+            }
+        }
+        (None, Some(file)) => {
+            if let Some(file) = faults.take("key_file", path(&file)) {
+                config.key = KeySource::File(file);
+            }
+        }
+        (None, None) => {}
+    }
+}
+
+fn cancel_policy(text: &str) -> Result<CancelPolicy, String> {
+    match text {
+        "ignore" => Ok(CancelPolicy::Ignore),
+        "ok" => Ok(CancelPolicy::Ok),
+        _ => Err(format!(
+            "found \"{text}\", expected ignore (RFC 3261 §8.2.7, the default) or ok (answer 200, §8.3)"
+        )),
+    }
+}
+
+fn header_text(text: &str) -> Result<Box<str>, String> {
+    // RFC 3261 §25.1: a header's value has no control characters; one would start a header of its own.
+    if text.trim() != text {
+        return Err("begins or ends with white space, expected a text such as \"Waypost\"".to_owned());
+    }
+    printable(text)
+}
+
+fn printable(text: &str) -> Result<Box<str>, String> {
+    if text.is_empty() || text.len() > CONFIG_TEXT_BYTES_MAX || text.chars().any(char::is_control) {
+        return Err(format!(
+            "found {text:?}, expected 1 to {CONFIG_TEXT_BYTES_MAX} bytes of text without control characters"
+        ));
+    }
+    Ok(text.into())
+}
+
+fn own_names(names: &[String], faults: &mut Faults<'_>) -> Vec<Box<str>> {
+    if !faults.fits("names", names.len(), OWN_NAMES_MAX) {
+        return Vec::new();
+    }
+    let mut own = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        own.extend(faults.take(&format!("names[{index}]"), own_name(name)));
+    }
+    own
+}
+
+fn own_name(name: &str) -> Result<Box<str>, String> {
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let host = name.strip_suffix('.').unwrap_or(name);
+    if !address && (host.len() > 253 || !host.split('.').all(label)) {
+        return Err(format!(
+            "found \"{name}\", expected the host part of our own SIP URIs, such as sip.example.net, without sip: and port"
+        ));
+    }
+    Ok(host.to_ascii_lowercase().into())
+}
+
+fn dns_servers(servers: &[String], faults: &mut Faults<'_>) -> Vec<SocketAddr> {
+    if servers.is_empty() {
+        faults.note("dns.servers", "an empty list, expected at least one ADDRESS:PORT; leave the key out for those of /etc/resolv.conf");
+    }
+    if !faults.fits("dns.servers", servers.len(), DNS_SERVERS_MAX) {
+        return Vec::new();
+    }
+    let mut addresses = Vec::new();
+    for (index, text) in servers.iter().enumerate() {
+        let address = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 53))));
+        let address = address.map_err(|_| {
+            format!(
+                "found \"{text}\", expected ADDRESS or ADDRESS:PORT with an IP address, such as 127.0.0.1:53"
+            )
+        });
+        addresses.extend(faults.take(&format!("dns.servers[{index}]"), address));
+    }
+    addresses
+}
+
+fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
+    let mut log = Log::default();
+    if let Some(format) = written.format {
+        log.format = faults
+            .take("log.format", one_of(&format, &[("human", LogFormat::Human), ("json", LogFormat::Json)]))
+            .unwrap_or_default();
+    }
+    if let Some(level) = written.level {
+        let levels = [
+            ("error", LogLevel::Error),
+            ("warn", LogLevel::Warn),
+            ("info", LogLevel::Info),
+            ("debug", LogLevel::Debug),
+            ("trace", LogLevel::Trace),
+        ];
+        log.level = faults.take("log.level", one_of(&level, &levels)).unwrap_or_default();
+    }
+    log
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+        format!("found \"{text}\", expected one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,371 @@
+//! Pure. The server's own configuration: YAML as written → [`Config`] as meant. Routes are elsewhere.
+//!
+//! In:    the text of `waypost.yaml` and the name to show it by.
+//! Out:   a [`Config`], or every fault with line, column, what was found, what was expected.
+//! Never: reads a file (`key_file` is named here and read outside), resolves a name.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use crate::{
+    decide::Settings,
+    route::{Ourselves, Transport, file::Diagnostic},
+};
+
+mod meaning;
+mod places;
+mod written;
+
+pub use meaning::{parse_key, parse_listen};
+
+/// A place to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// What the condition `listener` and the metrics call it.
+    pub name: Box<str>,
+    /// The transport; UDP is the only one served.
+    pub transport: Transport,
+    /// Where it is bound.
+    pub address: SocketAddr,
+}
+
+/// Where the key of To tags and weighted choices came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// It was not set: [`DEFAULT_KEY`].
+    Default,
+    /// `key:`.
+    Written,
+    /// `key_file:`; whoever reads files reads it, with [`parse_key`].
+    File(PathBuf),
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least urgent lines that are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `log:`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+/// All settings of one server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where requests come in.
+    pub listen: Vec<Listen>,
+    /// Where metrics, probes and reload are; `None` for `off`.
+    pub admin: Option<SocketAddr>,
+    /// The directory of the route files.
+    pub routes: PathBuf,
+    /// What decisions depend on. Its key is [`DEFAULT_KEY`] while [`Config::key`] names a file.
+    pub settings: Settings,
+    /// Where the key came from.
+    pub key: KeySource,
+    /// DNS servers; empty: those of /etc/resolv.conf.
+    pub dns_servers: Vec<SocketAddr>,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// The key of a server that was given none. It is no secret: with it a stranger can foresee To tags
+/// and weighted choices. It makes two servers without configuration give the same answers.
+pub const DEFAULT_KEY: [u8; 16] = *b"waypost-open-key";
+
+/// The directory of the route files where the configuration names none.
+pub const DEFAULT_ROUTES: &str = "./routes";
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut config = Self {
+            listen: Vec::new(),
+            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
+            routes: PathBuf::from(DEFAULT_ROUTES),
+            settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
+            key: KeySource::Default,
+            dns_servers: Vec::new(),
+            log: Log::default(),
+        };
+        config.listen_on(vec![Listen {
+            name: "default".into(),
+            transport: Transport::Udp,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 5060)),
+        }]);
+        config
+    }
+}
+
+impl Config {
+    /// Sets the listeners, and with them the addresses that are ourselves.
+    pub fn listen_on(&mut self, listen: Vec<Listen>) {
+        self.settings.ourselves.listeners =
+            listen.iter().map(|l| (l.address.ip(), l.address.port())).collect();
+        self.listen = listen;
+    }
+
+    /// Sets the names that are ourselves.
+    fn call_ourselves(&mut self, names: Vec<Box<str>>) {
+        let listeners = std::mem::take(&mut self.settings.ourselves.listeners);
+        self.settings.ourselves = Ourselves { listeners, names };
+    }
+}
+
+/// Reads a configuration. `file` is the name that faults are shown with.
+pub fn parse(file: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
+    let written = written::read(file, text).map_err(|fault| vec![fault])?;
+    meaning::of(written, file, &places::of(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        decide::CancelPolicy,
+        limits::{CONFIG_TEXT_BYTES_MAX, DNS_SERVERS_MAX, LISTENERS_MAX, OWN_NAMES_MAX},
+    };
+
+    fn faults(text: &str) -> Vec<String> {
+        let faults = parse("w.yaml", text).expect_err(text);
+        faults.iter().map(|d| format!("{}:{}:{}: {}", d.file, d.line, d.column, d.message)).collect()
+    }
+
+    #[test]
+    fn nothing_written_is_the_default() {
+        for text in ["", "# nothing\n", "---\n", "listen:\nadmin:\n", "{}"] {
+            let config = parse("w.yaml", text).expect(text);
+            assert_eq!(config.listen, Config::default().listen);
+            assert_eq!(config.admin, Some("127.0.0.1:9560".parse().unwrap()));
+            assert_eq!(config.routes, PathBuf::from("./routes"));
+            assert_eq!((config.settings.key, config.key), (DEFAULT_KEY, KeySource::Default));
+            assert_eq!(config.settings.ourselves.listeners, [("127.0.0.1".parse().unwrap(), 5060)]);
+            assert_eq!(config.log, Log { format: LogFormat::Human, level: LogLevel::Info });
+        }
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = parse(
+            "w.yaml",
+            r#"
+listen:
+  - "udp:0.0.0.0:5060"
+  - {name: edge, address: "udp:[::]:5060"}
+admin: off
+routes: /etc/waypost/routes
+key: 00112233445566778899aabbccddeeff
+cancel: ok
+server: Waypost
+names: [SIP.example.net., 198.51.100.7, "[2001:db8::1]"]
+dns: {servers: ["127.0.0.1:5353", "::1"]}
+log: {format: json, level: debug}
+"#,
+        )
+        .unwrap();
+        let names: Vec<&str> = config.listen.iter().map(|l| &*l.name).collect();
+        assert_eq!(names, ["udp:0.0.0.0:5060", "edge"]);
+        assert_eq!(config.listen[1].address, "[::]:5060".parse().unwrap());
+        assert_eq!(config.admin, None);
+        assert_eq!(config.routes, PathBuf::from("/etc/waypost/routes"));
+        assert_eq!(config.key, KeySource::Written);
+        assert_eq!(config.settings.key[..3], [0x00, 0x11, 0x22]);
+        assert_eq!(config.settings.cancel, CancelPolicy::Ok);
+        assert_eq!(config.settings.server.as_deref(), Some("Waypost"));
+        let own: Vec<&str> = config.settings.ourselves.names.iter().map(|n| &**n).collect();
+        assert_eq!(own, ["sip.example.net", "198.51.100.7", "[2001:db8::1]"]);
+        assert_eq!(config.settings.ourselves.listeners.len(), 2);
+        assert_eq!(config.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
+        assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+    }
+
+    #[test]
+    fn a_key_of_digits_only_stays_a_text() {
+        let config = parse("w.yaml", "key: 00000000000000000000000000000001\n").unwrap();
+        assert_eq!(config.settings.key, 1_u128.to_be_bytes());
+        let config = parse("w.yaml", "key_file: secret/key\n").unwrap();
+        assert_eq!(config.key, KeySource::File("secret/key".into()));
+        assert_eq!(config.settings.key, DEFAULT_KEY);
+    }
+
+    #[test]
+    fn the_shipped_file_is_the_default() {
+        let config = parse("deploy/waypost.yaml", include_str!("../../deploy/waypost.yaml")).unwrap();
+        let default = Config { routes: "/etc/waypost/routes".into(), ..Config::default() };
+        assert_eq!(format!("{config:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn each_fault_has_its_place_and_remedy() {
+        for (text, expected) in [
+            (
+                "lisen: []\n",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `dns`, `log`",
+            ),
+            ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
+            ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
+            (
+                "listen: udp:0.0.0.0:5060\n",
+                "w.yaml:1:9: listen: invalid type: string \"udp:0.0.0.0:5060\", expected a sequence",
+            ),
+            (
+                "listen: [5060]\n",
+                "w.yaml:1:10: listen[0]: invalid type: integer `5060`, expected \"udp:ADDRESS:PORT\" or {name: NAME, address: \"udp:ADDRESS:PORT\"}",
+            ),
+            ("listen: [{name: edge}]\n", "w.yaml:1:10: listen[0]: missing field `address`"),
+            (
+                "listen: []\n",
+                "w.yaml:1:9: listen: an empty list, expected at least one \"udp:ADDRESS:PORT\"; leave the key out for the default",
+            ),
+            (
+                "listen:\n  - 0.0.0.0:5060\n",
+                "w.yaml:2:5: listen[0]: found \"0.0.0.0:5060\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
+            ),
+            (
+                "listen: [{name: a, address: \"udp:sip.example.net:5060\"}]\n",
+                "w.yaml:1:29: listen[0].address: found \"udp:sip.example.net:5060\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
+            ),
+            (
+                "listen: [nonsense]\n",
+                "w.yaml:1:10: listen[0]: found \"nonsense\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
+            ),
+            (
+                "listen: [\"tcp:0.0.0.0:5060\"]\n",
+                "w.yaml:1:10: listen[0]: \"tcp:\" is not served yet: this release listens on UDP only; write \"udp:0.0.0.0:5060\"",
+            ),
+            (
+                "listen: [\"tls:0.0.0.0:5061\"]\n",
+                "w.yaml:1:10: listen[0]: \"tls:\" is not served yet: this release listens on UDP only; write \"udp:0.0.0.0:5061\"",
+            ),
+            (
+                "listen: [\"udp:[::1]:5060\", \"udp:[::1]:5060\"]\n",
+                "w.yaml:1:28: listen[1]: \"udp:[::1]:5060\" is listed twice; remove one",
+            ),
+            (
+                "listen:\n  - {name: a, address: \"udp:127.0.0.1:1\"}\n  - {name: a, address: \"udp:127.0.0.1:2\"}\n",
+                "w.yaml:3:12: listen[1].name: \"a\" names two listeners; give each its own name",
+            ),
+            (
+                "listen: [{name: \"\", address: \"udp:127.0.0.1:1\"}]\n",
+                "w.yaml:1:17: listen[0].name: found \"\", expected 1 to 128 bytes of text without control characters",
+            ),
+            (
+                "admin: localhost:9560\n",
+                "w.yaml:1:8: admin: found \"localhost:9560\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off",
+            ),
+            ("routes: \"\"\n", "w.yaml:1:9: routes: an empty path, expected one such as ./routes"),
+            (
+                "key: 0011\n",
+                "w.yaml:1:6: key: the key has 4 digits, expected 32 hexadecimal digits; make a key with: openssl rand -hex 16",
+            ),
+            (
+                "key: secret\n",
+                "w.yaml:1:6: key: the key has a character that is no hexadecimal digit, expected 32 hexadecimal digits; make a key with: openssl rand -hex 16",
+            ),
+            (
+                "key: 00112233445566778899aabbccddeeff\nkey_file: k\n",
+                "w.yaml:2:11: key_file: key is set, too; keep one of key and key_file",
+            ),
+            ("key_file: \"\"\n", "w.yaml:1:11: key_file: an empty path, expected one such as ./routes"),
+            (
+                "cancel: 200\n",
+                "w.yaml:1:9: cancel: found \"200\", expected ignore (RFC 3261 §8.2.7, the default) or ok (answer 200, §8.3)",
+            ),
+            (
+                "server: \"a\\r\\nEvil: b\"\n",
+                "w.yaml:1:9: server: found \"a\\r\\nEvil: b\", expected 1 to 128 bytes of text without control characters",
+            ),
+            (
+                "server: \" a\"\n",
+                "w.yaml:1:9: server: begins or ends with white space, expected a text such as \"Waypost\"",
+            ),
+            (
+                "names: [\"sip:example.net\"]\n",
+                "w.yaml:1:9: names[0]: found \"sip:example.net\", expected the host part of our own SIP URIs, such as sip.example.net, without sip: and port",
+            ),
+            (
+                "dns: {servers: []}\n",
+                "w.yaml:1:16: dns.servers: an empty list, expected at least one ADDRESS:PORT; leave the key out for those of /etc/resolv.conf",
+            ),
+            (
+                "dns: {servers: [dns.example.net]}\n",
+                "w.yaml:1:17: dns.servers[0]: found \"dns.example.net\", expected ADDRESS or ADDRESS:PORT with an IP address, such as 127.0.0.1:53",
+            ),
+            ("log: {format: xml}\n", "w.yaml:1:15: log.format: found \"xml\", expected one of human, json"),
+            (
+                "log: {level: loud}\n",
+                "w.yaml:1:14: log.level: found \"loud\", expected one of error, warn, info, debug, trace",
+            ),
+        ] {
+            assert_eq!(faults(text), [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn yaml_that_is_none_has_its_place() {
+        let found = faults("listen: [\nadmin: off\n");
+        assert!(found[0].starts_with("w.yaml:2:"), "{found:?}");
+        assert!(!found[0].contains(" at line "), "{found:?}");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let found = faults("cancel: maybe\nlog: {level: loud}\nadmin: 9560\n");
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn lists_end_at_their_limits() {
+        let listen = |n: usize| {
+            format!("listen: {:?}", (1..=n).map(|p| format!("udp:127.0.0.1:{p}")).collect::<Vec<_>>())
+        };
+        assert_eq!(parse("w", &listen(LISTENERS_MAX)).unwrap().listen.len(), LISTENERS_MAX);
+        assert_eq!(faults(&listen(LISTENERS_MAX + 1)), ["w.yaml:1:9: listen: 33 items, expected at most 32"]);
+
+        let dns = |n: usize| {
+            format!("dns: {{servers: {:?}}}", (1..=n).map(|p| format!("127.0.0.{p}")).collect::<Vec<_>>())
+        };
+        assert_eq!(parse("w", &dns(DNS_SERVERS_MAX)).unwrap().dns_servers.len(), DNS_SERVERS_MAX);
+        assert_eq!(
+            faults(&dns(DNS_SERVERS_MAX + 1)),
+            ["w.yaml:1:16: dns.servers: 9 items, expected at most 8"]
+        );
+
+        let names = |n: usize| format!("names: {:?}", (1..=n).map(|p| format!("n{p}")).collect::<Vec<_>>());
+        assert_eq!(parse("w", &names(OWN_NAMES_MAX)).unwrap().settings.ourselves.names.len(), OWN_NAMES_MAX);
+        assert_eq!(faults(&names(OWN_NAMES_MAX + 1)), ["w.yaml:1:8: names: 65 items, expected at most 64"]);
+
+        assert!(parse("w", &format!("server: {}", "x".repeat(CONFIG_TEXT_BYTES_MAX))).is_ok());
+        assert!(parse("w", &format!("server: {}", "x".repeat(CONFIG_TEXT_BYTES_MAX + 1))).is_err());
+    }
+
+    #[test]
+    fn two_listeners_may_ask_for_any_port() {
+        let config = parse(
+            "w",
+            "listen: [{name: a, address: \"udp:127.0.0.1:0\"}, {name: b, address: \"udp:127.0.0.1:0\"}]",
+        );
+        assert_eq!(config.unwrap().listen.len(), 2);
+    }
+}

@@ -1,0 +1,107 @@
+//! Pure. The configuration as it is written: YAML to plain values, every key known.
+//!
+//! In:    the text.
+//! Out:   [`Written`], its values still texts.
+//! Never: judges a value; that is for [`super::meaning`], which knows where it stands.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor},
+};
+
+use crate::route::file::{Diagnostic, Severity};
+
+/// The whole file. A key without value is as good as left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    pub(super) listen: Option<Vec<WrittenListen>>,
+    pub(super) admin: Option<String>,
+    pub(super) routes: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) cancel: Option<String>,
+    pub(super) server: Option<String>,
+    pub(super) names: Option<Vec<String>>,
+    pub(super) dns: Option<WrittenDns>,
+    pub(super) log: Option<WrittenLog>,
+}
+
+/// `dns:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDns {
+    pub(super) servers: Option<Vec<String>>,
+}
+
+/// `log:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenLog {
+    pub(super) format: Option<String>,
+    pub(super) level: Option<String>,
+}
+
+/// `"udp:…"` or `{name: …, address: "udp:…"}`.
+#[derive(Debug)]
+pub(super) struct WrittenListen {
+    pub(super) name: Option<String>,
+    pub(super) address: String,
+}
+
+impl<'de> Deserialize<'de> for WrittenListen {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListenVisitor)
+    }
+}
+
+/// Not `#[serde(untagged)]`: that would say "did not match any variant" of every typing error.
+struct ListenVisitor;
+
+impl<'de> Visitor<'de> for ListenVisitor {
+    type Value = WrittenListen;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"udp:ADDRESS:PORT\" or {name: NAME, address: \"udp:ADDRESS:PORT\"}")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(WrittenListen { name: None, address: text.to_owned() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Named {
+            name: Option<String>,
+            address: String,
+        }
+        let named = Named::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(WrittenListen { name: named.name, address: named.address })
+    }
+}
+
+/// Reads the text. A file of comments only is one where everything was left out.
+pub(super) fn read(file: &str, text: &str) -> Result<Written, Diagnostic> {
+    let written = serde_yaml::from_str::<Option<Written>>(text).map_err(|error| diagnostic(file, &error))?;
+    Ok(written.unwrap_or_default())
+}
+
+fn diagnostic(file: &str, error: &serde_yaml::Error) -> Diagnostic {
+    let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).max(1);
+    let mut message = error.to_string();
+    // The place is told by the diagnostic; serde_yaml puts it into the text, too.
+    if let Some(at) = message.rfind(" at line ") {
+        message.truncate(at);
+    }
+    Diagnostic {
+        file: file.to_owned(),
+        line: number(line),
+        column: number(column),
+        severity: Severity::Error,
+        message,
+    }
+}

@@ -1,0 +1,366 @@
+//! Deterministic. What the loop counts and the control thread reads: plain numbers, one writer each.
+//!
+//! A counter here is one relaxed load and one relaxed store; nothing is locked or hashed per packet.
+//! [`crate::control`] gives them their metric names.
+//!
+//! In:    what the loop did.
+//! Out:   sums, with the label that each has.
+//! Never: blocks, allocates while counting, holds a number or an address of a caller.
+
+use std::{
+    array,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use crate::{
+    decide::Silence,
+    engine::Outcome,
+    route::Transport,
+    sip::{Fault, Method},
+};
+
+/// Why a system call on a socket failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum SocketTrouble {
+    Receive,
+    Send,
+    SendWouldBlock,
+    Truncated,
+}
+
+impl SocketTrouble {
+    /// Every trouble, in the order of the metrics.
+    pub const ALL: [Self; 4] = [Self::Receive, Self::Send, Self::SendWouldBlock, Self::Truncated];
+
+    /// Value of the metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Receive => "receive",
+            Self::Send => "send",
+            Self::SendWouldBlock => "send_would_block",
+            Self::Truncated => "truncated",
+        }
+    }
+}
+
+/// Upper bounds of the decision-time histogram, in nanoseconds. A decision takes 1 to 5 µs; the
+/// lower steps tell a change of a tenth, the upper ones a machine that swaps.
+pub const DECISION_BOUNDS_NS: [u64; 15] = [
+    250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 125_000, 250_000, 500_000, 1_000_000,
+    2_500_000, 10_000_000,
+];
+
+/// The decision times counted so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecisionTimes {
+    /// Decisions no longer than the bound of the same index.
+    pub at_most: [u64; DECISION_BOUNDS_NS.len()],
+    /// All decisions timed.
+    pub count: u64,
+    /// Their times together, in nanoseconds.
+    pub sum_ns: u64,
+}
+
+/// Transports in the order of the metrics, with their label.
+const TRANSPORTS: [(Transport, &str); 3] =
+    [(Transport::Udp, "udp"), (Transport::Tcp, "tcp"), (Transport::Tls, "tls")];
+/// Label of a message whose method could not be read.
+const NO_METHOD: &str = "unreadable";
+/// Rows of the request counters: the methods and [`NO_METHOD`].
+const METHOD_ROWS: usize = Method::ALL.len() + 1;
+/// Status codes counted: 100 to 699.
+const CODES: usize = 600;
+/// All counters of one loop.
+#[derive(Debug)]
+pub struct Counters {
+    requests: [[AtomicU64; TRANSPORTS.len()]; METHOD_ROWS],
+    answers: [AtomicU64; CODES],
+    silences: [AtomicU64; Silence::KINDS],
+    faults: [AtomicU64; Fault::ALL.len()],
+    contacts_trimmed: AtomicU64,
+    contacts_dropped: AtomicU64,
+    /// By the first bound that is not exceeded; the last is for what exceeds all.
+    decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
+    decision_sum_ns: AtomicU64,
+    socket_troubles: [AtomicU64; SocketTrouble::ALL.len()],
+    waiting: AtomicU64,
+    questions: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            requests: array::from_fn(|_| zeros()),
+            answers: zeros(),
+            silences: zeros(),
+            faults: zeros(),
+            contacts_trimmed: AtomicU64::new(0),
+            contacts_dropped: AtomicU64::new(0),
+            decisions: zeros(),
+            decision_sum_ns: AtomicU64::new(0),
+            socket_troubles: zeros(),
+            waiting: AtomicU64::new(0),
+            questions: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What the loop calls.
+impl Counters {
+    /// One message came in.
+    pub fn request(&self, method: Option<Method>, transport: Transport) {
+        let row = method
+            .and_then(|method| Method::ALL.iter().position(|known| *known == method))
+            .unwrap_or(Method::ALL.len());
+        let column = TRANSPORTS.iter().position(|(known, _)| *known == transport);
+        add(self.requests.get(row).zip(column).and_then(|(row, column)| row.get(column)), 1);
+    }
+
+    /// What became of one message. A datagram that waits for DNS is counted when that is over.
+    pub fn outcome(&self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Send { reply, .. } => {
+                add(self.answers.get(usize::from(reply.status).wrapping_sub(100)), 1);
+                if let Some(fault) = reply.fault {
+                    let index = Fault::ALL.iter().position(|known| *known == fault);
+                    add(index.and_then(|index| self.faults.get(index)), 1);
+                }
+                add(Some(&self.contacts_trimmed), u64::from(reply.contacts_trimmed));
+                add(Some(&self.contacts_dropped), u64::from(reply.contacts_dropped));
+            }
+            Outcome::Silence(silence) => {
+                add(self.silences.get(silence.index()), 1);
+            }
+            Outcome::Wait { .. } => {}
+        }
+    }
+
+    /// How long one decision took (the first of each batch is timed).
+    pub fn decision_ns(&self, ns: u64) {
+        let bucket = DECISION_BOUNDS_NS.partition_point(|bound| *bound < ns);
+        add(self.decisions.get(bucket), 1);
+        add(Some(&self.decision_sum_ns), ns);
+    }
+
+    /// A system call failed; the loop goes on.
+    pub fn socket_trouble(&self, trouble: SocketTrouble) {
+        let index = SocketTrouble::ALL.iter().position(|known| *known == trouble);
+        add(index.and_then(|index| self.socket_troubles.get(index)), 1);
+    }
+
+    /// Datagrams waiting for DNS now.
+    pub fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(u64::try_from(waiting).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// A question was put to DNS.
+    pub fn question(&self) {
+        add(Some(&self.questions), 1);
+    }
+}
+
+/// What the metrics read.
+impl Counters {
+    /// Messages by method and transport.
+    pub fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        let methods = Method::ALL.iter().map(|method| method.name()).chain([NO_METHOD]);
+        self.requests.iter().zip(methods).flat_map(|(row, method)| {
+            row.iter()
+                .zip(TRANSPORTS)
+                .map(move |(count, (_, transport))| (method, transport, count.load(Relaxed)))
+        })
+    }
+
+    /// Answers by status code, 100 to 699.
+    pub fn answers(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        (100..).zip(&self.answers).map(|(code, count)| (code, count.load(Relaxed)))
+    }
+
+    /// Messages that were not answered, by reason.
+    pub fn silences(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let labels = (0..Silence::KINDS).map(Silence::label_of);
+        labels.zip(self.silences.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Requests refused for what they are, by reason.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Fault::ALL.iter().map(|fault| fault.label()).zip(self.faults.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Contacts left out for the byte budget or the cap.
+    #[must_use]
+    pub fn contacts_trimmed(&self) -> u64 {
+        self.contacts_trimmed.load(Relaxed)
+    }
+
+    /// Contacts dropped: ourselves, the Request-URI again, twice the same, no URI after rendering.
+    #[must_use]
+    pub fn contacts_dropped(&self) -> u64 {
+        self.contacts_dropped.load(Relaxed)
+    }
+
+    /// Decision times. The buckets and the count agree; the sum may be a decision ahead.
+    #[must_use]
+    pub fn decisions(&self) -> DecisionTimes {
+        let mut count = 0_u64;
+        let mut up_to_here = self.decisions.iter().map(|bucket| {
+            count = count.wrapping_add(bucket.load(Relaxed));
+            count
+        });
+        let at_most = array::from_fn(|_| up_to_here.next().unwrap_or_default());
+        let over = up_to_here.next();
+        let last = at_most.last().copied().unwrap_or_default();
+        DecisionTimes { at_most, count: over.unwrap_or(last), sum_ns: self.decision_sum_ns.load(Relaxed) }
+    }
+
+    /// Failed system calls on sockets, by kind.
+    pub fn socket_troubles(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        SocketTrouble::ALL
+            .iter()
+            .map(|trouble| trouble.label())
+            .zip(self.socket_troubles.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Datagrams waiting for DNS.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
+    /// Questions put to DNS.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.questions.load(Relaxed)
+    }
+}
+
+fn zeros<const N: usize>() -> [AtomicU64; N] {
+    array::from_fn(|_| AtomicU64::new(0))
+}
+
+/// One writer: a load and a store do what a locked read-modify-write would, for less.
+fn add(counter: Option<&AtomicU64>, by: u64) {
+    if let Some(counter) = counter {
+        counter.store(counter.load(Relaxed).wrapping_add(by), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, net::SocketAddr};
+
+    use super::*;
+    use crate::{decide::Reply, engine::Path, sip::Unanswerable};
+
+    fn sent(status: u16, fault: Option<Fault>) -> Outcome {
+        let here = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let reply = Reply {
+            len: 0,
+            to: here,
+            status,
+            method: Method::Invite,
+            route: None,
+            fault,
+            contacts_trimmed: 2,
+            contacts_dropped: 3,
+        };
+        Outcome::Send {
+            reply,
+            path: Path { source: here, local: here, listener: 0, transport: Transport::Udp },
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_by_method_and_transport() {
+        let counters = Counters::default();
+        counters.request(Some(Method::Invite), Transport::Udp);
+        counters.request(Some(Method::Invite), Transport::Udp);
+        counters.request(Some(Method::Other), Transport::Tls);
+        counters.request(None, Transport::Tcp);
+        let counted: Vec<_> = counters.requests().filter(|(.., count)| *count > 0).collect();
+        assert_eq!(counted, [("INVITE", "udp", 2), ("other", "tls", 1), ("unreadable", "tcp", 1)]);
+        assert_eq!(counters.requests().count(), 16 * 3);
+    }
+
+    #[test]
+    fn answers_are_counted_by_code_and_others_by_none() {
+        let counters = Counters::default();
+        for status in [100, 302, 302, 699, 99, 700, 0, u16::MAX] {
+            counters.outcome(&sent(status, None));
+        }
+        let counted: Vec<_> = counters.answers().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [(100, 1), (302, 2), (699, 1)]);
+        assert_eq!((counters.contacts_trimmed(), counters.contacts_dropped()), (16, 24));
+    }
+
+    #[test]
+    fn every_fault_has_its_own_place() {
+        for fault in Fault::ALL {
+            let counters = Counters::default();
+            counters.outcome(&sent(400, Some(*fault)));
+            let counted: Vec<_> = counters.faults().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(fault.label(), 1)]);
+        }
+    }
+
+    #[test]
+    fn every_silence_has_its_own_place() {
+        let unanswerable = Unanswerable::ALL.iter().map(|why| Silence::Unanswerable(*why));
+        let others =
+            [Silence::Ack, Silence::Cancel, Silence::Route(0), Silence::Route(7), Silence::AnswerTooLong];
+        for silence in unanswerable.chain(others) {
+            let counters = Counters::default();
+            counters.outcome(&Outcome::Silence(silence));
+            let counted: Vec<_> = counters.silences().filter(|(_, count)| *count > 0).collect();
+            assert_eq!(counted, [(Silence::label_of(silence.index()), 1)]);
+        }
+    }
+
+    #[test]
+    fn no_label_is_given_twice() {
+        let counters = Counters::default();
+        for labels in [
+            counters.faults().map(|(label, _)| label).collect::<Vec<_>>(),
+            counters.silences().map(|(label, _)| label).collect(),
+            counters.socket_troubles().map(|(label, _)| label).collect(),
+        ] {
+            assert_eq!(labels.len(), labels.iter().collect::<HashSet<_>>().len(), "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_is_not_counted_yet() {
+        let counters = Counters::default();
+        counters.outcome(&Outcome::Wait { ask: None });
+        assert_eq!(counters.answers().map(|(_, count)| count).sum::<u64>(), 0);
+        assert_eq!(counters.silences().map(|(_, count)| count).sum::<u64>(), 0);
+    }
+
+    #[test]
+    fn decision_times_fall_on_their_side_of_each_bound() {
+        let counters = Counters::default();
+        for ns in [0, 250, 251, 10_000_000, 10_000_001] {
+            counters.decision_ns(ns);
+        }
+        let times = counters.decisions();
+        assert_eq!(times.at_most[..2], [2, 3]);
+        assert_eq!(times.at_most.last(), Some(&4));
+        assert_eq!((times.count, times.sum_ns), (5, 20_000_502));
+        assert!(times.at_most.is_sorted());
+    }
+
+    #[test]
+    fn troubles_questions_and_waiting() {
+        let counters = Counters::default();
+        for trouble in SocketTrouble::ALL {
+            counters.socket_trouble(trouble);
+        }
+        assert!(counters.socket_troubles().all(|(_, count)| count == 1));
+        counters.question();
+        counters.set_waiting(9);
+        counters.set_waiting(4);
+        assert_eq!((counters.questions(), counters.waiting()), (1, 4));
+    }
+}

@@ -1,0 +1,49 @@
+//! Deterministic. What the engine asks for a verdict: [`decide`] with its memory. Tests bring others,
+//! so that waiting is tested without SIP.
+
+use crate::decide::{Arrival, Context, NoTrace, Scratch, Verdict, decide};
+
+/// Gives verdicts. The same arguments give the same verdict and bytes, and there is no
+/// [`Verdict::Ask`] when [`crate::dns::DnsView::give_up`] is set.
+pub trait Decide {
+    /// Decides what one message deserves.
+    fn decide(
+        &mut self,
+        message: &[u8],
+        arrival: &Arrival<'_>,
+        context: &Context<'_>,
+        out: &mut [u8],
+    ) -> Verdict;
+}
+
+/// The server's own.
+#[derive(Debug)]
+pub struct Decider {
+    scratch: Scratch,
+}
+
+impl Decider {
+    /// Takes its memory once.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { scratch: Scratch::new() }
+    }
+}
+
+impl Default for Decider {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decide for Decider {
+    fn decide(
+        &mut self,
+        message: &[u8],
+        arrival: &Arrival<'_>,
+        context: &Context<'_>,
+        out: &mut [u8],
+    ) -> Verdict {
+        decide(message, arrival, context, &mut self.scratch, &mut NoTrace, out)
+    }
+}

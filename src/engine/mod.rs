@@ -1,0 +1,345 @@
+//! Deterministic. The only memory of the server: what DNS has told us, and the datagrams that wait
+//! for it. Time is an argument; the sockets are somebody else's.
+//!
+//! In:    datagrams, answers of DNS, the time, the route table of this turn.
+//! Out:   replies to send, questions to put, silence with its reason.
+//! Never: reads a clock, opens a socket, keeps anything about a call that was answered.
+//!
+//! A datagram that waits is kept as bytes and decided again from the start when its answer is
+//! there: no continuation, no state machine. Overflow of the waiting room decides at once with
+//! `give_up`, so that the route's own fallback answers.
+
+mod decider;
+mod waiting;
+
+use std::net::SocketAddr;
+
+pub use decider::{Decide, Decider};
+use waiting::{Parked, Waiting, WaitingRoom};
+
+use crate::{
+    decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
+    dns::{Answer, Cache, DnsView, Question},
+    limits::{LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX},
+    route::{RouteTable, Transport},
+    sip::Method,
+};
+
+/// The moment of an event.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Now {
+    pub ms: u64,
+    pub unix_s: i64,
+}
+
+/// Where a message came from and to, owned: it may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub struct Path {
+    pub source: SocketAddr,
+    pub local: SocketAddr,
+    pub listener: usize,
+    pub transport: Transport,
+}
+
+/// What became of one datagram.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Send `out[..reply.len]` to `reply.to`, from `path.local` on `path.listener`.
+    #[allow(missing_docs)]
+    Send { reply: Reply, path: Path },
+    /// Nothing to send.
+    Silence(Silence),
+    /// The datagram waits. `ask` is the question to put, unless it is under way already.
+    #[allow(missing_docs)]
+    Wait { ask: Option<Question> },
+}
+
+/// What happened to those that had to wait, counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// Datagrams that waited.
+    pub waited: u64,
+    /// Retransmissions of a datagram that waited: they get its answer, not one of their own.
+    pub retransmissions: u64,
+    /// Questions put.
+    pub questions: u64,
+    /// Questions saved, because the same one was under way.
+    pub questions_shared: u64,
+    /// Questions nobody waited for any more before their answer came.
+    pub questions_forgotten: u64,
+    /// Datagrams decided without DNS because the waiting room or the list of questions was full.
+    pub overflows: u64,
+    /// Datagrams decided without the answer they waited for because their time was over.
+    pub timeouts: u64,
+    /// Datagrams decided without DNS because they had caused
+    /// [`crate::limits::QUESTIONS_PER_REQUEST_MAX`] questions.
+    pub too_many_questions: u64,
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine<D = Decider> {
+    decider: D,
+    settings: Settings,
+    listeners: Vec<Box<str>>,
+    draining: bool,
+    cache: Cache,
+    room: WaitingRoom,
+    tallies: Tallies,
+}
+
+impl Engine {
+    /// `listeners` are their names, by the index used in [`Path`].
+    #[must_use]
+    pub fn new(settings: Settings, listeners: Vec<Box<str>>) -> Self {
+        Self::with_decider(Decider::new(), settings, listeners)
+    }
+}
+
+impl<D: Decide> Engine<D> {
+    /// An engine with a verdict of somebody else's.
+    #[must_use]
+    pub fn with_decider(decider: D, settings: Settings, listeners: Vec<Box<str>>) -> Self {
+        Self {
+            decider,
+            settings,
+            listeners,
+            draining: false,
+            cache: Cache::new(),
+            room: WaitingRoom::default(),
+            tallies: Tallies::default(),
+        }
+    }
+
+    /// OPTIONS to ourselves are answered 503 from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Handles one message. The method, once it could be read, is for the metrics.
+    ///
+    /// Bytes that already wait, from the same source to the same listener, are a retransmission: the
+    /// one answer is for both, and this says [`Outcome::Wait`].
+    pub fn datagram(
+        &mut self,
+        bytes: &[u8],
+        path: Path,
+        table: &RouteTable,
+        now: Now,
+        out: &mut [u8],
+    ) -> (Option<Method>, Outcome) {
+        if self.room.holds(bytes, &path) {
+            self.tallies.retransmissions += 1;
+            return (method_of(bytes), Outcome::Wait { ask: None });
+        }
+        let turn = Turn { table, now };
+        let outcome = match self.decide(bytes, path, turn, false, out) {
+            Decided::Now(outcome) => outcome,
+            Decided::Ask { question, within_ms } => {
+                self.park_new(bytes, path, question, within_ms, turn, out)
+            }
+        };
+        self.check_invariants();
+        (method_in(bytes, &outcome), outcome)
+    }
+
+    /// Takes an answer of the resolver in; those who waited for it become ready. One that nobody
+    /// waits for is kept all the same.
+    pub fn answered(&mut self, question: Question, answer: Answer, now: Now) {
+        self.room.answered(&question);
+        self.cache.insert(question, answer, now.ms);
+        self.check_invariants();
+    }
+
+    /// Decides the next datagram that is ready or whose time is over; `None` when there is none.
+    /// Call until `None` after [`Engine::answered`] and at [`Engine::deadline_ms`].
+    pub fn next_ready(&mut self, table: &RouteTable, now: Now, out: &mut [u8]) -> Option<Outcome> {
+        let (waiting, forgotten) = self.room.take_due(now.ms)?;
+        self.tallies.questions_forgotten += u64::from(forgotten);
+        let is_late = waiting.deadline_ms <= now.ms;
+        let asked_enough = waiting.rounds >= QUESTIONS_PER_REQUEST_MAX;
+        let give_up = is_late || asked_enough;
+        let turn = Turn { table, now };
+        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, false, out) {
+            Decided::Now(outcome) => outcome,
+            Decided::Ask { .. } if give_up => {
+                self.tallies.timeouts += u64::from(is_late);
+                self.tallies.too_many_questions += u64::from(!is_late);
+                self.decide_with_what_there_is(&waiting.bytes, waiting.path, turn, out)
+            }
+            Decided::Ask { question, within_ms } => self.park_again(waiting, question, within_ms, turn, out),
+        };
+        self.check_invariants();
+        Some(outcome)
+    }
+
+    /// When the next waiting datagram's time is over.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.room.deadline_ms()
+    }
+
+    /// Datagrams waiting now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.room.len()
+    }
+
+    /// Questions under way now.
+    #[must_use]
+    pub fn questions(&self) -> usize {
+        self.room.questions()
+    }
+
+    /// What happened so far to those that had to wait.
+    #[must_use]
+    pub fn tallies(&self) -> Tallies {
+        self.tallies
+    }
+
+    /// What DNS has told us.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    fn park_new(
+        &mut self,
+        bytes: &[u8],
+        path: Path,
+        question: Question,
+        within_ms: u64,
+        turn: Turn<'_>,
+        out: &mut [u8],
+    ) -> Outcome {
+        if within_ms == 0 || !self.room.admits(bytes.len(), &question) {
+            self.tallies.overflows += 1;
+            return self.decide_with_what_there_is(bytes, path, turn, out);
+        }
+        self.tallies.waited += 1;
+        let waiting = Waiting {
+            bytes: bytes.into(),
+            path,
+            arrived_ms: turn.now.ms,
+            deadline_ms: deadline_ms(turn.now.ms, within_ms),
+            rounds: 0,
+            ticket: self.room.ticket(),
+        };
+        self.park(waiting, question)
+    }
+
+    /// A datagram that got one answer needs another. Its time runs since it arrived.
+    fn park_again(
+        &mut self,
+        waiting: Waiting,
+        question: Question,
+        within_ms: u64,
+        turn: Turn<'_>,
+        out: &mut [u8],
+    ) -> Outcome {
+        let deadline_ms = deadline_ms(waiting.arrived_ms, within_ms);
+        if deadline_ms <= turn.now.ms {
+            self.tallies.timeouts += 1;
+        } else if !self.room.admits(waiting.bytes.len(), &question) {
+            self.tallies.overflows += 1;
+        } else {
+            return self.park(Waiting { deadline_ms, ..waiting }, question);
+        }
+        self.decide_with_what_there_is(&waiting.bytes, waiting.path, turn, out)
+    }
+
+    fn park(&mut self, mut waiting: Waiting, question: Question) -> Outcome {
+        waiting.rounds += 1;
+        match self.room.park(waiting, question.clone()) {
+            Parked::First => {
+                self.tallies.questions += 1;
+                Outcome::Wait { ask: Some(question) }
+            }
+            Parked::Joined => {
+                self.tallies.questions_shared += 1;
+                Outcome::Wait { ask: None }
+            }
+        }
+    }
+
+    fn decide_with_what_there_is(
+        &mut self,
+        bytes: &[u8],
+        path: Path,
+        turn: Turn<'_>,
+        out: &mut [u8],
+    ) -> Outcome {
+        match self.decide(bytes, path, turn, true, out) {
+            Decided::Now(outcome) => outcome,
+            Decided::Ask { question, .. } => {
+                // With `give_up` nothing is unknown, so there is nothing to ask for.
+                debug_assert!(false, "asked for {question:?} after giving up");
+                Outcome::Silence(Silence::AnswerTooLong)
+            }
+        }
+    }
+
+    fn decide(&mut self, bytes: &[u8], path: Path, turn: Turn<'_>, give_up: bool, out: &mut [u8]) -> Decided {
+        let arrival = Arrival {
+            source: path.source,
+            local: path.local,
+            listener: self.listeners.get(path.listener).map_or("", |name| name),
+            transport: path.transport,
+        };
+        let context = Context {
+            settings: &self.settings,
+            table: turn.table,
+            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, give_up },
+            unix_s: turn.now.unix_s,
+            draining: self.draining,
+        };
+        match self.decider.decide(bytes, &arrival, &context, out) {
+            Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path }),
+            Verdict::Silence(silence) => Decided::Now(Outcome::Silence(silence)),
+            Verdict::Ask { question, within_ms } => Decided::Ask { question, within_ms },
+        }
+    }
+
+    fn check_invariants(&self) {
+        if cfg!(debug_assertions) {
+            self.room.check_invariants();
+        }
+    }
+}
+
+/// What does not change during one call of the loop.
+#[derive(Clone, Copy)]
+struct Turn<'t> {
+    table: &'t RouteTable,
+    now: Now,
+}
+
+enum Decided {
+    Now(Outcome),
+    Ask { question: Question, within_ms: u64 },
+}
+
+/// No route waits longer than [`LOOKUP_MS_MAX`].
+fn deadline_ms(arrived_ms: u64, within_ms: u64) -> u64 {
+    arrived_ms.saturating_add(within_ms.min(LOOKUP_MS_MAX))
+}
+
+/// The method of a message with its outcome: `None` when it was no request.
+fn method_in(bytes: &[u8], outcome: &Outcome) -> Option<Method> {
+    match outcome {
+        Outcome::Send { reply, .. } => Some(reply.method),
+        Outcome::Silence(Silence::Unanswerable(_)) => None,
+        Outcome::Silence(Silence::Ack) => Some(Method::Ack),
+        Outcome::Silence(Silence::Cancel) => Some(Method::Cancel),
+        Outcome::Silence(_) | Outcome::Wait { .. } => method_of(bytes),
+    }
+}
+
+/// The method of what is known to be a request: its first word.
+fn method_of(bytes: &[u8]) -> Option<Method> {
+    let line = bytes.trim_ascii_start();
+    let end = line.iter().position(|byte| *byte == b' ')?;
+    line.get(..end).map(Method::from_token)
+}
