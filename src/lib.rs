@@ -53,6 +53,7 @@ pub mod decide;
 pub mod dns;
 pub mod engine;
 pub mod limits;
+pub mod net;
 pub mod route;
 pub mod sip;
 pub mod snapshot;

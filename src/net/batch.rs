@@ -1,0 +1,483 @@
+//! Outside. Many datagrams by one system call, with the local address of each. The one file with
+//! unsafe code.
+//!
+//! In:    datagrams of a UDP socket, into buffers allocated once.
+//! Out:   answers, from a shared arena, each from the address it is to leave from.
+//! Never: blocks, except for one bounded wait for room in a send buffer; keeps a pointer from one
+//!        call to the next.
+
+// std, mio and socket2 have neither recvmmsg, sendmmsg nor packet information: they are called
+// here, behind a safe interface, and nowhere else.
+#![allow(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("waypost runs on Linux: recvmmsg, sendmmsg and IP_PKTINFO are used as Linux has them");
+
+use std::{
+    io,
+    mem::zeroed,
+    net::SocketAddr,
+    os::fd::{AsRawFd, BorrowedFd},
+    ptr::null_mut,
+};
+
+use super::{
+    address::{CONTROL_BYTES, NAME_BYTES, read_local, read_name, with_scope_of, write_local, write_name},
+    deliver::deliver,
+};
+use crate::{
+    counters::SocketTrouble,
+    limits::{ANSWER_BYTES_ROOM, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES, SEND_WAIT_MS_MAX},
+};
+
+/// One more than is legal, so that a longer datagram is seen and not taken for a legal one.
+const SLOT_BYTES: usize = MESSAGE_BYTES_MAX + 1;
+
+/// A datagram as received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Datagram<'a> {
+    /// Cut at one byte more than [`MESSAGE_BYTES_MAX`].
+    pub(super) bytes: &'a [u8],
+    pub(super) source: SocketAddr,
+    /// Where it came to; `None` from a socket that was not told to say so.
+    pub(super) local: Option<SocketAddr>,
+    /// It was longer than [`MESSAGE_BYTES_MAX`].
+    pub(super) too_long: bool,
+}
+
+/// The datagrams of one receive call.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    bytes: Box<[u8]>,
+    envelopes: Box<[Envelope]>,
+    count: usize,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self {
+            // Not zero: all pages are written now, so that no later burst makes the process grow.
+            bytes: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_BYTES].into_boxed_slice(),
+            envelopes: vec![Envelope::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
+            count: 0,
+        }
+    }
+
+    /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`]; says how many. An error is one of
+    /// the first datagram: `WouldBlock` when there is none.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: u16) -> io::Result<usize> {
+        self.count = 0;
+        let mut batch = Headers::new();
+        let slots = self.bytes.chunks_exact_mut(SLOT_BYTES).zip(&mut self.envelopes);
+        for ((header, part), (slot, envelope)) in batch.iter_mut().zip(slots) {
+            *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = envelope.name.as_mut_ptr().cast();
+            header.msg_hdr.msg_namelen = NAME_BYTES as libc::socklen_t;
+            header.msg_hdr.msg_control = envelope.control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every header points to one part, one name and one control buffer of the lengths
+        // given, all distinct and all borrowed exclusively until the end of this function.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                batch.headers.as_mut_ptr(),
+                DATAGRAMS_PER_BATCH as libc::c_uint,
+                // Its timeout is only looked at after a datagram, so it could wait for ever.
+                libc::MSG_DONTWAIT as _,
+                null_mut(),
+            )
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        for (header, envelope) in batch.headers.iter().zip(&mut self.envelopes).take(received) {
+            envelope.take_in(header, port);
+        }
+        self.count = received.min(DATAGRAMS_PER_BATCH);
+        Ok(self.count)
+    }
+
+    /// The `index`-th datagram of the last call; `None` past the last, or when its source is not an
+    /// IP address.
+    pub(super) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
+        let envelope = self.envelopes.get(..self.count)?.get(index)?;
+        let slot = self.bytes.get(index.checked_mul(SLOT_BYTES)?..)?;
+        Some(Datagram {
+            bytes: slot.get(..envelope.len.min(SLOT_BYTES))?,
+            source: envelope.source?,
+            local: envelope.local,
+            too_long: envelope.truncated || envelope.len > MESSAGE_BYTES_MAX,
+        })
+    }
+}
+
+/// The answers of one batch, possibly of several sockets.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    arena: Box<[u8]>,
+    /// Bytes of the arena in use.
+    used: usize,
+    queue: Vec<Queued>,
+}
+
+/// An answer in the arena.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    listener: usize,
+    start: usize,
+    len: usize,
+    name: [u8; NAME_BYTES],
+    name_len: usize,
+    control: Control,
+    control_len: usize,
+}
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self {
+            arena: vec![b' '; OUT_ARENA_BYTES].into_boxed_slice(),
+            used: 0,
+            queue: Vec::with_capacity(DATAGRAMS_PER_BATCH),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// It must be sent before [`Outbox::room`] is asked for.
+    pub(super) fn is_full(&self) -> bool {
+        self.queue.len() >= DATAGRAMS_PER_BATCH || self.arena.len() - self.used < ANSWER_BYTES_ROOM
+    }
+
+    /// Room for the next answer: [`ANSWER_BYTES_ROOM`] bytes, unless the outbox is full.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.arena.get_mut(self.used..).and_then(|rest| rest.get_mut(..ANSWER_BYTES_ROOM)).unwrap_or_default()
+    }
+
+    /// Puts the first `len` bytes of [`Outbox::room`] in line for `to`, from `from`; `None` leaves
+    /// the local address to the socket, which is right for one bound to an address.
+    pub(super) fn push(
+        &mut self,
+        listener: usize,
+        len: usize,
+        to: SocketAddr,
+        from: Option<SocketAddr>,
+        source: SocketAddr,
+    ) {
+        debug_assert!(!self.is_full() && len <= ANSWER_BYTES_ROOM);
+        let mut queued = Queued {
+            listener,
+            start: self.used,
+            len: len.min(self.room().len()),
+            name: [0; NAME_BYTES],
+            name_len: 0,
+            control: Control::EMPTY,
+            control_len: 0,
+        };
+        queued.name_len = write_name(with_scope_of(to, source), &mut queued.name);
+        queued.control_len = from.map_or(0, |local| write_local(local, &mut queued.control.0));
+        self.used += queued.len;
+        self.queue.push(queued);
+    }
+
+    /// Sends all, in order; what cannot be sent is told to `trouble` and forgotten.
+    pub(super) fn send<'s>(
+        &mut self,
+        socket_of: impl Fn(usize) -> Option<BorrowedFd<'s>>,
+        mut trouble: impl FnMut(SocketTrouble),
+    ) {
+        let (arena, queue) = (&self.arena, &mut self.queue);
+        for run in queue.chunk_by_mut(|one, next| one.listener == next.listener) {
+            let Some(socket) = run.first().and_then(|first| socket_of(first.listener)) else { continue };
+            deliver(
+                run.len(),
+                |next| send_batch(socket, arena, run.get_mut(next..).unwrap_or_default()),
+                || wait_writable(socket),
+                &mut trouble,
+            );
+        }
+        self.queue.clear();
+        self.used = 0;
+    }
+}
+
+/// Makes the socket say to which local address each datagram came.
+pub(super) fn ask_for_local(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
+    let (level, option) = match address {
+        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    };
+    let on: libc::c_int = 1;
+    // SAFETY: the value is a c_int, alive during the call, and its size is given.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn send_batch(socket: BorrowedFd<'_>, arena: &[u8], run: &mut [Queued]) -> io::Result<usize> {
+    let mut batch = Headers::new();
+    let count = run.len().min(DATAGRAMS_PER_BATCH);
+    for ((header, part), queued) in batch.iter_mut().zip(run) {
+        let bytes = arena.get(queued.start..).and_then(|rest| rest.get(..queued.len)).unwrap_or_default();
+        *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        header.msg_hdr.msg_iov = part;
+        header.msg_hdr.msg_iovlen = 1;
+        header.msg_hdr.msg_name = queued.name.as_mut_ptr().cast();
+        header.msg_hdr.msg_namelen = queued.name_len as libc::socklen_t;
+        if queued.control_len > 0 {
+            header.msg_hdr.msg_control = queued.control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = queued.control_len as _;
+        }
+    }
+    // SAFETY: the first `count` headers point to one part, one name and one control buffer of the
+    // lengths given, all alive until the end of this function; sendmmsg writes to the headers only,
+    // which are borrowed exclusively, and reads the rest.
+    let sent = unsafe {
+        libc::sendmmsg(
+            socket.as_raw_fd(),
+            batch.headers.as_mut_ptr(),
+            count as libc::c_uint,
+            libc::MSG_DONTWAIT as _,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Waits until the send buffer has room, or [`SEND_WAIT_MS_MAX`]. Why it ended does not matter: the
+/// next attempt to send tells.
+fn wait_writable(socket: BorrowedFd<'_>) {
+    let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    // SAFETY: the pointer is to one pollfd, borrowed exclusively during the call, and 1 is its count.
+    let _ = unsafe { libc::poll(&raw mut poll, 1, SEND_WAIT_MS_MAX.into()) };
+}
+
+/// Headers for one call, each with the one part of its message. On the stack, since they hold
+/// pointers: none outlives its call, and the boxes stay free to move between threads.
+struct Headers {
+    headers: [libc::mmsghdr; DATAGRAMS_PER_BATCH],
+    parts: [libc::iovec; DATAGRAMS_PER_BATCH],
+}
+
+impl Headers {
+    fn new() -> Self {
+        // SAFETY: both are C structures of integers and pointers, for which all bits zero is a
+        // value; some C libraries give them private padding, so they cannot be written as literals.
+        unsafe { zeroed() }
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (&mut libc::mmsghdr, &mut libc::iovec)> {
+        self.headers.iter_mut().zip(&mut self.parts)
+    }
+}
+
+/// Control messages, aligned as their headers must be.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+impl Control {
+    const EMPTY: Self = Self([0; CONTROL_BYTES]);
+}
+
+/// What came with one datagram.
+#[derive(Clone, Debug)]
+struct Envelope {
+    name: [u8; NAME_BYTES],
+    control: Control,
+    len: usize,
+    truncated: bool,
+    source: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+}
+
+impl Envelope {
+    const EMPTY: Self = Self {
+        name: [0; NAME_BYTES],
+        control: Control::EMPTY,
+        len: 0,
+        truncated: false,
+        source: None,
+        local: None,
+    };
+
+    /// Reads what the kernel wrote. Lengths are the kernel's, and still bounded by the buffers.
+    // The types of lengths differ between C libraries; here the conversion may be none.
+    #[allow(clippy::useless_conversion)]
+    fn take_in(&mut self, header: &libc::mmsghdr, port: u16) {
+        let control_len = usize::try_from(header.msg_hdr.msg_controllen).unwrap_or(usize::MAX);
+        let name_len = usize::try_from(header.msg_hdr.msg_namelen).unwrap_or(usize::MAX);
+        self.len = usize::try_from(header.msg_len).unwrap_or(usize::MAX);
+        self.truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        self.source = self.name.get(..name_len).and_then(read_name);
+        self.local = self.control.0.get(..control_len).and_then(|control| read_local(control, port));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{IpAddr, UdpSocket},
+        os::fd::AsFd,
+        time::Duration,
+    };
+
+    use super::*;
+
+    fn socket(address: &str) -> UdpSocket {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    }
+
+    fn address(socket: &UdpSocket) -> SocketAddr {
+        socket.local_addr().unwrap()
+    }
+
+    /// Loopback delivers before send returns, so nothing needs to be waited for.
+    fn receive(inbox: &mut Inbox, from: &UdpSocket) -> usize {
+        inbox.receive(from.as_fd(), address(from).port()).unwrap()
+    }
+
+    fn no_trouble(trouble: SocketTrouble) {
+        panic!("{trouble:?}");
+    }
+
+    #[test]
+    fn an_empty_socket_would_block() {
+        let mut inbox = Inbox::new();
+        let error = inbox.receive(socket("127.0.0.1:0").as_fd(), 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(inbox.datagram(0), None);
+    }
+
+    #[test]
+    fn one_call_takes_a_batch_and_no_more() {
+        let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        for number in 0..=DATAGRAMS_PER_BATCH {
+            client.send_to(number.to_string().as_bytes(), address(&server)).unwrap();
+        }
+        let mut inbox = Inbox::new();
+        assert_eq!(receive(&mut inbox, &server), DATAGRAMS_PER_BATCH);
+        for index in 0..DATAGRAMS_PER_BATCH {
+            let datagram = inbox.datagram(index).unwrap();
+            assert_eq!(datagram.bytes, index.to_string().as_bytes());
+            assert_eq!((datagram.source, datagram.local), (address(&client), None));
+        }
+        assert_eq!(inbox.datagram(DATAGRAMS_PER_BATCH), None);
+        assert_eq!(receive(&mut inbox, &server), 1);
+        assert_eq!(inbox.datagram(1), None, "what an earlier call took is gone");
+    }
+
+    #[test]
+    fn a_datagram_longer_than_legal_is_seen() {
+        let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let lengths = [0, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX + 2];
+        for len in lengths {
+            client.send_to(&vec![b'x'; len], address(&server)).unwrap();
+        }
+        let mut inbox = Inbox::new();
+        assert_eq!(receive(&mut inbox, &server), lengths.len());
+        let seen = [0, 1, 2, 3].map(|index| {
+            let datagram = inbox.datagram(index).unwrap();
+            (datagram.bytes.len(), datagram.too_long)
+        });
+        assert_eq!(
+            seen,
+            [
+                (0, false),
+                (MESSAGE_BYTES_MAX, false),
+                (MESSAGE_BYTES_MAX + 1, true),
+                (MESSAGE_BYTES_MAX + 1, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wildcard_socket_tells_and_keeps_the_local_address() {
+        for (wildcard, ips) in [("0.0.0.0:0", vec!["127.0.0.2", "127.0.0.3"]), ("[::]:0", vec!["::1"])] {
+            let server = socket(wildcard);
+            ask_for_local(server.as_fd(), address(&server)).unwrap();
+            let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new());
+            for ip in ips {
+                let to = SocketAddr::new(ip.parse::<IpAddr>().unwrap(), address(&server).port());
+                let client = socket(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+                client.send_to(b"ping", to).unwrap();
+                assert_eq!(receive(&mut inbox, &server), 1);
+                let datagram = inbox.datagram(0).unwrap();
+                assert_eq!(datagram.local, Some(to));
+                outbox.room()[..4].copy_from_slice(b"pong");
+                outbox.push(0, 4, datagram.source, datagram.local, datagram.source);
+                outbox.send(|_| Some(server.as_fd()), no_trouble);
+                let mut answer = [0; 5];
+                assert_eq!(client.recv_from(&mut answer).unwrap(), (4, to));
+                assert_eq!(&answer[..4], b"pong");
+            }
+        }
+    }
+
+    #[test]
+    fn answers_of_several_sockets_leave_by_their_own_in_order() {
+        let servers = [socket("127.0.0.1:0"), socket("127.0.0.1:0")];
+        let client = socket("127.0.0.1:0");
+        let mut outbox = Outbox::new();
+        for (text, listener) in [(b"a", 0), (b"b", 1), (b"c", 1), (b"d", 0)] {
+            outbox.room()[..1].copy_from_slice(text);
+            outbox.push(listener, 1, address(&client), None, address(&client));
+        }
+        assert!(!outbox.is_empty());
+        outbox.send(|listener| servers.get(listener).map(AsFd::as_fd), no_trouble);
+        assert!(outbox.is_empty());
+        for (text, listener) in [(b"a", 0), (b"b", 1), (b"c", 1), (b"d", 0)] {
+            let mut answer = [0];
+            assert_eq!(client.recv_from(&mut answer).unwrap(), (1, address(&servers[listener])));
+            assert_eq!(&answer, text);
+        }
+    }
+
+    #[test]
+    fn one_that_cannot_be_sent_is_counted_and_the_others_leave() {
+        let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let mut outbox = Outbox::new();
+        let nowhere = "127.0.0.1:0".parse().unwrap();
+        for to in [address(&client), nowhere, address(&client), nowhere] {
+            outbox.room()[..1].copy_from_slice(b"x");
+            outbox.push(0, 1, to, None, to);
+        }
+        let mut troubles = Vec::new();
+        outbox.send(|_| Some(server.as_fd()), |trouble| troubles.push(trouble));
+        assert_eq!(troubles, [SocketTrouble::Send; 2]);
+        let mut answer = [0; 2];
+        assert_eq!(client.recv(&mut answer).unwrap(), 1);
+        assert_eq!(client.recv(&mut answer).unwrap(), 1);
+    }
+
+    #[test]
+    fn the_outbox_is_full_by_count_and_by_bytes() {
+        let to = "127.0.0.1:9".parse().unwrap();
+        let mut outbox = Outbox::new();
+        for _ in 0..DATAGRAMS_PER_BATCH {
+            assert!(!outbox.is_full());
+            assert_eq!(outbox.room().len(), ANSWER_BYTES_ROOM);
+            outbox.push(0, 2048, to, None, to);
+        }
+        assert!(outbox.is_full());
+
+        let mut outbox = Outbox::new();
+        let mut pushed = 0;
+        while !outbox.is_full() {
+            assert_eq!(outbox.room().len(), ANSWER_BYTES_ROOM);
+            outbox.push(0, ANSWER_BYTES_ROOM, to, None, to);
+            pushed += 1;
+        }
+        assert_eq!(pushed, OUT_ARENA_BYTES / ANSWER_BYTES_ROOM);
+    }
+}

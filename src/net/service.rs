@@ -1,0 +1,58 @@
+//! Outside. What the event loop asks of the rest of the server.
+//!
+//! In:    messages with their path and time; DNS answers; trouble.
+//! Out:   answers, written into the loop's buffer.
+//!
+//! The server's own is made of engine, route table and counters (`serving.rs`). Tests bring
+//! others, so that sockets are tested without SIP.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{
+    counters::SocketTrouble,
+    dns::{Answer, Question},
+    engine::{Now, Path},
+};
+
+/// An answer in the buffer, ready to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Its length in bytes, from the start of the buffer.
+    pub len: usize,
+    /// Where to.
+    pub to: SocketAddr,
+    /// The path of its request: it leaves from there.
+    pub path: Path,
+}
+
+/// What became of a message that waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// No message is ready.
+    None,
+    /// One was dealt with, without an answer.
+    Silent,
+    /// One was answered.
+    Send(Departure),
+}
+
+/// The other side of the event loop.
+pub trait Service {
+    /// Deals with one message. An answer is written to the start of `out`.
+    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure>;
+    /// Takes the answer to a question.
+    fn answered(&mut self, question: Question, answer: Answer, now: Now);
+    /// Deals with the next message that waited and need wait no longer. Called in every turn until
+    /// it says [`Ready::None`].
+    fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready;
+    /// When the first message that waits must wait no longer; `None` when none waits.
+    fn deadline_ms(&self) -> Option<u64>;
+    /// [`super::Order::Drain`] came.
+    fn drain(&mut self);
+    /// A system call failed; the loop goes on.
+    fn trouble(&mut self, trouble: SocketTrouble);
+    /// How long one decision took: the first of each batch.
+    fn decided_in(&mut self, took: Duration);
+    /// The loop is going to sleep: let go of what was borrowed for this turn.
+    fn rest(&mut self);
+}

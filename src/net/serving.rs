@@ -1,0 +1,116 @@
+//! Outside. The server's own [`Service`]: the engine, with the route table in service, the
+//! counters and the way to the resolver.
+//!
+//! The table is borrowed at the first message of a turn and given back before the loop sleeps, so
+//! that all messages of a turn see one table and a sleeping loop holds none. The borrow is not an
+//! owner, but the thread that swaps the table must keep the old one until nobody else holds it, or
+//! this thread would be the one to free it.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::service::{Departure, Ready, Service};
+use crate::{
+    counters::{Counters, SocketTrouble},
+    dns::{Answer, Failure, Question},
+    engine::{Engine, Now, Outcome, Path},
+    snapshot::Snapshot,
+};
+
+/// See the file's first lines.
+pub(super) struct Serving<'a> {
+    engine: Engine,
+    table: &'a ArcSwap<Snapshot>,
+    counters: &'a Counters,
+    ask: &'a mut dyn FnMut(Question) -> bool,
+    /// The table of this turn.
+    snapshot: Option<Guard<Arc<Snapshot>>>,
+    /// An answer came in since [`Engine::next_ready`] last said `None`.
+    answers_came: bool,
+}
+
+impl<'a> Serving<'a> {
+    pub(super) fn new(
+        engine: Engine,
+        table: &'a ArcSwap<Snapshot>,
+        counters: &'a Counters,
+        ask: &'a mut dyn FnMut(Question) -> bool,
+    ) -> Self {
+        Self { engine, table, counters, ask, snapshot: None, answers_came: false }
+    }
+
+    /// Counts an outcome and does what it asks for.
+    fn carry_out(&mut self, outcome: Outcome, now: Now) -> Option<Departure> {
+        self.counters.outcome(&outcome);
+        match outcome {
+            Outcome::Send { reply, path } => {
+                if let (Some(route), Some(snapshot)) = (reply.route, &self.snapshot) {
+                    snapshot.hit(route);
+                }
+                Some(Departure { len: reply.len, to: reply.to, path })
+            }
+            Outcome::Silence(_) | Outcome::Wait { ask: None } => None,
+            Outcome::Wait { ask: Some(question) } => {
+                self.put(question, now);
+                None
+            }
+        }
+    }
+
+    fn put(&mut self, question: Question, now: Now) {
+        if (self.ask)(question.clone()) {
+            self.counters.question();
+        } else {
+            self.answered(question, Answer::Failed(Failure::Overflow), now);
+        }
+    }
+}
+
+impl Service for Serving<'_> {
+    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
+        let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
+        let (method, outcome) = self.engine.datagram(bytes, path, &snapshot.table, now, out);
+        self.counters.request(method, path.transport);
+        self.carry_out(outcome, now)
+    }
+
+    fn answered(&mut self, question: Question, answer: Answer, now: Now) {
+        self.engine.answered(question, answer, now);
+        self.answers_came = true;
+    }
+
+    fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready {
+        let due = self.engine.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.ms);
+        if !self.answers_came && !due {
+            return Ready::None;
+        }
+        let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
+        let Some(outcome) = self.engine.next_ready(&snapshot.table, now, out) else {
+            self.answers_came = false;
+            return Ready::None;
+        };
+        self.carry_out(outcome, now).map_or(Ready::Silent, Ready::Send)
+    }
+
+    fn deadline_ms(&self) -> Option<u64> {
+        self.engine.deadline_ms()
+    }
+
+    fn drain(&mut self) {
+        self.engine.drain();
+    }
+
+    fn trouble(&mut self, trouble: SocketTrouble) {
+        self.counters.socket_trouble(trouble);
+    }
+
+    fn decided_in(&mut self, took: Duration) {
+        self.counters.decision_ns(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    fn rest(&mut self) {
+        self.counters.set_waiting(self.engine.waiting());
+        self.snapshot = None;
+    }
+}
