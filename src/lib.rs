@@ -48,6 +48,7 @@
 //! front of them as their routing tier.
 
 pub mod config;
+pub mod control;
 pub mod counters;
 pub mod decide;
 pub mod dns;

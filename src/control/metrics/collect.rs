@@ -1,0 +1,278 @@
+//! Outside. From the numbers of the loop, the table and the reloader to metric families.
+//!
+//! In:    [`Sources`], read at each scrape.
+//! Out:   one family for each entry of the catalogue.
+//! Never: keeps a number of its own; has a family that the catalogue has not.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+};
+
+use arc_swap::ArcSwap;
+use prometheus::{
+    core::{Collector, Desc},
+    proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType},
+};
+
+use crate::{
+    control::reload::{Outcome, Reloader, unix_s},
+    counters::{Counters, DECISION_BOUNDS_NS},
+    limits::ROUTE_LABELS_MAX,
+    snapshot::Snapshot,
+};
+
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS};
+
+/// Where the numbers are.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct Sources {
+    pub counters: Arc<Counters>,
+    pub table: Arc<ArcSwap<Snapshot>>,
+    pub reloader: Reloader,
+    pub drops: Drops,
+}
+
+/// The collector of all that is ours.
+pub(super) struct Collected {
+    descs: Vec<Desc>,
+    counters: Arc<Counters>,
+    table: Arc<ArcSwap<Snapshot>>,
+    reloader: Reloader,
+    drops: Mutex<Drops>,
+}
+
+impl Collected {
+    pub(super) fn new(sources: Sources) -> prometheus::Result<Self> {
+        let desc = |entry: &&Entry| {
+            let labels = entry.labels.iter().map(|label| (*label).to_owned()).collect();
+            Desc::new(entry.name.to_owned(), entry.help.to_owned(), labels, HashMap::new())
+        };
+        Ok(Self {
+            descs: OURS.iter().map(desc).collect::<prometheus::Result<_>>()?,
+            counters: sources.counters,
+            table: sources.table,
+            reloader: sources.reloader,
+            drops: Mutex::new(sources.drops),
+        })
+    }
+}
+
+impl fmt::Debug for Collected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collected").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Collected {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = vec![family(&super::BUILD_INFO, [(vec![env!("CARGO_PKG_VERSION")], 1.0)])];
+        self.of_the_loop(&mut families);
+        self.of_the_table(&mut families);
+        self.of_reloads(&mut families);
+        families
+    }
+}
+
+impl Collected {
+    fn of_the_loop(&self, families: &mut Vec<MetricFamily>) {
+        let counters = &*self.counters;
+        // Methods that did not come over TCP and TLS are left out: 48 lines of zeros help nobody.
+        let requests = counters.requests().filter(|(_, transport, count)| *count > 0 || *transport == "udp");
+        families.push(family(
+            &super::REQUESTS,
+            requests.map(|(m, transport, count)| (vec![m, transport], float(count))),
+        ));
+        // The redirects are there from the start, other codes once they were sent.
+        let answers =
+            counters.answers().filter(|(code, count)| *count > 0 || matches!(code, 300..=305 | 380));
+        families.push(family(
+            &super::ANSWERS,
+            answers.map(|(code, count)| (vec![code.to_string()], float(count))),
+        ));
+        let labelled = |(label, count)| (vec![label], float(count));
+        families.push(family(&super::SILENCES, counters.silences().map(labelled)));
+        families.push(family(&super::REFUSED, counters.faults().map(labelled)));
+        families.push(family(&super::SOCKET_ERRORS, counters.socket_troubles().map(labelled)));
+        families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
+        families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
+        families.push(single(&super::WAITING, float(counters.waiting())));
+        families.push(single(&super::DNS_QUESTIONS, float(counters.questions())));
+        families.push(self.decision_duration());
+        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        families.push(family(
+            &super::SOCKET_DROPS,
+            drops.read().map(|(listener, sum)| (vec![listener], float(sum))),
+        ));
+    }
+
+    fn of_the_table(&self, families: &mut Vec<MetricFamily>) {
+        let snapshot = self.table.load();
+        families.push(family(&super::ROUTE_ANSWERS, route_answers(&snapshot)));
+        families.push(single(&super::TABLE_GENERATION, float(snapshot.generation)));
+        families.push(family(&super::TABLE_INFO, [(vec![snapshot.hash.as_str()], 1.0)]));
+        let age_s = u64::try_from(unix_s().saturating_sub(snapshot.loaded_unix_s)).unwrap_or_default();
+        families.push(single(&super::TABLE_AGE, float(age_s)));
+        families.push(single(&super::TABLE_ROUTES, size(snapshot.table.routes.len())));
+        let tables = snapshot.table.tables.iter().map(|table| (vec![table.name()], size(table.len())));
+        families.push(family(&super::TABLE_ENTRIES, tables));
+    }
+
+    fn of_reloads(&self, families: &mut Vec<MetricFamily>) {
+        let status = self.reloader.status();
+        let reloads = Outcome::ALL.iter().zip(status.counts);
+        families.push(family(
+            &super::RELOADS,
+            reloads.map(|(outcome, count)| (vec![outcome.label()], float(count))),
+        ));
+        families.push(single(&super::RELOAD_SUCCESSFUL, if status.failing { 0.0 } else { 1.0 }));
+        let success_s = u64::try_from(status.success_unix_s).unwrap_or_default();
+        families.push(single(&super::RELOAD_SUCCESS_TIMESTAMP, float(success_s)));
+        families.push(single(&super::RELOAD_DURATION, status.duration.as_secs_f64()));
+    }
+
+    fn decision_duration(&self) -> MetricFamily {
+        let times = self.counters.decisions();
+        let bucket = |(bound_ns, at_most)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(float(bound_ns) / 1e9);
+            bucket.set_cumulative_count(at_most);
+            bucket
+        };
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(DECISION_BOUNDS_NS.into_iter().zip(times.at_most).map(bucket).collect());
+        histogram.set_sample_count(times.count);
+        histogram.set_sample_sum(float(times.sum_ns) / 1e9);
+        let mut metric = Metric::default();
+        metric.set_histogram(histogram);
+        with_metrics(&super::DECISION_DURATION, vec![metric])
+    }
+}
+
+/// Answers by route name, as many as there may be, the rest as one. A route that is called like the
+/// rest counts with it.
+fn route_answers(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
+    let mut named: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut rest: HashMap<&str, u64> = HashMap::new();
+    // Routes of one name share one counter: once is enough.
+    for (name, hits) in snapshot.hits_by_name() {
+        let hits = hits.load(Ordering::Relaxed);
+        if name != OTHER_ROUTES && (named.len() < ROUTE_LABELS_MAX || named.contains_key(name)) {
+            named.insert(name, hits);
+        } else {
+            rest.insert(name, hits);
+        }
+    }
+    let rest = rest.into_values().fold(0, u64::wrapping_add);
+    let named = named.into_iter().chain([(OTHER_ROUTES, rest)]);
+    named.map(|(name, hits)| (vec![name.to_owned()], float(hits))).collect()
+}
+
+/// A family of counters or gauges: label values in the order of the entry, and the number.
+fn family<T: ToString>(entry: &Entry, values: impl IntoIterator<Item = (Vec<T>, f64)>) -> MetricFamily {
+    let metric = |(labels, value): (Vec<T>, f64)| {
+        let mut metric = if entry.kind == Kind::Counter {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            let mut metric = Metric::default();
+            metric.set_counter(counter);
+            metric
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            Metric::from_gauge(gauge)
+        };
+        metric.set_label(
+            entry.labels.iter().zip(labels).map(|(name, value)| label(name, value.to_string())).collect(),
+        );
+        metric
+    };
+    let metrics = values.into_iter().map(metric).collect();
+    with_metrics(entry, metrics)
+}
+
+/// A family of one number without labels.
+fn single(entry: &Entry, value: f64) -> MetricFamily {
+    family::<&str>(entry, [(Vec::new(), value)])
+}
+
+fn with_metrics(entry: &Entry, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(entry.name.to_owned());
+    family.set_help(entry.help.to_owned());
+    family.set_field_type(match entry.kind {
+        Kind::Counter => MetricType::COUNTER,
+        Kind::Gauge => MetricType::GAUGE,
+        Kind::Histogram => MetricType::HISTOGRAM,
+    });
+    family.set_metric(metrics);
+    family
+}
+
+fn label(name: &str, value: String) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value);
+    pair
+}
+
+/// Exact up to 2^53, which is what Prometheus keeps.
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
+fn size(value: usize) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{Place, Route, RouteTable, Then};
+
+    fn snapshot(names: impl IntoIterator<Item = String>) -> Snapshot {
+        let route = |name: String| Route {
+            name: name.into(),
+            place: Place::default(),
+            when: Vec::new(),
+            set: Vec::new(),
+            then: Then::Next,
+        };
+        let table = RouteTable { routes: names.into_iter().map(route).collect(), ..RouteTable::default() };
+        let snapshot = Snapshot::new(table, String::new(), 0, None);
+        for index in 0..snapshot.table.routes.len() {
+            snapshot.hit(index);
+        }
+        snapshot
+    }
+
+    fn value(answers: &[(Vec<String>, f64)], route: &str) -> Option<f64> {
+        answers.iter().find(|(labels, _)| labels[0] == route).map(|(_, value)| *value)
+    }
+
+    #[test]
+    fn routes_beyond_the_limit_are_one() {
+        let at_limit = route_answers(&snapshot((0..ROUTE_LABELS_MAX).map(|n| format!("r{n}"))));
+        assert_eq!(at_limit.len(), ROUTE_LABELS_MAX + 1);
+        assert_eq!(value(&at_limit, "other"), Some(0.0));
+        let over = route_answers(&snapshot((0..ROUTE_LABELS_MAX + 3).map(|n| format!("r{n}"))));
+        assert_eq!(over.len(), ROUTE_LABELS_MAX + 1);
+        assert_eq!(value(&over, "other"), Some(3.0));
+        assert_eq!(value(&over, "r1000"), None);
+    }
+
+    #[test]
+    fn no_label_value_comes_twice() {
+        let answers = route_answers(&snapshot(["a", "other", "a", "b"].map(str::to_owned)));
+        assert_eq!(answers.len(), 3);
+        assert_eq!(value(&answers, "a"), Some(2.0));
+        assert_eq!(value(&answers, "b"), Some(1.0));
+        assert_eq!(value(&answers, "other"), Some(1.0));
+    }
+}

@@ -1,0 +1,137 @@
+//! Outside. Datagrams that the kernel dropped, by listener.
+//!
+//! In:    /proc/net/udp and udp6, read at each scrape, and the inodes of our sockets.
+//! Out:   sums that only grow.
+//! Never: asks the loop; its sockets are found by their inodes.
+
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+};
+
+use crate::limits::PROC_NET_BYTES_MAX;
+
+/// The drops of all listeners.
+#[derive(Debug)]
+pub struct Drops {
+    sockets: Vec<Socket>,
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+struct Socket {
+    listener: Box<str>,
+    inode: u64,
+    /// The kernel's number when it was last read; it has 32 bits.
+    raw: u32,
+    sum: u64,
+}
+
+impl Drops {
+    /// Of these listeners, by name and inode of their socket.
+    #[must_use]
+    pub fn new(listeners: impl IntoIterator<Item = (Box<str>, u64)>) -> Self {
+        Self::read_from(listeners, ["/proc/net/udp", "/proc/net/udp6"])
+    }
+
+    fn read_from(
+        listeners: impl IntoIterator<Item = (Box<str>, u64)>,
+        files: impl IntoIterator<Item = impl Into<PathBuf>>,
+    ) -> Self {
+        let socket = |(listener, inode)| Socket { listener, inode, raw: 0, sum: 0 };
+        Self {
+            sockets: listeners.into_iter().map(socket).collect(),
+            files: files.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// Reads the kernel's numbers and gives the sums. A file that cannot be read leaves them as they were.
+    pub fn read(&mut self) -> impl Iterator<Item = (&str, u64)> {
+        for file in &self.files {
+            let Ok(file) = File::open(file) else { continue };
+            let most = u64::try_from(PROC_NET_BYTES_MAX).unwrap_or(u64::MAX);
+            for line in BufReader::new(file.take(most)).lines().map_while(Result::ok) {
+                let Some((inode, raw)) = inode_and_drops(&line) else { continue };
+                for socket in self.sockets.iter_mut().filter(|socket| socket.inode == inode) {
+                    socket.sum = socket.sum.saturating_add(u64::from(raw.wrapping_sub(socket.raw)));
+                    socket.raw = raw;
+                }
+            }
+        }
+        self.sockets.iter().map(|socket| (&*socket.listener, socket.sum))
+    }
+}
+
+/// `sl local rem st queues timer retransmits uid timeout inode ref pointer drops`.
+fn inode_and_drops(line: &str) -> Option<(u64, u32)> {
+    let mut fields = line.split_ascii_whitespace();
+    let inode = fields.nth(9)?.parse().ok()?;
+    let drops = fields.nth(2)?.parse().ok()?;
+    Some((inode, drops))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, net::UdpSocket, os::fd::AsRawFd as _, os::unix::fs::MetadataExt as _};
+
+    use super::*;
+
+    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+
+    fn line(inode: u64, drops: u32) -> String {
+        format!(
+            " 1234: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000  1000        0 {inode} 2 0000000000000000 {drops}"
+        )
+    }
+
+    fn sums(drops: &mut Drops) -> Vec<u64> {
+        drops.read().map(|(_, sum)| sum).collect()
+    }
+
+    #[test]
+    fn sums_only_grow() {
+        let dir = tempfile::tempdir().unwrap();
+        let (udp, udp6) = (dir.path().join("udp"), dir.path().join("udp6"));
+        let mut drops = Drops::read_from([("a".into(), 7), ("b".into(), 8)], [&udp, &udp6]);
+        assert_eq!(sums(&mut drops), [0, 0], "no file");
+        let write = |a, b| {
+            fs::write(&udp, [HEAD.to_owned(), line(6, 99), line(7, a)].join("\n")).unwrap();
+            fs::write(&udp6, [HEAD.to_owned(), line(8, b)].join("\n")).unwrap();
+        };
+        write(3, 0);
+        assert_eq!(sums(&mut drops), [3, 0]);
+        write(u32::MAX, 1);
+        assert_eq!(sums(&mut drops), [u64::from(u32::MAX), 1]);
+        write(4, 1);
+        assert_eq!(sums(&mut drops), [u64::from(u32::MAX) + 5, 1], "the kernel's number has gone round");
+        fs::write(&udp, "nonsense\n 1 2 3\n").unwrap();
+        fs::remove_file(&udp6).unwrap();
+        assert_eq!(sums(&mut drops), [u64::from(u32::MAX) + 5, 1]);
+    }
+
+    #[test]
+    fn no_more_is_read_than_may() {
+        let dir = tempfile::tempdir().unwrap();
+        let udp = dir.path().join("udp");
+        fs::write(&udp, format!("{}\n{}", "x".repeat(PROC_NET_BYTES_MAX), line(7, 3))).unwrap();
+        assert_eq!(sums(&mut Drops::read_from([("a".into(), 7)], [&udp])), [0]);
+    }
+
+    #[test]
+    fn drops_of_a_real_socket_are_seen() {
+        let v4 = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // A machine may have no IPv6; its file is tried above.
+        let v6 = UdpSocket::bind("[::1]:0").ok();
+        for socket in [v4].into_iter().chain(v6) {
+            socket2::SockRef::from(&socket).set_recv_buffer_size(1).unwrap();
+            let inode = fs::metadata(format!("/proc/self/fd/{}", socket.as_raw_fd())).unwrap().ino();
+            let mut drops = Drops::new([("edge".into(), inode)]);
+            assert_eq!(sums(&mut drops), [0]);
+            for _ in 0..100 {
+                socket.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
+            }
+            assert!(sums(&mut drops)[0] > 0);
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Outside. The metrics: every name, kind, label and help text, spelled once, here.
+//!
+//! In:    what the loop, the table and the reloader count.
+//! Out:   Prometheus' text format, version 0.0.4.
+//! Never: holds a number or an address of a caller in a label; costs the loop anything.
+
+use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
+
+mod collect;
+mod drops;
+
+pub use collect::Sources;
+pub use drops::Drops;
+
+/// The media type of [`Metrics::render`].
+pub const MEDIA_TYPE: &str = TEXT_FORMAT;
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the text format.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Entry {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// In alphabetical order.
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+/// Every metric served, in the order of the README.
+pub fn catalogue() -> impl Iterator<Item = &'static Entry> {
+    OURS.iter().chain(PROCESS).copied()
+}
+
+/// Makes one constant of each metric, and the list of all.
+macro_rules! metrics {
+    ($list:ident: $($id:ident = $kind:ident $name:literal $labels:tt $help:literal)*) => {
+        $(pub(super) static $id: Entry = Entry { name: $name, kind: Kind::$kind, labels: &$labels, help: $help };)*
+        static $list: &[&Entry] = &[$(&$id),*];
+    };
+}
+
+metrics! { OURS:
+    BUILD_INFO = Gauge "waypost_build_info" ["version"] "The version that runs; always 1."
+    REQUESTS = Counter "waypost_requests_total" ["method", "transport"]
+        "Messages received, by method (\"other\" for methods without a rule of their own, \"unreadable\" when there is none)."
+    ANSWERS = Counter "waypost_answers_total" ["code"] "Answers sent, by status code."
+    ROUTE_ANSWERS = Counter "waypost_route_answers_total" ["route"]
+        "Answers given by each route; beyond 1000 routes the rest counts as \"other\"."
+    SILENCES = Counter "waypost_silences_total" ["reason"] "Messages that were not answered, by reason."
+    REFUSED = Counter "waypost_refused_requests_total" ["reason"]
+        "Requests refused because their bytes are at fault, by reason; they are among the answers, too."
+    CONTACTS_TRIMMED = Counter "waypost_contacts_trimmed_total" []
+        "Contacts left out because the answer would have had too many or been too long."
+    CONTACTS_DROPPED = Counter "waypost_contacts_dropped_total" []
+        "Contacts left out because they named ourselves, the Request-URI again, another Contact again, or were no URI."
+    DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
+        "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
+    WAITING = Gauge "waypost_waiting" [] "Datagrams that wait for DNS."
+    DNS_QUESTIONS = Counter "waypost_dns_questions_total" [] "Questions put to DNS; what the cache knows is not asked."
+    SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
+        "Datagrams that the kernel dropped because the listener's receive buffer was full."
+    SOCKET_ERRORS = Counter "waypost_socket_errors_total" ["kind"] "System calls on sockets that failed, by kind."
+    RELOADS = Counter "waypost_reloads_total" ["result"] "Reloads by result; the load at the start is not one."
+    RELOAD_SUCCESSFUL = Gauge "waypost_reload_successful" [] "1 when the last load of the routes succeeded, 0 when it failed."
+    RELOAD_SUCCESS_TIMESTAMP = Gauge "waypost_reload_success_timestamp_seconds" []
+        "When the routes were last loaded, or found unchanged, in seconds since 1970."
+    RELOAD_DURATION = Gauge "waypost_reload_duration_seconds" [] "How long the last reload took."
+    TABLE_GENERATION = Gauge "waypost_table_generation" []
+        "Generation of the route table in service: 1 at the start, one more for each table that differs."
+    TABLE_INFO = Gauge "waypost_table_info" ["hash"] "SHA-256 of the files of the route table in service; always 1."
+    TABLE_AGE = Gauge "waypost_table_age_seconds" [] "Time since the route table in service was loaded."
+    TABLE_ROUTES = Gauge "waypost_table_routes" [] "Routes of the table in service."
+    TABLE_ENTRIES = Gauge "waypost_table_entries" ["table"] "Rows of each number table in service."
+}
+
+metrics! { PROCESS:
+    PROCESS_CPU = Counter "process_cpu_seconds_total" [] "Total user and system CPU time spent in seconds."
+    PROCESS_OPEN_FDS = Gauge "process_open_fds" [] "Number of open file descriptors."
+    PROCESS_MAX_FDS = Gauge "process_max_fds" [] "Maximum number of open file descriptors."
+    PROCESS_VIRTUAL = Gauge "process_virtual_memory_bytes" [] "Virtual memory size in bytes."
+    PROCESS_RESIDENT = Gauge "process_resident_memory_bytes" [] "Resident memory size in bytes."
+    PROCESS_START = Gauge "process_start_time_seconds" [] "Start time of the process since unix epoch in seconds."
+    PROCESS_THREADS = Gauge "process_threads" [] "Number of OS threads in the process."
+}
+
+/// The label value of routes beyond the limit.
+const OTHER_ROUTES: &str = "other";
+
+/// All metrics of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// The metrics of these sources and of the process.
+    pub fn new(sources: Sources) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        registry.register(Box::new(collect::Collected::new(sources)?))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self { registry })
+    }
+
+    /// All of them, now.
+    pub fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules_of_prometheus() {
+        let mut names = HashSet::new();
+        for entry in catalogue() {
+            let Entry { name, kind, labels, help } = *entry;
+            assert!(names.insert(name), "{name} twice");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(name.starts_with("waypost_") || name.starts_with("process_"), "{name}");
+            assert_eq!(kind == Kind::Counter, name.ends_with("_total"), "{name}");
+            assert!(kind != Kind::Histogram || name.ends_with("_seconds"), "{name}");
+            assert!(labels.is_sorted(), "{name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_help_tells_the_limit() {
+        assert!(ROUTE_ANSWERS.help.contains(&format!("beyond {} routes", crate::limits::ROUTE_LABELS_MAX)));
+    }
+}

@@ -1,0 +1,24 @@
+//! Outside. Everything beside the loop: first load, reload, watching, admin HTTP, metrics, signals, DNS.
+//!
+//! In:    a [`crate::config::Config`].
+//! Out:   a server, until a signal ends it.
+//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
+//! time, and frees old tables), `watch` (the route files). The loop is the main thread, and it waits
+//! for none of them.
+
+pub mod admin;
+pub mod config_file;
+mod events;
+pub mod files;
+mod load_error;
+pub mod loader;
+pub mod logging;
+pub mod metrics;
+pub mod reload;
+pub mod resolver;
+pub mod retired;
+mod serve;
+pub mod signals;
+pub mod watch;
+
+pub use serve::{ServeError, serve};

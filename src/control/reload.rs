@@ -1,0 +1,330 @@
+//! Outside. The reload thread: one load at a time, for whoever asks.
+//!
+//! In:    requests of SIGHUP, the admin port and the watcher.
+//! Out:   the new table in service, or the old one and the reason; a [`Report`] for each that asked.
+//! Never: runs two loads at once, answers with a load that began before the question, frees a table
+//! on the loop.
+
+use std::{
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use crate::{
+    limits::{DIAGNOSTICS_MAX, RELOADS_WAITING_MAX, RETIRED_TABLES_MAX, RETIRED_WAIT_MS_MAX},
+    route::file::Diagnostic,
+    snapshot::Snapshot,
+};
+
+use super::{
+    loader::{Load, LoadError, Loaded},
+    retired::Retired,
+};
+
+/// Who asks for a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Cause {
+    Signal,
+    Http,
+    Watch,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Signal => "SIGHUP",
+            Self::Http => "HTTP",
+            Self::Watch => "a change of the files",
+        })
+    }
+}
+
+/// How a reload ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A new table serves.
+    Loaded,
+    /// The files are the same; nothing was touched.
+    Unchanged,
+    /// The old table serves on.
+    Failed,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of the metrics.
+    pub const ALL: [Self; 3] = [Self::Loaded, Self::Unchanged, Self::Failed];
+
+    /// Value of the metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Unchanged => "unchanged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is told to whoever asked for a reload. The generation, hash and routes are of the table
+/// that serves now.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Report {
+    pub result: Outcome,
+    pub generation: u64,
+    pub hash: String,
+    pub routes: usize,
+    pub duration_ms: u64,
+    /// The whole error for people; `None` when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// What is wrong, or should be looked at, place by place; the first of them.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What the metrics and probes say about reloads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Reloads by outcome, in the order of [`Outcome::ALL`]. The load at the start is not one.
+    pub counts: [u64; Outcome::ALL.len()],
+    /// Whether the last load failed.
+    pub failing: bool,
+    /// When the last load succeeded, in seconds since 1970.
+    pub success_unix_s: i64,
+    /// How long the last load took.
+    pub duration: Duration,
+}
+
+/// A load; given the hash of the table in service.
+pub type LoadFn = Box<dyn Fn(Option<&str>) -> Result<Load, LoadError> + Send>;
+
+/// A request that found no room: as many wait as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Too many requests wait.
+    #[error("{RELOADS_WAITING_MAX} reload requests wait already")]
+    Busy,
+    /// The reload thread is gone.
+    #[error("the reload thread has ended")]
+    Ended,
+}
+
+/// The hold on the reload thread. The thread ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    requests: SyncSender<Request>,
+    /// A nudge waits in the queue: a second one would get the same load.
+    nudged: Arc<AtomicBool>,
+    status: Arc<Mutex<Status>>,
+}
+
+#[derive(Debug)]
+struct Request {
+    cause: Cause,
+    report: Option<oneshot::Sender<Report>>,
+}
+
+impl Reloader {
+    /// Starts the thread. `table` holds the first table already, loaded just now.
+    pub fn start(table: Arc<ArcSwap<Snapshot>>, load: LoadFn) -> io::Result<Self> {
+        let (requests, queue) = sync_channel(RELOADS_WAITING_MAX);
+        let status = Status { success_unix_s: table.load().loaded_unix_s, ..Status::default() };
+        let status = Arc::new(Mutex::new(status));
+        let nudged = Arc::new(AtomicBool::new(false));
+        let worker = Worker {
+            table,
+            load,
+            nudged: Arc::clone(&nudged),
+            status: Arc::clone(&status),
+            retired: Retired::default(),
+        };
+        thread::Builder::new().name("reload".to_owned()).spawn(move || worker.run(&queue))?;
+        Ok(Self { requests, nudged, status })
+    }
+
+    /// Asks for a load that begins after this call, and for its report.
+    pub fn request(&self, cause: Cause) -> Result<oneshot::Receiver<Report>, Refused> {
+        let (report, reported) = oneshot::channel();
+        match self.requests.try_send(Request { cause, report: Some(report) }) {
+            Ok(()) => Ok(reported),
+            Err(TrySendError::Full(_)) => Err(Refused::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(Refused::Ended),
+        }
+    }
+
+    /// Asks for a load that begins after this call. A full queue is as good as a place in it: those
+    /// who wait there get a load that has not begun.
+    pub fn nudge(&self, cause: Cause) {
+        if !self.nudged.swap(true, Ordering::AcqRel)
+            && self.requests.try_send(Request { cause, report: None }).is_err()
+        {
+            self.nudged.store(false, Ordering::Release);
+        }
+    }
+
+    /// How reloads went.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        *lock(&self.status)
+    }
+}
+
+/// The state of the thread.
+struct Worker {
+    table: Arc<ArcSwap<Snapshot>>,
+    load: LoadFn,
+    nudged: Arc<AtomicBool>,
+    status: Arc<Mutex<Status>>,
+    retired: Retired<Snapshot>,
+}
+
+/// How often the thread looks whether old tables are free, while there are some.
+const SWEEP_EVERY: Duration = Duration::from_millis(20);
+
+impl Worker {
+    fn run(mut self, queue: &Receiver<Request>) {
+        while let Some(first) = self.next_request(queue) {
+            // Whoever is in the queue now is answered by the load that begins now.
+            let together: Vec<Request> = std::iter::once(first).chain(queue.try_iter()).collect();
+            // After the queue is empty and before the load begins: a nudge that still found the flag
+            // set gets this load, one that did not has a place in the queue.
+            self.nudged.store(false, Ordering::Release);
+            let report = self.reload();
+            log(&together, &report);
+            for report_to in together.into_iter().filter_map(|request| request.report) {
+                // An HTTP caller may have gone: it does not want to know any more.
+                let _ = report_to.send(report.clone());
+            }
+        }
+    }
+
+    /// Waits for a request; frees old tables meanwhile. `None`: nobody is left to ask.
+    fn next_request(&mut self, queue: &Receiver<Request>) -> Option<Request> {
+        loop {
+            if self.retired.sweep() == 0 {
+                return queue.recv().ok();
+            }
+            match queue.recv_timeout(SWEEP_EVERY) {
+                Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Report {
+        let began = Instant::now();
+        let result = self.wait_for_room().and_then(|()| self.load_guarded());
+        let (outcome, error, diagnostics) = match result {
+            Ok(Load::Same) => (Outcome::Unchanged, None, Vec::new()),
+            Ok(Load::New(loaded)) => {
+                let Loaded { table, warnings, hash } = *loaded;
+                self.put_into_service(table, hash);
+                (Outcome::Loaded, None, warnings)
+            }
+            Err(error) => (Outcome::Failed, Some(error.to_string()), error.diagnostics().to_vec()),
+        };
+        let duration = began.elapsed();
+        self.note(outcome, duration);
+        let serving = self.table.load();
+        Report {
+            result: outcome,
+            generation: serving.generation,
+            hash: serving.hash.clone(),
+            routes: serving.table.routes.len(),
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            error,
+            diagnostics: diagnostics.into_iter().take(DIAGNOSTICS_MAX).collect(),
+        }
+    }
+
+    /// Old tables are memory: no new one comes while too many are held.
+    fn wait_for_room(&mut self) -> Result<(), LoadError> {
+        let began = Instant::now();
+        while self.retired.sweep() >= RETIRED_TABLES_MAX {
+            if began.elapsed() >= Duration::from_millis(RETIRED_WAIT_MS_MAX) {
+                let what = format!("{RETIRED_TABLES_MAX} old route tables are still in use");
+                return Err(LoadError::Internal { what });
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// A panic in here is our bug, but no reason to serve old routes for ever.
+    fn load_guarded(&self) -> Result<Load, LoadError> {
+        let serving = self.table.load_full();
+        catch_unwind(AssertUnwindSafe(|| (self.load)(Some(&serving.hash)))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(LoadError::Internal { what: text.unwrap_or_else(|| "a panic".to_owned()) })
+        })
+    }
+
+    fn put_into_service(&mut self, table: crate::route::RouteTable, hash: String) {
+        let previous = self.table.load_full();
+        let next = Snapshot::new(table, hash, unix_s(), Some(&previous));
+        drop(previous);
+        self.retired.keep(self.table.swap(Arc::new(next)));
+    }
+
+    fn note(&self, outcome: Outcome, duration: Duration) {
+        let mut status = lock(&self.status);
+        for (count, known) in status.counts.iter_mut().zip(Outcome::ALL) {
+            *count = count.wrapping_add(u64::from(known == outcome));
+        }
+        status.failing = outcome == Outcome::Failed;
+        status.duration = duration;
+        if outcome != Outcome::Failed {
+            status.success_unix_s = unix_s();
+        }
+    }
+}
+
+fn log(requests: &[Request], report: &Report) {
+    let cause = requests.first().map_or_else(String::new, |request| request.cause.to_string());
+    let Report { generation, routes, duration_ms, .. } = report;
+    let short = report.hash.get(..12).unwrap_or(&report.hash);
+    match report.result {
+        Outcome::Loaded => {
+            tracing::info!(generation, hash = short, routes, duration_ms, "routes reloaded for {cause}");
+            for warning in &report.diagnostics {
+                let Diagnostic { file, line, column, message, .. } = warning;
+                tracing::warn!("{file}:{line}:{column}: {message}");
+            }
+        }
+        // The watcher looks twice at what was written a moment ago: no news.
+        Outcome::Unchanged if requests.iter().all(|request| request.cause == Cause::Watch) => {
+            tracing::debug!(generation, hash = short, "routes unchanged, asked by {cause}");
+        }
+        Outcome::Unchanged => tracing::info!(generation, hash = short, "routes unchanged, asked by {cause}"),
+        Outcome::Failed => {
+            let error = report.error.as_deref().unwrap_or_default();
+            tracing::error!("reload for {cause} failed, generation {generation} serves on:\n{error}");
+        }
+    }
+}
+
+/// Seconds since 1970, now.
+pub(super) fn unix_s() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A thread that panicked with the lock held left whole numbers behind.
+fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}

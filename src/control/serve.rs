@@ -1,0 +1,201 @@
+//! Outside. Starts the server, piece by piece, and runs the loop on the calling thread.
+//!
+//! In:    a [`Config`].
+//! Out:   nothing, after SIGTERM or SIGINT; or why the server did not start.
+//! Never: serves with half of what it needs: all is loaded and bound before the first packet.
+
+use std::{
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, mpsc};
+
+use crate::{
+    config::{Config, KeySource},
+    counters::Counters,
+    dns::Question,
+    engine::Engine,
+    limits::QUESTIONS_UNDER_WAY_MAX,
+    net::{EventLoop, Handle, Order},
+    snapshot::Snapshot,
+};
+
+use super::{
+    admin::{self, Admin, Readiness},
+    loader::{Load, Loaded, Loader, Shown},
+    logging,
+    metrics::{Drops, Metrics, Sources},
+    reload::{Cause, Reloader, unix_s},
+    resolver,
+    signals::Signals,
+    watch::{Timing, Watcher},
+};
+
+/// Why the server did not start or ended.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ServeError(pub String);
+
+/// Loads the routes, binds everything, serves until told to stop.
+pub fn serve(mut config: Config) -> Result<(), ServeError> {
+    logging::start(config.log);
+    let loader = Arc::new(Loader::new(&config.routes));
+    let table = Arc::new(ArcSwap::from_pointee(first_table(&loader)?));
+
+    let (event_loop, handle) =
+        EventLoop::bind(&config.listen).map_err(|error| ServeError(error.to_string()))?;
+    let addresses = event_loop.addresses();
+    // Port 0 is a real one now: that is where we are.
+    config.settings.ourselves.listeners =
+        addresses.iter().map(|address| (address.ip(), address.port())).collect();
+    let admin_port = config.admin.map(admin::bind).transpose().map_err(ServeError)?;
+
+    let counters = Arc::new(Counters::default());
+    let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
+    let load = Arc::clone(&loader);
+    let reloader = Reloader::start(Arc::clone(&table), Box::new(move |serving| load.load(serving)))
+        .map_err(|error| no_thread(&error))?;
+    let nudged = reloader.clone();
+    let _watcher = Watcher::start(loader, Timing::default(), move || nudged.nudge(Cause::Watch))
+        .map_err(|error| no_thread(&error))?;
+    let metrics = Metrics::new(Sources {
+        counters: Arc::clone(&counters),
+        table: Arc::clone(&table),
+        reloader: reloader.clone(),
+        drops: Drops::new(names.iter().cloned().zip(event_loop.inodes())),
+    })
+    .map_err(|error| ServeError(format!("metrics: {error}")))?;
+
+    let (ask, questions) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
+    let readiness = Arc::new(Readiness::default());
+    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness) });
+    let control = Control { admin, admin_port, handle, dns_servers: config.dns_servers.clone(), questions };
+    let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
+    let control = control.start()?;
+    readiness.serve();
+    say_hello(&config, &addresses, admin_address, &table.load());
+
+    let engine = Engine::new(config.settings, names);
+    let ended = event_loop.run(engine, &table, &counters, &mut |question| ask.try_send(question).is_ok());
+    control.stop();
+    ended.map_err(|error| ServeError(format!("the event loop ended: {error}")))
+}
+
+fn first_table(loader: &Loader) -> Result<Snapshot, ServeError> {
+    match loader.load(None).map_err(|error| ServeError(error.to_string()))? {
+        Load::New(loaded) => {
+            let Loaded { table, warnings, hash } = *loaded;
+            for diagnostic in &warnings {
+                tracing::warn!("{}", Shown { dir: loader.dir(), diagnostic });
+            }
+            Ok(Snapshot::new(table, hash, unix_s(), None))
+        }
+        Load::Same => Err(ServeError("internal error: nothing was loaded; please report it".to_owned())),
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> ServeError {
+    ServeError(format!("no thread can be started: {error}"))
+}
+
+/// The one line that says that the server is there, and what should not stay as it is. Whoever reads
+/// it may send requests and signals.
+fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr>, snapshot: &Snapshot) {
+    if config.key == KeySource::Default {
+        tracing::warn!(
+            "no key is set: strangers can foresee our To tags and weighted choices; set `key` (openssl rand -hex 16) in the configuration, the same on all servers of a fleet"
+        );
+    }
+    if let Some(address) = config.admin.filter(|address| !address.ip().is_loopback()) {
+        tracing::warn!(
+            "the admin port {address} has no login: whoever reaches it can read metrics and reload routes"
+        );
+    }
+    let listening: Vec<String> = config
+        .listen
+        .iter()
+        .zip(addresses)
+        .map(|(listen, address)| format!("udp:{address} ({})", listen.name))
+        .collect();
+    let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
+    tracing::info!(
+        "waypost {} serves {}; admin {admin}; {} routes from {}, generation {}",
+        env!("CARGO_PKG_VERSION"),
+        listening.join(", "),
+        snapshot.table.routes.len(),
+        config.routes.display(),
+        snapshot.generation
+    );
+}
+
+/// What the control thread takes with it.
+struct Control {
+    admin: Arc<Admin>,
+    admin_port: Option<StdListener>,
+    handle: Handle,
+    dns_servers: Vec<SocketAddr>,
+    questions: mpsc::Receiver<Question>,
+}
+
+/// The control thread.
+struct Running {
+    thread: JoinHandle<()>,
+    end: Arc<Notify>,
+}
+
+impl Control {
+    /// Starts the thread; signals are caught when this returns.
+    fn start(self) -> Result<Running, ServeError> {
+        let failed = |error: std::io::Error| ServeError(format!("the control thread cannot start: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let end = Arc::new(Notify::new());
+        let ended = Arc::clone(&end);
+        let signals = {
+            let _on_runtime = runtime.enter();
+            Signals::catch().map_err(failed)?
+        };
+        let thread = thread::Builder::new()
+            .name("control".to_owned())
+            .spawn(move || runtime.block_on(self.run(signals, &ended)))
+            .map_err(failed)?;
+        Ok(Running { thread, end })
+    }
+
+    async fn run(self, signals: Signals, end: &Notify) {
+        let Self { admin, admin_port, handle, dns_servers, questions } = self;
+        match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
+            Ok(Some(listener)) => drop(tokio::spawn(admin::serve(listener, Arc::clone(&admin)))),
+            Ok(None) => {}
+            Err(error) => tracing::error!("admin port: {error}"),
+        }
+        let answers = handle.clone();
+        tokio::spawn(resolver::run(dns_servers, questions, move |question, answer| {
+            // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
+            answers.answer(question, answer);
+        }));
+        let reload = || admin.reloader.nudge(Cause::Signal);
+        let stop = |signal: &str| {
+            tracing::info!("{signal}: answering what is here, then ending");
+            admin.readiness.drain();
+            handle.order(Order::Drain);
+            handle.order(Order::Stop);
+        };
+        tokio::select! {
+            () = signals.heed(reload, stop) => {}
+            () = end.notified() => {}
+        }
+    }
+}
+
+impl Running {
+    /// Ends the thread, and with it connections and questions under way.
+    fn stop(self) {
+        self.end.notify_one();
+        if self.thread.join().is_err() {
+            tracing::error!("the control thread had ended before: a bug, please report it");
+        }
+    }
+}
