@@ -47,6 +47,7 @@
 //! client does that (RFC 3261 §8.2.7). Kamailio and OpenSIPS are proxies; Waypost stands behind or in
 //! front of them as their routing tier.
 
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod counters;

@@ -1,0 +1,189 @@
+//! Outside. The one definition of the command line: help, completions and man page come from it.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{flags, help};
+use crate::{config::Listen, route::Transport};
+
+/// A stateless SIP redirect server and ENUM/DNS router.
+///
+/// A call comes in, a 3xx with a Contact list goes out, and nothing about the call is remembered.
+/// Without a command, waypost serves.
+#[derive(Debug, Parser)]
+#[command(name = "waypost", version, after_help = help::WAYPOST, max_term_width = 100)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; nothing: serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What waypost can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer calls (the default).
+    #[command(after_help = help::SERVE)]
+    Serve,
+    /// Read the configuration and all routes, and say what is wrong; binds nothing.
+    #[command(after_help = help::CHECK)]
+    Check(CheckArgs),
+    /// Say which route answers a call, why, and with which bytes.
+    ///
+    /// The request is decided by the very code that serves, on the route files as they are now. No
+    /// server need run, and DNS is not asked: questions it would put are shown.
+    #[command(after_help = help::EXPLAIN)]
+    Explain(Box<ExplainArgs>),
+    /// Send one real INVITE to a server over UDP, show its answer, acknowledge it.
+    #[command(after_help = help::ASK)]
+    Ask(Box<AskArgs>),
+    /// Print the JSON Schema of route files, for editors.
+    #[command(after_help = help::SCHEMA)]
+    Schema,
+    /// Print the completions of a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// Whose completions.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    #[command(after_help = help::MAN)]
+    Man,
+}
+
+/// Flags of every command. A flag wins over the configuration file.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Server options")]
+pub struct Global {
+    /// The configuration file (YAML). Without one: listen on 127.0.0.1:5060, routes in ./routes.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The directory with the route files; ./routes without this and without a configuration.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub routes: Option<PathBuf>,
+    /// Where to listen; may be given again. NAME=udp:ADDR:PORT names it for `when: { listener: NAME }`.
+    #[arg(long, global = true, value_name = "udp:ADDR:PORT", value_parser = flags::listen)]
+    pub listen: Vec<Listen>,
+    /// Where metrics, probes and reload are served over HTTP, or `off`.
+    #[arg(long, global = true, value_name = "ADDR:PORT|off", value_parser = flags::admin)]
+    pub admin: Option<Admin>,
+    /// The least urgent lines to log; info without this.
+    #[arg(long, global = true, value_name = "LEVEL", value_enum)]
+    pub log_level: Option<LogLevel>,
+    /// How log lines look; human without this.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// `--admin`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admin {
+    /// No admin HTTP.
+    Off,
+    /// Here.
+    At(SocketAddr),
+}
+
+/// `--log-level`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it, and doc comments would become help text")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// Warnings are refused too.
+    #[arg(long)]
+    pub strict: bool,
+    /// Print the findings as a JSON array on stdout.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The Request-URI, or a bare number.
+    #[arg(required_unless_present = "raw", value_parser = flags::request_uri)]
+    pub uri: Option<String>,
+    /// Who sends the request.
+    #[arg(long, value_name = "IP[:PORT]", default_value = "127.0.0.1:5060", value_parser = flags::source)]
+    pub from: SocketAddr,
+    /// The method.
+    #[arg(long, default_value = "INVITE", value_parser = flags::token, conflicts_with = "raw")]
+    pub method: String,
+    /// The listener it comes to, by name. Without this, the first of its transport.
+    #[arg(long, value_name = "NAME")]
+    pub listener: Option<String>,
+    /// The transport it comes over. Without this, that of the listener.
+    #[arg(long, value_name = "TRANSPORT", value_parser = flags::transport)]
+    pub transport: Option<Transport>,
+    /// Another header; may be given again.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = flags::header, conflicts_with = "raw")]
+    pub header: Vec<(String, String)>,
+    /// Who calls (From): a URI, a name-addr or a bare number.
+    #[arg(long, value_name = "URI", value_parser = flags::name_addr, conflicts_with = "raw")]
+    pub caller: Option<String>,
+    /// P-Asserted-Identity: a URI, a name-addr or a bare number.
+    #[arg(long, value_name = "URI", value_parser = flags::name_addr, conflicts_with = "raw")]
+    pub pai: Option<String>,
+    /// The Call-ID. Another one is another call: it may draw another gateway of a weighted group.
+    #[arg(long, value_name = "ID", default_value = "explain@waypost", value_parser = flags::word, conflicts_with = "raw")]
+    pub call_id: String,
+    /// The moment, as 2026-12-24T10:00:00Z. Without this, now.
+    #[arg(long, value_name = "TIME", value_parser = flags::moment)]
+    pub at: Option<i64>,
+    /// A file with the bytes of a whole request.
+    #[arg(long, value_name = "FILE", conflicts_with = "uri")]
+    pub raw: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ask`.
+#[derive(Args, Debug)]
+pub struct AskArgs {
+    /// The Request-URI; its host and port are where the INVITE goes, unless --to says otherwise.
+    #[arg(value_parser = flags::request_uri)]
+    pub uri: String,
+    /// Where to send it.
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub to: Option<String>,
+    /// Who calls (From): a URI, a name-addr or a bare number.
+    #[arg(long, value_name = "URI", value_parser = flags::name_addr)]
+    pub caller: Option<String>,
+    /// Another header; may be given again.
+    #[arg(long, value_name = "NAME: VALUE", value_parser = flags::header)]
+    pub header: Vec<(String, String)>,
+    /// How long to wait for the answer, as 500ms or 2s.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = flags::timeout)]
+    pub timeout: Duration,
+    /// Calls, one after the other, each with a Call-ID of its own.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = flags::count)]
+    pub count: u32,
+    /// Print the messages sent and received.
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Print one JSON object for each call.
+    #[arg(long, conflicts_with = "verbose")]
+    pub json: bool,
+}

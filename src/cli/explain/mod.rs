@@ -1,0 +1,265 @@
+//! Outside. `explain`: one request, decided by the code that serves, step by step.
+//!
+//! In:    [`ExplainArgs`]; configuration and routes as `serve` would read them.
+//! Out:   the steps, the questions that DNS would be asked, the exact answer bytes.
+//! Never: opens a socket, or knows a rule of its own.
+
+mod human;
+mod json;
+mod recorder;
+#[cfg(test)]
+mod samples;
+
+use std::{
+    fs::File,
+    io::{self, IsTerminal as _, Read as _},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use recorder::{Recorder, Step};
+
+use super::{
+    Exit, adapters,
+    args::{ExplainArgs, Global},
+    describe,
+    message::Message,
+    output::{self, Paint},
+    target,
+};
+use crate::{
+    config::{Config, Listen},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
+    dns::{Answer, Cache, DnsView, Failure, Question},
+    limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
+    route::RouteTable,
+};
+
+/// Everything that is known about one request.
+#[derive(Debug)]
+struct Explanation<'a> {
+    table: &'a RouteTable,
+    hash: &'a str,
+    request: &'a [u8],
+    arrival: Arrival<'a>,
+    unix_s: i64,
+    /// Remarks for people: what was taken for granted.
+    notes: Vec<String>,
+    /// What DNS would be asked, each question as if those before had not been answered.
+    questions: Vec<Question>,
+    steps: Vec<Step>,
+    verdict: Verdict,
+    answer: Vec<u8>,
+}
+
+/// Explains one request.
+pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
+    let loaded = adapters::load_config(global)
+        .and_then(|config| adapters::load_routes(&config.routes).map(|routes| (config, routes)));
+    let (config, routes) = match loaded {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            output::diagnostics(&findings);
+            return Exit::Refused;
+        }
+    };
+    output::diagnostics(&routes.warnings);
+    let prepared = arrival(args, &config).and_then(|arrival| Ok((arrival, request(args, &arrival)?)));
+    let (arrival, request) = match prepared {
+        Ok(prepared) => prepared,
+        Err(message) => {
+            output::stderr(&format!("error: {message}"));
+            return Exit::Usage;
+        }
+    };
+    let explanation = explain(&routes.table, &routes.hash, &config.settings, &request, arrival, args);
+    if args.json {
+        output::json(&json::of(&explanation));
+    } else {
+        output::stdout(&human::of(&explanation, Paint::of_stdout(), io::stdout().is_terminal()));
+    }
+    explanation.exit()
+}
+
+impl Explanation<'_> {
+    fn exit(&self) -> Exit {
+        match self.verdict {
+            Verdict::Reply(reply) if reply.route.is_some() => Exit::Ok,
+            Verdict::Silence(Silence::Route(_)) => Exit::Ok,
+            _ => Exit::NoRoute,
+        }
+    }
+}
+
+fn explain<'a>(
+    table: &'a RouteTable,
+    hash: &'a str,
+    settings: &Settings,
+    request: &'a [u8],
+    arrival: Arrival<'a>,
+    args: &ExplainArgs,
+) -> Explanation<'a> {
+    let unix_s = args.at.unwrap_or_else(now_unix_s);
+    let questions = questions(table, settings, request, &arrival, unix_s);
+    let cache = Cache::new();
+    // What is not known counts as not answered in time: what the server does when DNS is down.
+    let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+    let context = Context { settings, table, dns, unix_s, draining: false };
+    let mut recorder = Recorder::default();
+    let mut answer = vec![0; ANSWER_BYTES_ROOM];
+    let verdict = decide(request, &arrival, &context, &mut Scratch::new(), &mut recorder, &mut answer);
+    answer.truncate(if let Verdict::Reply(reply) = verdict { reply.len } else { 0 });
+    let (steps, notes) = (recorder.into_steps(), notes(args, request));
+    Explanation { table, hash, request, arrival, unix_s, notes, questions, steps, verdict, answer }
+}
+
+/// The questions of the request, each put after the one before has failed.
+fn questions(
+    table: &RouteTable,
+    settings: &Settings,
+    request: &[u8],
+    arrival: &Arrival<'_>,
+    unix_s: i64,
+) -> Vec<Question> {
+    let (mut cache, mut asked) = (Cache::new(), Vec::new());
+    let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
+    while asked.len() < QUESTIONS_PER_REQUEST_MAX {
+        let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
+        let context = Context { settings, table, dns, unix_s, draining: false };
+        let verdict = decide(request, arrival, &context, &mut scratch, &mut NoTrace, &mut answer);
+        let Verdict::Ask { question, .. } = verdict else { break };
+        // A failure that is not kept would be asked for for ever.
+        if asked.contains(&question) {
+            break;
+        }
+        cache.insert(question.clone(), Answer::Failed(Failure::Timeout), 0);
+        asked.push(question);
+    }
+    asked
+}
+
+fn notes(args: &ExplainArgs, request: &[u8]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(uri) = args.uri.as_ref().filter(|uri| target::is_made_of_number(uri)) {
+        notes.push(format!("a bare number; explaining a call to {uri}"));
+    }
+    if args.raw.is_some() && !request.is_empty() && !request.windows(2).any(|pair| pair == b"\r\n") {
+        notes
+            .push("no line of the file ends with CR LF, as those of SIP do (unix2dos makes them)".to_owned());
+    }
+    if request.len() > MESSAGE_BYTES_MAX {
+        notes.push(format!("the file was read up to {} bytes: no longer message is taken", request.len()));
+    }
+    notes
+}
+
+/// The way the request comes: from the flags, the rest as the first fitting listener has it.
+fn arrival<'a>(args: &ExplainArgs, config: &'a Config) -> Result<Arrival<'a>, String> {
+    let by_transport =
+        |listen: &&Listen| args.transport.is_none_or(|transport| listen.transport == transport);
+    let listener = match &args.listener {
+        Some(name) => config.listen.iter().find(|listen| *listen.name == **name).ok_or_else(|| {
+            let names: Vec<_> = config.listen.iter().map(|listen| &*listen.name).collect();
+            format!("--listener: there is no listener \"{name}\", expected one of: {}", names.join(", "))
+        })?,
+        None => config
+            .listen
+            .iter()
+            .find(by_transport)
+            .or_else(|| config.listen.first())
+            .ok_or("the configuration has no listener")?,
+    };
+    Ok(Arrival {
+        source: args.from,
+        local: reached_at(listener.address),
+        listener: &listener.name,
+        transport: args.transport.unwrap_or(listener.transport),
+    })
+}
+
+/// A listener on every address is reached at one of them.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn request(args: &ExplainArgs, arrival: &Arrival<'_>) -> Result<Vec<u8>, String> {
+    match (&args.raw, &args.uri) {
+        (Some(path), _) => read_raw(path),
+        (None, Some(uri)) => Ok(written(args, uri, arrival)),
+        (None, None) => Err("expected a URI, a number or --raw FILE".to_owned()),
+    }
+}
+
+/// One byte more than a message may have, so that too long is seen as too long.
+fn read_raw(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MESSAGE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(limit).read_to_end(&mut bytes))
+        .map_err(|error| format!("--raw {}: {error}", path.display()))?;
+    Ok(bytes)
+}
+
+/// The request of the flags. Its branch and tag are fixed: the same flags explain the same request.
+fn written(args: &ExplainArgs, uri: &str, arrival: &Arrival<'_>) -> Vec<u8> {
+    let from = args.caller.clone().unwrap_or_else(|| format!("<sip:waypost@{}>", arrival.source));
+    let mut headers = args.header.clone();
+    headers.extend(args.pai.iter().map(|pai| ("P-Asserted-Identity".to_owned(), pai.clone())));
+    let message = Message {
+        method: &args.method,
+        uri,
+        transport: &describe::transport(arrival.transport).to_ascii_uppercase(),
+        local: arrival.source,
+        branch: "z9hG4bKexplain",
+        from: &from,
+        from_tag: "explain",
+        to: None,
+        call_id: &args.call_id,
+        cseq: 1,
+        headers: &headers,
+    };
+    message.request()
+}
+
+fn now_unix_s() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_at_one() {
+        for (bound, reached) in [
+            ("0.0.0.0:5060", "127.0.0.1:5060"),
+            ("[::]:5070", "[::1]:5070"),
+            ("192.0.2.1:5060", "192.0.2.1:5060"),
+        ] {
+            assert_eq!(reached_at(bound.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_one_byte_over_the_longest_message() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("raw");
+        for (len, read) in [
+            (0, 0),
+            (MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX),
+            (MESSAGE_BYTES_MAX + 1, MESSAGE_BYTES_MAX + 1),
+            (MESSAGE_BYTES_MAX + 2, MESSAGE_BYTES_MAX + 1),
+        ] {
+            std::fs::write(&file, vec![b'x'; len]).unwrap();
+            assert_eq!(read_raw(&file).unwrap().len(), read);
+        }
+        assert!(read_raw(&dir.path().join("none")).unwrap_err().starts_with("--raw "));
+    }
+}

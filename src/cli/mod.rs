@@ -1,0 +1,80 @@
+//! Outside. The command line: flags → [`crate::config::Config`] → what was asked for → exit code.
+//!
+//! In:    what clap read ([`Cli`], the one definition that help, completions and man page come from).
+//! Out:   text or JSON on stdout, trouble on stderr, an [`Exit`].
+//! Never: decides anything about a call; `explain` runs [`crate::decide`], `check` the loader.
+
+mod adapters;
+mod args;
+mod ask;
+mod check;
+mod describe;
+mod explain;
+mod flags;
+mod help;
+mod message;
+mod output;
+mod pages;
+mod response;
+mod serve;
+mod target;
+
+use std::process::ExitCode;
+
+pub use args::{Cli, Command, Global};
+
+/// How a command ended. Scripts rely on the numbers: they never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// It did what was asked.
+    Ok = 0,
+    /// Configuration or routes are refused, or the server could not run.
+    Refused = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// `check`: warnings only.
+    Warnings = 3,
+    /// `ask`: no answer.
+    Unreachable = 4,
+    /// `explain`: no route answered. `ask`: an answer that is not a redirect.
+    NoRoute = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs one command to its end.
+#[must_use]
+pub fn run(cli: Cli) -> Exit {
+    let global = &cli.global;
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(global),
+        Command::Check(args) => check::run(global, &args),
+        Command::Explain(args) => explain::run(global, &args),
+        Command::Ask(args) => ask::run(&args),
+        Command::Schema => pages::schema(),
+        Command::Completions { shell } => pages::completions(shell),
+        Command::Man => pages::man(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_help() {
+        let codes = [Exit::Ok, Exit::Refused, Exit::Usage, Exit::Warnings, Exit::Unreachable, Exit::NoRoute];
+        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 5]);
+    }
+}

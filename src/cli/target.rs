@@ -1,0 +1,184 @@
+//! Outside. What the user calls: text → Request-URI, Request-URI → addresses to send to.
+//!
+//! Host and port are cut out here by the few rules a client needs; what a server makes of a URI is
+//! [`crate::sip`]'s business, and a client must be able to send what a server refuses.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use crate::limits::ASK_ADDRESSES_MAX;
+
+/// RFC 3261 §19.1.2: the port of sip: over UDP and TCP.
+pub(crate) const SIP_PORT: u16 = 5060;
+
+/// The host of a bare number: never asked for an address, only routed by.
+const NUMBER_HOST: &str = "localhost";
+
+/// A Request-URI of what was typed: a URI as it is, `USER@HOST` with `sip:`, a number as
+/// `sip:NUMBER@localhost`.
+pub(crate) fn request_uri(text: &str) -> Result<String, String> {
+    if is_number(text) {
+        return Ok(format!("sip:{text}@{NUMBER_HOST}"));
+    }
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    match scheme.as_deref() {
+        Some("sip" | "sips" | "tel" | "urn") => Ok(text.to_owned()),
+        _ if text.contains('@') => Ok(format!("sip:{text}")),
+        _ => {
+            Err("expected a URI, as sip:+442079460123@example.com, or a number, as +442079460123".to_owned())
+        }
+    }
+}
+
+/// Whether [`request_uri`] made a URI of a bare number: worth a remark.
+pub(crate) fn is_made_of_number(uri: &str) -> bool {
+    uri.strip_prefix("sip:")
+        .and_then(|rest| rest.strip_suffix(NUMBER_HOST))
+        .and_then(|rest| rest.strip_suffix('@'))
+        .is_some_and(is_number)
+}
+
+/// Why there is nowhere to send to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NoAddress {
+    /// What was typed names no place.
+    Wrong(String),
+    /// It names one that the name service does not know, now.
+    Unknown(String),
+}
+
+/// Where an INVITE for `uri` goes: to `to` when given, else to the URI's own host and port.
+pub(crate) fn addresses(uri: &str, to: Option<&str>) -> Result<Vec<SocketAddr>, NoAddress> {
+    if let Some(to) = to {
+        return resolve(to, &host_port(to).map_err(NoAddress::Wrong)?);
+    }
+    let Some(rest) = strip_scheme(uri, "sip:") else {
+        return Err(NoAddress::Wrong(format!(
+            "{uri} does not say where to send: give --to ADDR:PORT (ask speaks UDP, sips: needs TLS)"
+        )));
+    };
+    // RFC 3261 §25.1: an @ stands unescaped only before the host; ; and ? may stand in the user part.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split([';', '?']).next().unwrap_or(host);
+    resolve(uri, &host_port(host).map_err(NoAddress::Wrong)?)
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || b"*#-.()".contains(&byte))
+        && digits.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+fn strip_scheme<'a>(uri: &'a str, scheme: &str) -> Option<&'a str> {
+    let (head, rest) = uri.split_at_checked(scheme.len())?;
+    head.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+/// `HOST`, `HOST:PORT`, `[IP6]`, `[IP6]:PORT`.
+fn host_port(text: &str) -> Result<(String, u16), String> {
+    let wrong =
+        || format!("\"{text}\" is not a host: expected HOST or HOST:PORT, as 127.0.0.1:5060 or [::1]:5060");
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').ok_or_else(wrong)?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    if host.is_empty() {
+        return Err(wrong());
+    }
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port != 0).ok_or_else(wrong)?,
+        None if port.is_empty() => SIP_PORT,
+        None => return Err(wrong()),
+    };
+    Ok((host.to_owned(), port))
+}
+
+fn resolve(shown: &str, (host, port): &(String, u16)) -> Result<Vec<SocketAddr>, NoAddress> {
+    let unknown = |why: String| {
+        NoAddress::Unknown(format!("{shown}: the name {host} has no address{why}; give --to ADDR:PORT"))
+    };
+    let found = (host.as_str(), *port).to_socket_addrs().map_err(|error| unknown(format!(" ({error})")))?;
+    let addresses = first_addresses(found);
+    if addresses.is_empty() { Err(unknown(String::new())) } else { Ok(addresses) }
+}
+
+fn first_addresses(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    found.take(ASK_ADDRESSES_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_bare_addresses_become_uris() {
+        for (text, uri) in [
+            ("+442079460123", "sip:+442079460123@localhost"),
+            ("999", "sip:999@localhost"),
+            ("*21#", "sip:*21#@localhost"),
+            ("a@b", "sip:a@b"),
+            ("a:secret@b", "sip:a:secret@b"),
+            ("SIPS:a@b", "SIPS:a@b"),
+            ("tel:+44", "tel:+44"),
+            ("urn:service:sos", "urn:service:sos"),
+        ] {
+            assert_eq!(request_uri(text).as_deref(), Ok(uri));
+        }
+        for wrong in ["", "+", "bob", "host:5060", "---"] {
+            assert!(request_uri(wrong).is_err(), "{wrong}");
+        }
+        assert!(is_made_of_number("sip:999@localhost"));
+        assert!(!is_made_of_number("sip:bob@localhost"));
+        assert!(!is_made_of_number("sip:999@localhost:5060"));
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_host_or_of_the_flag() {
+        for (uri, to, address) in [
+            ("sip:+44@127.0.0.1:5070", None, "127.0.0.1:5070"),
+            ("SIP:+44@127.0.0.1", None, "127.0.0.1:5060"),
+            ("sip:127.0.0.1", None, "127.0.0.1:5060"),
+            ("sip:+44;rn=+4;npdi@127.0.0.1:5070;user=phone?X=y", None, "127.0.0.1:5070"),
+            ("sip:a?b@[::1]:5070;x", None, "[::1]:5070"),
+            ("sip:a@[::1]", None, "[::1]:5060"),
+            ("sip:a@example.com", Some("127.0.0.1:5070"), "127.0.0.1:5070"),
+            ("tel:+44", Some("[::1]"), "[::1]:5060"),
+        ] {
+            assert_eq!(addresses(uri, to), Ok(vec![address.parse().unwrap()]), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_said() {
+        for (uri, to) in [
+            ("tel:+44", None),
+            ("sips:a@127.0.0.1", None),
+            ("sip:a@", None),
+            ("sip:a@127.0.0.1:", None),
+            ("sip:a@127.0.0.1:0", None),
+            ("sip:a@127.0.0.1:65536", None),
+            ("sip:a@[::1", None),
+            ("sip:a@[::1]5060", None),
+            ("sip:a@127.0.0.1", Some("")),
+            ("sip:a@127.0.0.1", Some("127.0.0.1:x")),
+        ] {
+            assert!(matches!(addresses(uri, to), Err(NoAddress::Wrong(_))), "{uri} {to:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_not_wrong_usage() {
+        // A name that fails before any server is asked: tests ask none.
+        let found = addresses("sip:a@host\0name", None);
+        assert!(
+            matches!(&found, Err(NoAddress::Unknown(why)) if why.contains("has no address")),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_name_with_many_addresses_is_tried_up_to_the_limit() {
+        let many = (0..=ASK_ADDRESSES_MAX).map(|_| SocketAddr::from(([127, 0, 0, 1], SIP_PORT)));
+        assert_eq!(first_addresses(many).len(), ASK_ADDRESSES_MAX);
+    }
+}
