@@ -1,0 +1,250 @@
+//! The admin port over real sockets.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use waypost::{
+    control::{
+        admin::{self, Admin, Readiness},
+        loader::{Load, LoadError, Loaded},
+        metrics::{Drops, Metrics, Sources},
+        reload::{LoadFn, Reloader},
+    },
+    counters::Counters,
+    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX},
+    route::{
+        RouteTable,
+        file::{Diagnostic, Severity},
+    },
+    snapshot::Snapshot,
+};
+
+struct Server {
+    address: SocketAddr,
+    readiness: Arc<Readiness>,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// Starts the port on a thread of its own.
+fn start(load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static) -> Server {
+    let table =
+        Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "first".into(), 0, None)));
+    let load: LoadFn = Box::new(load);
+    let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
+    let sources = Sources {
+        counters: Arc::new(Counters::default()),
+        table,
+        reloader: reloader.clone(),
+        drops: Drops::new([("default".into(), 0)]),
+    };
+    let readiness = Arc::new(Readiness::default());
+    let admin =
+        Admin { metrics: Metrics::new(sources).unwrap(), reloader, readiness: Arc::clone(&readiness) };
+    let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            admin::serve(listener, Arc::new(admin)).await;
+        });
+    });
+    Server { address, readiness }
+}
+
+fn same(_: Option<&str>) -> Result<Load, LoadError> {
+    Ok(Load::Same)
+}
+
+impl Server {
+    fn send(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.write_all(bytes).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
+        Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Answer {
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: waypost\r\n\r\n").as_bytes())
+    }
+}
+
+#[test]
+fn probes_say_what_is_missing() {
+    let server = start(same);
+    let health = server.ask("GET", "/healthz");
+    assert_eq!((health.status, &*health.body), (200, "ok\n"));
+    let ready = server.ask("GET", "/readyz");
+    assert_eq!((ready.status, &*ready.body), (503, "not ready: the route table is not loaded\n"));
+    server.readiness.serve();
+    let ready = server.ask("GET", "/readyz");
+    assert_eq!((ready.status, &*ready.body), (200, "ready\n"));
+    server.readiness.drain();
+    let ready = server.ask("GET", "/readyz");
+    assert_eq!((ready.status, &*ready.body), (503, "not ready: the server is draining\n"));
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    assert_eq!(server.ask("HEAD", "/healthz").body, "");
+}
+
+#[test]
+fn a_reload_answers_with_what_came_of_it() {
+    let diagnostic = Diagnostic {
+        file: "10.yaml".into(),
+        line: 3,
+        column: 5,
+        severity: Severity::Error,
+        message: "no such gateway".into(),
+    };
+    let calls = Mutex::new(0);
+    let server = start(move |_| {
+        let mut calls = calls.lock().unwrap();
+        *calls += 1;
+        match *calls {
+            1 => Ok(Load::New(Box::new(Loaded {
+                table: RouteTable::default(),
+                warnings: vec![],
+                hash: "second".into(),
+            }))),
+            2 => Ok(Load::Same),
+            _ => Err(LoadError::Rejected { dir: "routes".into(), diagnostics: vec![diagnostic.clone()] }),
+        }
+    });
+    let mut answers = (0..3).map(|_| {
+        let answer = server.ask("POST", "/-/reload");
+        assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
+        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        (answer.status, json)
+    });
+    let (status, json) = answers.next().unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(json["result"], "loaded");
+    assert_eq!(
+        (&json["generation"], &json["hash"], &json["routes"]),
+        (&2.into(), &"second".into(), &0.into())
+    );
+    assert!(json["duration_ms"].is_u64());
+    let (status, json) = answers.next().unwrap();
+    assert_eq!((status, &json["result"], &json["generation"]), (200, &"unchanged".into(), &2.into()));
+    let (status, json) = answers.next().unwrap();
+    assert_eq!((status, &json["result"], &json["generation"]), (422, &"failed".into(), &2.into()));
+    assert_eq!(json["error"], "routes/10.yaml:3:5: error: no such gateway");
+    let expected = serde_json::json!([
+        { "file": "10.yaml", "line": 3, "column": 5, "severity": "error", "message": "no such gateway" }
+    ]);
+    assert_eq!(json["diagnostics"], expected);
+}
+
+#[test]
+fn a_wrong_method_says_the_right_one() {
+    let server = start(same);
+    let answer = server.ask("GET", "/-/reload");
+    assert_eq!((answer.status, &*answer.body), (405, "GET is not for /-/reload, use POST\n"));
+    assert!(answer.head.contains("allow: post"), "{}", answer.head);
+    let answer = server.ask("POST", "/metrics");
+    assert_eq!((answer.status, &*answer.body), (405, "POST is not for /metrics, use GET\n"));
+    assert!(answer.head.contains("allow: get,head"), "{}", answer.head);
+}
+
+#[test]
+fn a_wrong_path_lists_the_right_ones() {
+    let answer = start(same).ask("GET", "/");
+    assert_eq!(answer.status, 404);
+    for path in ["GET  /metrics", "GET  /healthz", "GET  /readyz", "POST /-/reload"] {
+        assert!(answer.body.contains(path), "{}", answer.body);
+    }
+}
+
+#[test]
+fn every_listed_path_is_there() {
+    let server = start(same);
+    server.readiness.serve();
+    for line in server.ask("GET", "/").body.lines() {
+        let mut words = line.split_whitespace();
+        let (method, path) = (words.next().unwrap(), words.next().unwrap());
+        assert_eq!(server.ask(method, path).status, 200, "{line}");
+    }
+}
+
+#[test]
+fn metrics_come_with_their_media_type() {
+    let answer = start(same).ask("GET", "/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(answer.head.contains("content-type: text/plain; version=0.0.4"), "{}", answer.head);
+    assert!(answer.body.contains("\nwaypost_build_info{version="), "{}", answer.body);
+}
+
+#[test]
+fn a_head_that_is_too_long_is_refused() {
+    let server = start(same);
+    let request = |len: usize| {
+        let head = "GET /healthz HTTP/1.1\r\nHost: waypost\r\nX: ";
+        format!("{head}{}\r\n\r\n", "x".repeat(len - head.len() - 4))
+    };
+    assert_eq!(server.send(request(ADMIN_HEAD_BYTES_MAX - 1).as_bytes()).status, 200);
+    assert_eq!(server.send(request(ADMIN_HEAD_BYTES_MAX + 1).as_bytes()).status, 431);
+    assert_eq!(server.send(b"nonsense\r\n\r\n").status, 400);
+}
+
+#[test]
+fn connections_that_say_nothing_do_not_shut_the_others_out() {
+    let server = start(same);
+    let idle: Vec<TcpStream> =
+        (0..ADMIN_CONNECTIONS_MAX).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    // It waits for a place, and gets one when the first of them has said nothing for too long.
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    for mut stream in idle {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+    }
+}
+
+#[test]
+fn a_slow_reload_keeps_no_one_from_the_probes() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, began) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    let server = Arc::new(start(move |_| {
+        tell.send(()).unwrap();
+        wait.lock().unwrap().recv().unwrap();
+        Ok(Load::Same)
+    }));
+    let reload = thread::spawn({
+        let server = Arc::clone(&server);
+        move || server.ask("POST", "/-/reload").status
+    });
+    began.recv().unwrap();
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    assert_eq!(server.ask("GET", "/metrics").status, 200);
+    go.send(()).unwrap();
+    assert_eq!(reload.join().unwrap(), 200);
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = admin::bind(address).unwrap_err();
+    assert_eq!(
+        error,
+        format!(
+            "admin address {address} cannot be had: Address already in use (os error 98): another process has it; set `admin` to a free port, or to off"
+        )
+    );
+    let error = admin::bind("192.0.2.1:9560".parse().unwrap()).unwrap_err();
+    assert!(error.ends_with("set `admin` to an address of this machine, or to off"), "{error}");
+}

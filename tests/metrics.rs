@@ -1,0 +1,214 @@
+//! The metrics as a scraper sees them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use waypost::{
+    control::{
+        loader::{Load, Loader},
+        metrics::{Drops, Metrics, Sources, catalogue},
+        reload::{Cause, Reloader},
+    },
+    counters::{Counters, SocketTrouble},
+    decide::{Reply, Silence},
+    engine::{Outcome, Path},
+    route::{Place, Route, RouteTable, Then, Transport},
+    sip::Method,
+    snapshot::Snapshot,
+};
+
+struct Bench {
+    counters: Arc<Counters>,
+    table: Arc<ArcSwap<Snapshot>>,
+    reloader: Reloader,
+    metrics: Metrics,
+}
+
+fn bench(routes: &[&str]) -> Bench {
+    let route = |name: &&str| Route {
+        name: (*name).into(),
+        place: Place::default(),
+        when: Vec::new(),
+        set: Vec::new(),
+        then: Then::Next,
+    };
+    bench_of(RouteTable { routes: routes.iter().map(route).collect(), ..RouteTable::default() })
+}
+
+fn bench_of(table: RouteTable) -> Bench {
+    let table = Arc::new(ArcSwap::from_pointee(Snapshot::new(table, "abc123".into(), 1_000, None)));
+    let counters = Arc::new(Counters::default());
+    let reloader = Reloader::start(Arc::clone(&table), Box::new(|_| Ok(Load::Same))).unwrap();
+    let metrics = Metrics::new(Sources {
+        counters: Arc::clone(&counters),
+        table: Arc::clone(&table),
+        reloader: reloader.clone(),
+        drops: Drops::new([("edge".into(), 0)]),
+    })
+    .unwrap();
+    Bench { counters, table, reloader, metrics }
+}
+
+impl Bench {
+    fn text(&self) -> String {
+        self.metrics.render().unwrap()
+    }
+
+    /// Samples by `name{labels}`.
+    fn samples(&self) -> BTreeMap<String, f64> {
+        parse(&self.text()).into_values().flat_map(|family| family.samples).collect()
+    }
+}
+
+#[derive(Default)]
+struct Family {
+    help: String,
+    kind: String,
+    samples: BTreeMap<String, f64>,
+}
+
+/// Reads the text format, strictly: HELP, TYPE, then samples of that family, none twice.
+fn parse(text: &str) -> BTreeMap<String, Family> {
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut current = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            current = name.to_owned();
+            let family = Family { help: help.to_owned(), ..Family::default() };
+            assert!(families.insert(current.clone(), family).is_none(), "{name} twice");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(name, current);
+            families.get_mut(name).unwrap().kind = kind.to_owned();
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            assert!(sample.starts_with(&current), "{sample} in {current}");
+            let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
+            let before = families.get_mut(&current).unwrap().samples.insert(sample.to_owned(), value);
+            assert!(before.is_none(), "{sample} twice");
+        }
+    }
+    families
+}
+
+fn answered(counters: &Counters, status: u16) {
+    let here = SocketAddr::from(([127, 0, 0, 1], 5060));
+    let reply = Reply {
+        len: 0,
+        to: here,
+        status,
+        method: Method::Invite,
+        route: Some(0),
+        fault: None,
+        contacts_trimmed: 1,
+        contacts_dropped: 2,
+    };
+    let path = Path { source: here, local: here, listener: 0, transport: Transport::Udp };
+    counters.outcome(&Outcome::Send { reply, path });
+}
+
+#[test]
+fn what_is_served_is_what_the_catalogue_lists() {
+    let Ok(Load::New(loaded)) = Loader::new("tests/cli/routes").load(None) else { panic!("no table") };
+    let bench = bench_of(loaded.table);
+    assert_eq!(bench.samples()[r#"waypost_table_entries{table="rates"}"#], 3.0);
+    let served = parse(&bench.text());
+    for entry in catalogue() {
+        let family = served.get(entry.name).unwrap_or_else(|| panic!("{} is not served", entry.name));
+        assert_eq!((&*family.kind, &*family.help), (entry.kind.label(), entry.help), "{}", entry.name);
+        for sample in family.samples.keys().filter(|_| entry.kind.label() != "histogram") {
+            let labels = sample.split_once('{').map_or("", |(_, labels)| labels.trim_end_matches('}'));
+            let labels: Vec<&str> =
+                labels.split(',').filter(|l| !l.is_empty()).map(|l| l.split_once('=').unwrap().0).collect();
+            assert_eq!(labels, entry.labels, "{sample}");
+        }
+    }
+    let listed: BTreeSet<&str> = catalogue().map(|entry| entry.name).collect();
+    let unlisted: Vec<&String> = served.keys().filter(|name| !listed.contains(name.as_str())).collect();
+    assert!(unlisted.is_empty(), "{unlisted:?}");
+}
+
+#[test]
+fn traffic_shows() {
+    let bench = bench(&["emergency", "default"]);
+    let counters = &bench.counters;
+    counters.request(Some(Method::Invite), Transport::Udp);
+    counters.request(Some(Method::Invite), Transport::Udp);
+    counters.request(None, Transport::Udp);
+    answered(counters, 302);
+    answered(counters, 404);
+    counters.outcome(&Outcome::Silence(Silence::Ack));
+    counters.decision_ns(3_000);
+    counters.decision_ns(50_000_000);
+    counters.socket_trouble(SocketTrouble::Truncated);
+    counters.set_waiting(5);
+    counters.question();
+    bench.table.load().hit(1);
+    let samples = bench.samples();
+    for (sample, value) in [
+        (r#"waypost_requests_total{method="INVITE",transport="udp"}"#, 2.0),
+        (r#"waypost_requests_total{method="unreadable",transport="udp"}"#, 1.0),
+        (r#"waypost_requests_total{method="OPTIONS",transport="udp"}"#, 0.0),
+        (r#"waypost_answers_total{code="302"}"#, 1.0),
+        (r#"waypost_answers_total{code="404"}"#, 1.0),
+        (r#"waypost_answers_total{code="380"}"#, 0.0),
+        (r#"waypost_silences_total{reason="ack"}"#, 1.0),
+        (r#"waypost_route_answers_total{route="emergency"}"#, 0.0),
+        (r#"waypost_route_answers_total{route="default"}"#, 1.0),
+        (r#"waypost_route_answers_total{route="other"}"#, 0.0),
+        ("waypost_contacts_trimmed_total", 2.0),
+        ("waypost_contacts_dropped_total", 4.0),
+        (r#"waypost_decision_duration_seconds_bucket{le="0.000002"}"#, 0.0),
+        (r#"waypost_decision_duration_seconds_bucket{le="0.000004"}"#, 1.0),
+        (r#"waypost_decision_duration_seconds_bucket{le="0.01"}"#, 1.0),
+        (r#"waypost_decision_duration_seconds_bucket{le="+Inf"}"#, 2.0),
+        ("waypost_decision_duration_seconds_count", 2.0),
+        ("waypost_decision_duration_seconds_sum", 0.050_003),
+        (r#"waypost_socket_errors_total{kind="truncated"}"#, 1.0),
+        (r#"waypost_socket_drops_total{listener="edge"}"#, 0.0),
+        ("waypost_waiting", 5.0),
+        ("waypost_dns_questions_total", 1.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
+    assert_eq!(samples.get(r#"waypost_answers_total{code="500"}"#), None);
+    assert_eq!(samples.get(r#"waypost_requests_total{method="INVITE",transport="tls"}"#), None);
+}
+
+#[test]
+fn the_table_and_its_reloads_show() {
+    let bench = bench(&["a", "b"]);
+    bench.reloader.request(Cause::Http).unwrap().blocking_recv().unwrap();
+    let samples = bench.samples();
+    for (sample, value) in [
+        ("waypost_table_generation", 1.0),
+        (r#"waypost_table_info{hash="abc123"}"#, 1.0),
+        ("waypost_table_routes", 2.0),
+        ("waypost_reload_successful", 1.0),
+        (r#"waypost_reloads_total{result="unchanged"}"#, 1.0),
+        (r#"waypost_reloads_total{result="loaded"}"#, 0.0),
+        (r#"waypost_reloads_total{result="failed"}"#, 0.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
+    // Loaded in the year 1970, found unchanged a moment ago.
+    let (age, success) =
+        (samples["waypost_table_age_seconds"], samples["waypost_reload_success_timestamp_seconds"]);
+    assert!((age + 1_000.0 - success).abs() < 60.0, "{age} {success}");
+}
+
+#[test]
+fn label_values_are_escaped() {
+    let bench = bench(&["a \"quoted\" \\ name\nof two lines"]);
+    let text = bench.text();
+    assert!(
+        text.contains(r#"waypost_route_answers_total{route="a \"quoted\" \\ name\nof two lines"} 0"#),
+        "{text}"
+    );
+    parse(&text);
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Everything that must hold, on a fresh Debian 12 machine with Rust: style, lints, unit and integration
+# tests, scenarios, then real SIPp against the real binary. Installs the Debian packages it lacks when
+# run as root; otherwise names them and stops.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null && return
+    missing+=("$2")
+}
+
+missing=()
+need cc gcc
+need curl curl
+need sipp sip-tester
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
+        echo "install them (apt-get install ${missing[*]}) and run it again" >&2
+        exit 1
+    fi
+    say "installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+if ! command -v cargo >/dev/null; then
+    echo "tests/run.sh needs cargo: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later by rustup" >&2
+    exit 1
+fi
+
+say "style"
+cargo fmt --all --check
+
+say "lints, warnings denied"
+cargo clippy --locked --all-targets -- -D warnings
+
+say "documentation, warnings denied"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+say "unit, integration and scenario tests"
+cargo test --locked
+
+say "release build"
+cargo build --release --locked
+
+say "real SIPp against the real server"
+tests/sipp/run.sh
+
+say "every answer right while the routes are swapped ten times a second"
+tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"
+
+say "no memory per call: short form of benches/stateless.sh"
+benches/stateless.sh 200000
+
+say "all of it holds"
