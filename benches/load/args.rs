@@ -1,0 +1,105 @@
+//! The command line → [`Args`], each within its limit.
+
+use std::{net::SocketAddr, time::Duration};
+
+const CALLS_MAX: u64 = 100_000_000;
+const FLOWS_MAX: u64 = 64;
+const RATE_MAX: u64 = 1_000_000;
+/// Calls under way, of all flows.
+const WINDOW_MAX: u64 = 65_536;
+const SECONDS_MAX: u64 = 24 * 3600;
+
+/// How calls are started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// So many per second, whatever comes back.
+    PerSecond(u64),
+    /// So many under way.
+    Window(u64),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Args {
+    pub(crate) to: SocketAddr,
+    pub(crate) calls: u64,
+    pub(crate) flows: u64,
+    pub(crate) pace: Pace,
+    pub(crate) distinct_call_ids: bool,
+    pub(crate) uri: String,
+    pub(crate) expect: Vec<u16>,
+    pub(crate) wait: Duration,
+    pub(crate) seconds: u64,
+    pub(crate) pid: Option<u32>,
+}
+
+impl Args {
+    pub(crate) fn read(words: &[String]) -> Result<Self, String> {
+        let mut to = None;
+        let mut args = Self {
+            to: ([127, 0, 0, 1], 5060).into(),
+            calls: 10_000,
+            flows: 1,
+            pace: Pace::PerSecond(1000),
+            distinct_call_ids: false,
+            uri: "sip:+4420{n}@example.net".to_owned(),
+            expect: vec![302],
+            wait: Duration::from_secs(1),
+            seconds: 600,
+            pid: None,
+        };
+        let mut words = words.iter();
+        while let Some(flag) = words.next() {
+            if flag == "--distinct-call-ids" {
+                args.distinct_call_ids = true;
+                continue;
+            }
+            let value = words.next().ok_or_else(|| format!("{flag} needs a value, or is not known"))?;
+            let number = |max: u64| match value.parse() {
+                Ok(number) if (1..=max).contains(&number) => Ok(number),
+                _ => Err(format!("{flag} {value}: expected a number from 1 to {max}")),
+            };
+            match flag.as_str() {
+                "--to" => {
+                    to = Some(value.parse().map_err(|_| format!("--to {value}: expected ADDRESS:PORT"))?)
+                }
+                "--calls" => args.calls = number(CALLS_MAX)?,
+                "--flows" => args.flows = number(FLOWS_MAX)?,
+                "--rate" => args.pace = Pace::PerSecond(number(RATE_MAX)?),
+                "--closed" => args.pace = Pace::Window(number(WINDOW_MAX)?),
+                "--uri" => args.uri.clone_from(value),
+                "--expect" => args.expect = statuses(value)?,
+                "--wait-ms" => args.wait = Duration::from_millis(number(60_000)?),
+                "--seconds" => args.seconds = number(SECONDS_MAX)?,
+                "--pid" => {
+                    args.pid = Some(u32::try_from(number(u32::MAX.into())?).map_err(|e| e.to_string())?)
+                }
+                _ => return Err(format!("{flag} is not known")),
+            }
+        }
+        args.to = to.ok_or("--to is missing: which server?")?;
+        args.flows = args.flows.min(args.calls);
+        if let Pace::Window(window) = args.pace
+            && window < args.flows
+        {
+            return Err(format!(
+                "--closed {window} is less than --flows {}: a flow would stand still",
+                args.flows
+            ));
+        }
+        Ok(args)
+    }
+
+    /// The part of `total` that falls to a flow.
+    pub(crate) fn part(&self, total: u64, flow: u64) -> u64 {
+        total / self.flows + u64::from(flow < total % self.flows)
+    }
+}
+
+fn statuses(list: &str) -> Result<Vec<u16>, String> {
+    list.split(',')
+        .map(|status| match status.parse() {
+            Ok(status @ 100..700) => Ok(status),
+            _ => Err(format!("--expect {list}: {status} is not a SIP status")),
+        })
+        .collect()
+}

@@ -1,0 +1,31 @@
+//! Memory and processor time of another process, from /proc.
+
+use std::fs::read_to_string;
+
+/// Ticks of /proc/PID/stat in a second: fixed by Linux for user space (`USER_HZ`).
+const TICKS_PER_S: f64 = 100.0;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    pub(crate) rss_kib: u64,
+    pub(crate) cpu_s: f64,
+}
+
+impl Sample {
+    pub(crate) fn of(pid: u32) -> Result<Self, String> {
+        let read = |file: &str| {
+            let path = format!("/proc/{pid}/{file}");
+            read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}; is {pid} running?"))
+        };
+        let (status, stat) = (read("status")?, read("stat")?);
+        let rss_kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+            .ok_or_else(|| format!("process {pid} has no memory: it has ended"))?;
+        // The name of the program, in parentheses, may hold anything: the fields come after it.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
+        let (user, system) = ticks(11).zip(ticks(12)).ok_or("/proc/PID/stat is not as expected")?;
+        Ok(Self { rss_kib, cpu_s: (user + system) / TICKS_PER_S })
+    }
+}
