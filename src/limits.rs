@@ -13,9 +13,9 @@ pub const HEADERS_MAX: usize = 128;
 /// Via values in one message, counted over all lines: Max-Forwards starts at 70 (RFC 3261 §8.1.1.6).
 pub const VIAS_MAX: usize = 70;
 
-/// Room for one answer, in bytes. The Vias, From, To, Call-ID and CSeq of a request are echoed, so
-/// this is the longest request, plus the longest head, Contact list and body of our own.
-pub const ANSWER_BYTES_ROOM: usize = MESSAGE_BYTES_MAX + 16 * 1024;
+/// Room for one answer, in bytes: the longest request, whose Vias, From, To, Call-ID and CSeq are
+/// echoed, and our own longest extra headers, Contact list and body. Below the longest UDP payload.
+pub const ANSWER_BYTES_ROOM: usize = 62 * 1024;
 
 /// Default budget of an answer on UDP, in bytes. RFC 3261 §18.1.1 keeps requests under the path MTU
 /// by this figure; an answer cannot change to TCP, so ours drops its last Contacts instead.
@@ -33,8 +33,10 @@ pub const HEADER_VALUE_BYTES_MAX: usize = 2048;
 /// Extra headers a route may put on its answer.
 pub const ANSWER_HEADERS_MAX: usize = 16;
 
-/// Memory for the rendered values of one decision, in bytes: variables, Contacts, headers.
-pub const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+/// Memory for the rendered values of one decision, in bytes: parameters, variables, Contacts, each up
+/// to [`URI_BYTES_MAX`]. Routes that set the same ones over and over reach it; then a setting is
+/// not made, and a Contact is not offered.
+pub const SCRATCH_BYTES_MAX: usize = 128 * 1024;
 
 /// Longest number or user part that is matched, in bytes. E.164 has 15 digits; routing numbers with
 /// prefixes reach 32. A longer one matches nothing.
@@ -124,7 +126,12 @@ pub const QUESTIONS_UNDER_WAY_MAX: usize = 4096;
 
 const _: () = assert!(ANSWER_BYTES_DEFAULT < ANSWER_BYTES_ROOM);
 const _: () = assert!(LOOKUP_MS_DEFAULT < LOOKUP_MS_MAX);
-const _: () = assert!(CONTACTS_MAX * URI_BYTES_MAX < SCRATCH_BYTES_MAX);
+const _: () = assert!(2 * (USER_PARAMS_MAX + CONTACTS_MAX) * URI_BYTES_MAX < SCRATCH_BYTES_MAX);
+const _: () = assert!(
+    MESSAGE_BYTES_MAX + ANSWER_HEADERS_MAX * HEADER_VALUE_BYTES_MAX + CONTACTS_MAX * (URI_BYTES_MAX + 64)
+        < ANSWER_BYTES_ROOM
+);
+const _: () = assert!(ANSWER_BYTES_ROOM <= 65_507);
 const _: () = assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize);
 
 /// Different targets in the `to` column of one number table. A lookup compares each row found with

@@ -73,14 +73,17 @@ pub(super) fn write_answer(
     let mut writer = Writer::new(out);
     let reason = answer.reason.as_deref().unwrap_or_else(|| reason_phrase(answer.code));
     write_start(answer.code, reason.as_bytes(), request, arrival, call.context.settings, &mut writer);
-    write_extra_headers(answer, call, work, &mut writer);
     let tail = Tail::of(&answer.body);
     let budget = match arrival.transport {
         Transport::Udp => answer.answer_bytes_max,
         // A stream has no datagram to fit into.
         Transport::Tcp | Transport::Tls => usize::MAX,
     };
-    let written = write_contacts(&work.contacts, work, budget.saturating_sub(tail.len()), &mut writer);
+    let budget = budget.saturating_sub(tail.len());
+    let first_contact = work.contacts.first().map_or(0, |contact| contact_line_len(contact, work));
+    let headers_trimmed =
+        write_extra_headers(answer, call, work, budget.saturating_sub(first_contact), &mut writer);
+    let written = write_contacts(&work.contacts, work, budget, &mut writer);
     tail.write(&mut writer);
     let left_out = u8::try_from(work.contacts.len() - written).unwrap_or(u8::MAX);
     finish(
@@ -89,6 +92,7 @@ pub(super) fn write_answer(
             route: Some(route),
             contacts_trimmed: work.trimmed.saturating_add(left_out),
             contacts_dropped: work.dropped,
+            headers_trimmed,
             ..reply(answer.code, request, arrival)
         },
     )
@@ -112,11 +116,24 @@ fn write_start(
     }
 }
 
-fn write_extra_headers(answer: &Answer, call: &Call<'_>, work: &mut Work, writer: &mut Writer<'_>) {
+/// Writes the route's own headers as far as the budget reaches: one that goes beyond it is left out,
+/// for a stranger may have sent its value. Returns how many were.
+fn write_extra_headers(
+    answer: &Answer,
+    call: &Call<'_>,
+    work: &mut Work,
+    budget: usize,
+    writer: &mut Writer<'_>,
+) -> u8 {
+    let mut left_out: u8 = 0;
     for (name, template) in &answer.headers {
-        let there = into_temp(work, |work, out| template.render(&View { call, work }, out));
-        // A value that is missing or too long leaves its header out, never half of it in.
-        if !there || work.temp.len() > HEADER_VALUE_BYTES_MAX {
+        // A value that is missing leaves its header out, never half of it in.
+        if !into_temp(work, |work, out| template.render(&View { call, work }, out)) {
+            continue;
+        }
+        let len = name.len() + b": \r\n".len() + work.temp.len();
+        if work.temp.len() > HEADER_VALUE_BYTES_MAX || writer.len() + len > budget {
+            left_out = left_out.saturating_add(1);
             continue;
         }
         work.temp.iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
@@ -125,6 +142,12 @@ fn write_extra_headers(answer: &Answer, call: &Call<'_>, work: &mut Work, writer
         writer.put(&work.temp);
         writer.put(b"\r\n");
     }
+    left_out
+}
+
+/// Room that a Contact alone in its line takes at most.
+fn contact_line_len(contact: &Contact, work: &Work) -> usize {
+    b"Contact: <>;q=0.000;expires=4294967295\r\n".len() + work.bytes(contact.uri).len()
 }
 
 /// Writes the Contact line as far as the budget reaches, the first Contact in any case. Returns how
@@ -253,6 +276,7 @@ fn reply(status: u16, request: &Request<'_>, arrival: &Arrival<'_>) -> Reply {
         fault: None,
         contacts_trimmed: 0,
         contacts_dropped: 0,
+        headers_trimmed: 0,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     limits::NUMBER_BYTES_MAX,
     route::{NormalisationId, Part, Party, ValueOf, Values},
-    sip::{HeaderName, NameAddr, Request, Uri},
+    sip::{HeaderName, NameAddr, Request, Uri, list_values},
 };
 
 /// One request on its way through the routes.
@@ -48,14 +48,19 @@ impl<'a> Call<'a> {
         match party {
             Party::RequestUri => Some(&self.uri),
             Party::From => self.from.get_or_init(|| self.request.from().parsed_uri()).as_ref(),
-            Party::PAssertedIdentity => self.asserted.get_or_init(|| self.first_asserted()).as_ref(),
+            Party::PAssertedIdentity => self.asserted
+                .get_or_init(|| self.first_asserted().and_then(|address| address.parsed_uri()))
+                .as_ref(),
         }
     }
 
     /// The first value of P-Asserted-Identity that reads as an address (RFC 3325 §9.1: one or two).
-    fn first_asserted(&self) -> Option<Uri<'a>> {
-        let value = self.request.values(HeaderName::PAssertedIdentity).next()?;
-        first_of_list(value).and_then(NameAddr::parse).and_then(|address| address.parsed_uri())
+    fn first_asserted(&self) -> Option<NameAddr<'a>> {
+        self.request
+            .values(HeaderName::PAssertedIdentity)
+            .flat_map(list_values)
+            .filter_map(NameAddr::parse)
+            .find(|address| address.parsed_uri().is_some())
     }
 
     /// Appends the host of a party without the brackets of IPv6.
@@ -90,13 +95,12 @@ impl<'a> Call<'a> {
     /// Appends the number of a party as its URI has it, normalised as the defaults say.
     pub(super) fn number_as_dialled(&self, party: Party, out: &mut Vec<u8>) -> bool {
         let Some(uri) = self.party(party) else { return false };
-        let user = uri.user_name();
-        if !is_number(user) {
-            return false;
-        }
+        // RFC 3261 §25.1: `#` can only come as %23.
+        let mut room = [0; NUMBER_BYTES_MAX];
+        let Some(number) = decoded_number(uri.user_name(), &mut room) else { return false };
         match self.context.table.defaults.normalisation {
-            Some(id) => self.normalise(id, user, out),
-            None => push_without_separators(user, out),
+            Some(id) => self.normalise(id, number, out),
+            None => push_without_separators(number, out),
         }
         true
     }
@@ -112,13 +116,9 @@ impl<'a> Call<'a> {
             Part::Uri => match party {
                 Party::RequestUri => push(self.request.request_uri_bytes(), out),
                 Party::From => push(self.request.from().uri, out),
-                Party::PAssertedIdentity => self
-                    .request
-                    .values(HeaderName::PAssertedIdentity)
-                    .next()
-                    .and_then(first_of_list)
-                    .and_then(NameAddr::parse)
-                    .is_some_and(|address| push(address.uri, out)),
+                Party::PAssertedIdentity => {
+                    self.first_asserted().is_some_and(|address| push(address.uri, out))
+                }
             },
         }
     }
@@ -249,52 +249,61 @@ fn push(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Appends a header value with its folding taken out (RFC 3261 §7.3.1: as if by a space).
-fn push_unfolded(value: &[u8], out: &mut Vec<u8>) -> bool {
-    out.extend(value.iter().map(|&byte| if byte.is_ascii_control() { b' ' } else { byte }));
+/// Appends a header value with each fold made one space (RFC 3261 §7.3.1), and so every other control
+/// character.
+pub(super) fn push_unfolded(value: &[u8], out: &mut Vec<u8>) -> bool {
+    let mut rest = value;
+    while let Some((&byte, after)) = rest.split_first() {
+        let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        let (run, behind) = rest.split_at(blank);
+        if run.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+            out.push(b' ');
+            rest = behind;
+        } else {
+            out.push(if byte.is_ascii_control() { b' ' } else { byte });
+            rest = after;
+        }
+    }
     true
+}
+
+/// A user that is a number, its escapes decoded into `room`.
+fn decoded_number<'u>(user: &'u [u8], room: &'u mut [u8; NUMBER_BYTES_MAX]) -> Option<&'u [u8]> {
+    if !user.contains(&b'%') {
+        return is_number(user).then_some(user);
+    }
+    let mut len = 0;
+    for byte in decoded(user) {
+        *room.get_mut(len)? = byte;
+        len += 1;
+    }
+    room.get(..len).filter(|number| is_number(number))
 }
 
 /// Appends text with `%HH` decoded.
 pub(super) fn push_decoded(text: &[u8], out: &mut Vec<u8>) {
+    out.extend(decoded(text));
+}
+
+/// Text with `%HH` decoded; a broken escape stays as it is.
+pub(super) fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
     let mut rest = text;
-    while let Some((&byte, after)) = rest.split_first() {
-        match after {
-            [high, low, tail @ ..] if byte == b'%' => match (hex_digit(*high), hex_digit(*low)) {
-                (Some(high), Some(low)) => {
-                    out.push(high << 4 | low);
-                    rest = tail;
-                    continue;
-                }
-                _ => out.push(byte),
-            },
-            _ => out.push(byte),
-        }
+    std::iter::from_fn(move || {
+        let (&byte, after) = rest.split_first()?;
         rest = after;
-    }
+        if byte == b'%'
+            && let [high, low, behind @ ..] = after
+            && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
+        {
+            rest = behind;
+            return Some(high << 4 | low);
+        }
+        Some(byte)
+    })
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-/// The first value of a comma-separated list, quotes and `<>` respected.
-fn first_of_list(value: &[u8]) -> Option<&[u8]> {
-    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
-    let end = value.iter().position(|&byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' if !bracketed => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' => return !quoted && !bracketed,
-            _ => {}
-        }
-        false
-    });
-    let first = value.get(..end.unwrap_or(value.len()))?.trim_ascii();
-    (!first.is_empty()).then_some(first)
 }
 
 #[cfg(test)]
@@ -321,16 +330,24 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_cut_at_their_first_comma_outside_quotes_and_brackets() {
-        for (list, first) in [
-            ("<sip:a@h>, <sip:b@h>", "<sip:a@h>"),
-            ("\"A, B\" <sip:a,b@h>, <tel:+1>", "\"A, B\" <sip:a,b@h>"),
-            ("\"x\\\", y\" <sip:a@h>", "\"x\\\", y\" <sip:a@h>"),
-            ("sip:a@h", "sip:a@h"),
-        ] {
-            assert_eq!(first_of_list(list.as_bytes()), Some(first.as_bytes()), "{list}");
+    fn a_fold_is_one_space() {
+        for (value, expected) in
+            [("free\r\n money", "free money"), ("a \r\n\t b  c", "a b  c"), ("a\tb", "a b"), ("x\n y", "x y")]
+        {
+            let mut out = Vec::new();
+            push_unfolded(value.as_bytes(), &mut out);
+            assert_eq!(out, expected.as_bytes(), "{value:?}");
         }
-        assert_eq!(first_of_list(b" , x"), None);
+    }
+
+    #[test]
+    fn a_number_may_come_escaped() {
+        let mut room = [0; NUMBER_BYTES_MAX];
+        assert_eq!(decoded_number(b"*21%23", &mut room), Some(&b"*21#"[..]));
+        assert_eq!(decoded_number(b"%61lice", &mut room), None);
+        let longest = "%31".repeat(NUMBER_BYTES_MAX);
+        assert!(decoded_number(longest.as_bytes(), &mut room).is_some());
+        assert_eq!(decoded_number(format!("{longest}1").as_bytes(), &mut room), None, "one digit too many");
     }
 
     #[test]

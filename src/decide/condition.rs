@@ -2,7 +2,7 @@
 
 use super::{
     Trace,
-    call::{Call, View, push_ip},
+    call::{Call, View, push_ip, push_unfolded},
     scratch::Work,
 };
 use crate::{
@@ -145,16 +145,17 @@ fn passes(test: &ValueTest, value: Option<&[u8]>) -> bool {
 }
 
 fn header_passes(name: &[u8], test: &ValueTest, call: &Call<'_>, work: &mut Work) -> bool {
-    let mut values = call.request.values_named(name);
-    let found = match test {
-        ValueTest::Is(patterns) => values.find(|value| any_matches(patterns, value)),
-        ValueTest::Present | ValueTest::Absent => values.next(),
-    };
-    work.temp.extend_from_slice(found.unwrap_or_default());
-    match test {
-        ValueTest::Absent => found.is_none(),
-        ValueTest::Present | ValueTest::Is(_) => found.is_some(),
+    for value in call.request.values_named(name) {
+        work.temp.clear();
+        push_unfolded(value, &mut work.temp);
+        match test {
+            ValueTest::Absent => return false,
+            ValueTest::Present => return true,
+            ValueTest::Is(patterns) if any_matches(patterns, &work.temp) => return true,
+            ValueTest::Is(_) => {}
+        }
     }
+    matches!(test, ValueTest::Absent)
 }
 
 fn is_in<T: Trace>(

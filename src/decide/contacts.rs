@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::{
     Trace,
-    call::{Call, View, push_ip, push_number},
+    call::{Call, View, decoded, push_ip, push_number},
     condition::into_temp,
     scratch::{Contact, Span, Work},
     stable::choice_draw,
@@ -34,7 +34,7 @@ pub(super) fn collect<T: Trace>(
     let mut list = List { answer, call, work, trace };
     for target in &answer.targets {
         match target {
-            AnswerTarget::Uri(contact) => list.add_template(contact),
+            AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
             AnswerTarget::Gateway(gateway) => list.add_gateway(*gateway),
             AnswerTarget::Group(group) => list.add_group(*group),
             AnswerTarget::LeastCost { table, key } => list.add_cheapest(*table, key),
@@ -77,6 +77,19 @@ impl<T: Trace> List<'_, '_, T> {
     }
 
     fn add_gateway(&mut self, id: GatewayId) {
+        self.giving_back(|list| list.add_gateway_uri(id));
+    }
+
+    /// A Contact that is dropped gives back what was rendered for it.
+    fn giving_back(&mut self, add: impl FnOnce(&mut Self)) {
+        let (mark, contacts) = (self.work.mark(), self.work.contacts.len());
+        add(self);
+        if self.work.contacts.len() == contacts {
+            self.work.give_back(mark);
+        }
+    }
+
+    fn add_gateway_uri(&mut self, id: GatewayId) {
         let call = self.call;
         let Some(gateway) = call.context.table.gateways.get(id) else { return };
         let user = if gateway.uri.has_user() {
@@ -128,7 +141,13 @@ impl<T: Trace> List<'_, '_, T> {
         let user = if template.has_user() {
             None
         } else {
-            user_part::compose(call, None, self.work).unwrap_or_default()
+            match user_part::compose(call, None, self.work) {
+                Ok(user) => user,
+                Err(why) => {
+                    self.drop_contact(b"", why);
+                    return Ok(());
+                }
+            }
         };
         if !self.render(template, user) {
             self.drop_contact(b"", "a value of its URI is missing or cannot stand there");
@@ -204,6 +223,10 @@ impl<T: Trace> List<'_, '_, T> {
         let Some(uri) = Uri::parse(bytes).filter(|_| bytes.iter().all(is_safe)) else {
             return Some("not a legal URI");
         };
+        // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls, wherever it comes from.
+        if uri.param(b"transport").flatten().is_some_and(|value| is_text(value, b"tls")) {
+            return Some("it says transport=tls (RFC 5630 §5.4)");
+        }
         if is_ourselves(&uri, self.call) {
             return Some("it names this server: the call would come back");
         }
@@ -237,7 +260,13 @@ impl<T: Trace> List<'_, '_, T> {
     }
 }
 
-/// Whether a Contact would bring the call back to us.
+/// Whether a parameter's value is this text, in any case, its escapes decoded.
+fn is_text(value: &[u8], text: &[u8]) -> bool {
+    decoded(value).map(|byte| byte.to_ascii_lowercase()).eq(text.iter().copied())
+}
+
+/// Whether a Contact would bring the call back to us. Its maddr counts for its host: that is where a
+/// client sends it (RFC 3261 §19.1.1).
 fn is_ourselves(uri: &Uri<'_>, call: &Call<'_>) -> bool {
     let default_port = match uri.scheme {
         Scheme::Sip => 5060,
@@ -246,11 +275,12 @@ fn is_ourselves(uri: &Uri<'_>, call: &Call<'_>) -> bool {
     };
     let port = uri.port.unwrap_or(default_port);
     let ourselves = &call.context.settings.ourselves;
-    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(uri.host));
+    let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(host));
     if by_name {
         return uri.port.is_none() || ourselves.listeners.iter().any(|(_, own)| *own == port);
     }
-    let Some(ip) = parse_ip(uri.host) else { return false };
+    let Some(ip) = parse_ip(host) else { return false };
     let local = call.arrival.local;
     (ip == local.ip().to_canonical() && port == local.port())
         || ourselves.listeners.iter().any(|(own, own_port)| own.to_canonical() == ip && *own_port == port)
@@ -286,6 +316,14 @@ fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
     if !(is_tls && target.port == 5061) {
         out.push(b':');
         push_number(target.port.into(), out);
+    }
+    for param in uri.params.split(|&byte| byte == b';').filter(|param| !param.is_empty()) {
+        let name = param.split(|&byte| byte == b'=').next().unwrap_or_default();
+        // What they say has been followed: it is this address and this transport.
+        if !is_text(name, b"transport") && !is_text(name, b"maddr") {
+            out.push(b';');
+            out.extend_from_slice(param);
+        }
     }
     match target.transport {
         TargetTransport::Udp => out.extend_from_slice(b";transport=udp"),

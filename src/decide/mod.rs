@@ -104,6 +104,8 @@ pub struct Reply {
     pub contacts_trimmed: u8,
     /// Contacts dropped: ourselves, the Request-URI again, twice the same, not a URI after rendering.
     pub contacts_dropped: u8,
+    /// Extra headers left out: too long, or beyond the byte budget.
+    pub headers_trimmed: u8,
 }
 
 /// Why nothing is said.

@@ -7,6 +7,7 @@
 use super::{
     Arrival, CancelPolicy, Context, Silence, Verdict,
     answer::{Plain, write_plain},
+    call::push_unfolded,
 };
 use crate::sip::{HeaderName, Method, Request, Scheme, reason_phrase};
 
@@ -74,10 +75,13 @@ fn refuse_extensions(
     context: &Context<'_>,
     out: &mut [u8],
 ) -> Verdict {
-    let mut lines: Vec<&[u8]> = Vec::new();
+    // Not the hot path: nobody asks for extensions of a redirect server twice.
+    let mut lines = Vec::new();
     for value in request.values(HeaderName::Require) {
-        lines.extend([&b"Unsupported: "[..], value, b"\r\n"]);
+        lines.extend_from_slice(b"Unsupported: ");
+        push_unfolded(value, &mut lines);
+        lines.extend_from_slice(b"\r\n");
     }
-    let plain = Plain { status: 420, reason: reason_phrase(420).as_bytes(), lines: &lines };
+    let plain = Plain { status: 420, reason: reason_phrase(420).as_bytes(), lines: &[&lines] };
     write_plain(&plain, request, arrival, context.settings, out)
 }

@@ -116,6 +116,16 @@ impl Work {
         })
     }
 
+    /// How far the arena is filled.
+    pub(super) fn mark(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Forgets what was kept since `mark`: nobody may hold a span of it.
+    pub(super) fn give_back(&mut self, mark: usize) {
+        self.arena.truncate(mark);
+    }
+
     /// Keeps what stands in `temp`.
     pub(super) fn keep_temp(&mut self) -> Option<Span> {
         let temp = std::mem::take(&mut self.temp);

@@ -24,7 +24,11 @@ pub(super) fn to_tag(key: &[u8; 16], request: &Request<'_>) -> [u8; 16] {
     hasher.write(&via.port.unwrap_or(0).to_le_bytes());
     put(&mut hasher, request.call_id());
     put(&mut hasher, request.from().tag().unwrap_or_default());
-    put(&mut hasher, request.cseq());
+    // RFC 3261 §9.2: the answer to a CANCEL has the To tag of the answer to its request, whose CSeq
+    // differs from its own in the method.
+    let cseq = request.cseq();
+    let digits = cseq.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    put(&mut hasher, cseq.get(..digits).unwrap_or_default());
     put(&mut hasher, request.request_uri_bytes());
     hexadecimal(hasher.finish())
 }

@@ -5,17 +5,17 @@
 //! the gateway says; the last word wins.
 
 use super::{
-    call::{Call, View},
+    call::{Call, View, decoded},
     condition::into_temp,
     scratch::{SetParam, Span, Work},
 };
 use crate::{
-    limits::USER_PARAMS_MAX,
+    limits::{URI_BYTES_MAX, URI_PARAMS_MAX, USER_PARAMS_MAX},
     route::{Gateway, ParamValue, push_user_escaped},
 };
 
 /// Puts the user part for a gateway into the arena: `Ok(None)` when the request has no user, an
-/// error in words when the gateway's own parameters cannot be made.
+/// error in words when it cannot be made whole.
 pub(super) fn compose(
     call: &Call<'_>,
     gateway: Option<&Gateway>,
@@ -29,26 +29,36 @@ pub(super) fn compose(
     for (slot, (_, value)) in own.iter_mut().zip(params) {
         *slot = Some(render_param(value, call, work)?);
     }
-    into_temp(work, |work, out| {
+    let whole = into_temp(work, |work, out| {
         push_number_or_name(call, gateway, work, out);
-        let mut list = ParamList::default();
-        for (name, value) in call.uri.user_params() {
-            list.set(name, value);
+        let is_global = out.first() == Some(&b'+');
+        let has_params = !params.is_empty() || !work.params.is_empty() || has_params(call);
+        !has_params || {
+            let mut list = ParamList::default();
+            for ((name, _), set) in params.iter().zip(own.iter().flatten()) {
+                list.offer(name.as_bytes(), *set, work);
+            }
+            for &(name, set) in &work.params {
+                list.offer(work.bytes(name), set, work);
+            }
+            if is_global {
+                // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
+                list.put(b"phone-context", Shown::No);
+            }
+            for (name, value) in call.uri.user_params() {
+                list.put(name, value.map_or(Shown::Name, Shown::Value));
+            }
+            list.write(out)
         }
-        for &(name, set) in &work.params {
-            list.apply(work.bytes(name), set, work);
-        }
-        for ((name, _), set) in params.iter().zip(own.iter().flatten()) {
-            list.apply(name.as_bytes(), *set, work);
-        }
-        if out.first() == Some(&b'+') {
-            // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
-            list.remove(b"phone-context");
-        }
-        list.write(out);
-        true
     });
-    Ok(work.keep_temp())
+    if !whole || work.temp.len() > URI_BYTES_MAX {
+        return Err("its user part would be too long");
+    }
+    work.keep_temp().map(Some).ok_or("too much to render")
+}
+
+fn has_params(call: &Call<'_>) -> bool {
+    call.uri.user_params().next().is_some()
 }
 
 /// Renders what a parameter is set to and keeps it.
@@ -64,6 +74,9 @@ pub(super) fn render_param(
             if !into_temp(work, |work, out| template.render(&View { call, work }, out)) {
                 return Err("a parameter's value is missing");
             }
+            if work.temp.len() > URI_BYTES_MAX {
+                return Err("a parameter's value is too long");
+            }
             SetParam::Value(work.keep_temp().ok_or("too much to render")?)
         }
     })
@@ -71,49 +84,67 @@ pub(super) fn render_param(
 
 fn push_number_or_name(call: &Call<'_>, gateway: Option<&Gateway>, work: &Work, out: &mut Vec<u8>) {
     let Some(number) = work.number else {
-        push_user_escaped(call.uri.user_name(), true, false, out);
+        push_user_escaped(call.uri.user_name(), true, out);
         return;
     };
     let number = work.bytes(number);
     let strip = gateway.map_or(0, |gateway| gateway.strip);
     out.extend_from_slice(gateway.map_or(&[][..], |gateway| gateway.prefix.as_bytes()));
-    push_user_escaped(number.get(strip..).unwrap_or_default(), false, false, out);
+    push_user_escaped(number.get(strip..).unwrap_or_default(), false, out);
 }
 
-/// Parameters by name, few and in place.
-#[derive(Default)]
+/// Room for what the gateway, the routes and the request each may bring.
+const PARAMS_MAX: usize = 2 * USER_PARAMS_MAX + URI_PARAMS_MAX;
+
+/// Parameters by name. Who speaks first has the last word: the gateway, then routes, then the request.
 struct ParamList<'p> {
-    items: [(&'p [u8], Option<&'p [u8]>); USER_PARAMS_MAX],
+    items: [(&'p [u8], Shown<'p>); PARAMS_MAX],
     len: usize,
+    overflow: bool,
+}
+
+/// How a parameter is written.
+#[derive(Clone, Copy)]
+enum Shown<'p> {
+    No,
+    Name,
+    Value(&'p [u8]),
+}
+
+impl Default for ParamList<'_> {
+    fn default() -> Self {
+        Self { items: [(b"", Shown::No); PARAMS_MAX], len: 0, overflow: false }
+    }
 }
 
 impl<'p> ParamList<'p> {
-    fn apply(&mut self, name: &'p [u8], set: SetParam, work: &'p Work) {
-        match set {
-            SetParam::Value(value) => self.set(name, Some(work.bytes(value))),
-            SetParam::Flag => self.set(name, None),
-            SetParam::Removed => self.remove(name),
-        }
+    fn offer(&mut self, name: &'p [u8], set: SetParam, work: &'p Work) {
+        self.put(
+            name,
+            match set {
+                SetParam::Value(value) => Shown::Value(work.bytes(value)),
+                SetParam::Flag => Shown::Name,
+                SetParam::Removed => Shown::No,
+            },
+        );
     }
 
-    fn set(&mut self, name: &'p [u8], value: Option<&'p [u8]>) {
-        self.remove(name);
-        if let Some(slot) = self.items.get_mut(self.len) {
-            *slot = (name, value);
-            self.len += 1;
+    /// Puts a parameter in, unless its name is there.
+    fn put(&mut self, name: &'p [u8], shown: Shown<'p>) {
+        if self.items[..self.len].iter().any(|(of, _)| same_name(of, name)) {
+            return;
         }
-    }
-
-    fn remove(&mut self, name: &[u8]) {
-        let found = self.items[..self.len].iter().position(|(of, _)| of.eq_ignore_ascii_case(name));
-        if let Some(index) = found {
-            self.items[..self.len].copy_within(index + 1.., index);
-            self.len -= 1;
+        match self.items.get_mut(self.len) {
+            Some(slot) => {
+                *slot = (name, shown);
+                self.len += 1;
+            }
+            None => self.overflow = true,
         }
     }
 
     /// RFC 3261 §19.1.6: `isub` and `ext` first, the others by name, so that equal numbers look equal.
-    fn write(mut self, out: &mut Vec<u8>) {
+    fn write(mut self, out: &mut Vec<u8>) -> bool {
         let items = &mut self.items[..self.len];
         items.sort_unstable_by(|(a, _), (b, _)| {
             let rank = |name: &[u8]| match name {
@@ -123,13 +154,26 @@ impl<'p> ParamList<'p> {
             };
             rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
         });
-        for (name, value) in items {
+        for (name, shown) in items {
+            let value = match shown {
+                Shown::No => continue,
+                Shown::Name => None,
+                Shown::Value(value) => Some(value),
+            };
             out.push(b';');
-            push_user_escaped(name, true, false, out);
+            push_user_escaped(name, true, out);
             if let Some(value) = value {
                 out.push(b'=');
-                push_user_escaped(value, true, false, out);
+                push_user_escaped(value, true, out);
             }
         }
+        !self.overflow
     }
+}
+
+/// RFC 3261 §19.1.4: names are compared in any case, with their escapes decoded.
+fn same_name(a: &[u8], b: &[u8]) -> bool {
+    let folded = |name| decoded(name).map(|byte| byte.to_ascii_lowercase());
+    let has_escape = a.contains(&b'%') || b.contains(&b'%');
+    a.eq_ignore_ascii_case(b) || (has_escape && folded(a).eq(folded(b)))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dns::{EnumResult, Step, lookup},
-    limits::{JUMPS_MAX, LOOKUP_MS_DEFAULT, ROUTES_EXAMINED_MAX},
+    limits::{JUMPS_MAX, LOOKUP_MS_DEFAULT, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
     route::{Answer, EnumRoute, ListId, Party, RouteId, Setting, Template, Then},
 };
 
@@ -105,6 +105,7 @@ fn make<T: Trace>(setting: &Setting, call: &Call<'_>, work: &mut Work, trace: &m
         }
         Setting::Var(name, template) => {
             if render(template, work)
+                && work.temp.len() <= URI_BYTES_MAX
                 && let Some(value) = work.keep_temp()
             {
                 trace.set(name, &work.temp);
@@ -116,8 +117,14 @@ fn make<T: Trace>(setting: &Setting, call: &Call<'_>, work: &mut Work, trace: &m
 
 /// The number is from here on what stands in `work.temp`.
 fn put_number<T: Trace>(work: &mut Work, trace: &mut T) {
+    // One that nothing could match is not taken, and the number stays what it was.
+    if work.temp.len() > NUMBER_BYTES_MAX {
+        return trace.note("the number would be too long");
+    }
     trace.set("number", &work.temp);
-    work.number = work.keep_temp();
+    if let Some(number) = work.keep_temp() {
+        work.number = Some(number);
+    }
 }
 
 fn give<T: Trace>(

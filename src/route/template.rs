@@ -6,7 +6,10 @@
 //! Never: looks at a request itself; [`Values`] does.
 
 use super::{NormalisationId, TableId};
-use crate::sip::{Scheme, Uri};
+use crate::{
+    limits::NUMBER_BYTES_MAX,
+    sip::{Scheme, Uri},
+};
 
 /// What a template may name, as the loader knows it.
 pub trait Names {
@@ -184,7 +187,14 @@ impl UriTemplate {
     pub fn parse(text: &str, names: &dyn Names) -> Result<Self, String> {
         let pieces = parse_pieces(text, names)?;
         let template = match pieces.first() {
-            Some(Piece::Value { .. }) => Self { scheme: SchemePart::InValue, user: None, rest: pieces },
+            Some(Piece::Value { .. }) => {
+                // The first value brings scheme and more; what follows it stands in a URI all the same.
+                let mut rest = pieces;
+                let (user, host) = split_user(rest.split_off(1));
+                rest.extend(user.into_iter().flat_map(|user| user.into_iter().chain([Piece::Text((*b"@").into())])));
+                rest.extend(host);
+                Self { scheme: SchemePart::InValue, user: None, rest }
+            }
             Some(Piece::Text(first)) => match scheme_of(first) {
                 Some((scheme @ (Scheme::Sip | Scheme::Sips), prefix)) => {
                     let (user, rest) = split_user(without_prefix(pieces, prefix));
@@ -315,9 +325,14 @@ impl UriTemplate {
     }
 }
 
-/// Appends bytes to a user part, escaping what may not stand there. `escaped` bytes keep their `%HH`.
-pub fn push_user_escaped(bytes: &[u8], escaped: bool, params_too: bool, out: &mut Vec<u8>) {
-    push_escaped(bytes, escaped, |byte| is_user_char(byte) || (params_too && byte == b';'), out);
+/// Appends bytes to a user part, escaping what may not stand there. Those `as_it_came` are a part of a
+/// user already: they keep their `%HH`, and the reserved characters that are legal there.
+pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(bytes);
+    escape_in_place(out, start, as_it_came, |byte| {
+        is_user_char(byte) || (as_it_came && b",/?".contains(&byte))
+    });
 }
 
 fn parse_pieces(text: &str, names: &dyn Names) -> Result<Vec<Piece>, String> {
@@ -440,7 +455,7 @@ fn without_prefix(mut pieces: Vec<Piece>, prefix: usize) -> Vec<Piece> {
     pieces
 }
 
-/// Splits at the last `@` of the literal text; marks every value with its place.
+/// Splits at the first `@` of the literal text, of which a URI has one; marks every value with its place.
 fn split_user(pieces: Vec<Piece>) -> (Option<Vec<Piece>>, Vec<Piece>) {
     let is_at = |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains(&b'@'));
     let Some(index) = pieces.iter().position(is_at) else {
@@ -546,38 +561,56 @@ fn apply_filter(filter: &Filter, start: usize, values: &impl Values, out: &mut V
         Filter::Strip(count) => drop(out.drain(start..start + len.min(*count))),
         Filter::Keep(count) => out.truncate(start + len.min(*count)),
         Filter::Normalise(id) => {
-            let number: Vec<u8> = out.drain(start..).collect();
-            values.normalise(*id, &number, out);
+            let mut number = [0; NUMBER_BYTES_MAX];
+            // A longer one is no number: it stays as it is.
+            if let Some(number) = number.get_mut(..len) {
+                number.copy_from_slice(&out[start..]);
+                out.truncate(start);
+                values.normalise(*id, number, out);
+            }
         }
     }
 }
 
-/// Escapes what was appended since `start`; the common case, nothing to escape, moves nothing.
+/// Escapes what was appended since `start`.
 fn escape_tail(of: &ValueOf, place: UriPlace, start: usize, out: &mut Vec<u8>) {
-    let allowed = |byte: u8| match place {
+    escape_in_place(out, start, of.is_escaped(), |byte| match place {
         UriPlace::Header => is_unreserved(byte) || b"[]/?:+$".contains(&byte),
         UriPlace::Param => is_unreserved(byte) || b"[]/:&+$".contains(&byte),
         // Only the user part as it came may bring parameters along.
-        _ => is_user_char(byte) || (*of == ValueOf::User && byte == b';'),
-    };
-    if out[start..].iter().all(|&byte| allowed(byte)) {
-        return;
-    }
-    let tail = out.split_off(start);
-    push_escaped(&tail, of.is_escaped(), allowed, out);
+        _ => is_user_char(byte) || (*of == ValueOf::User && b";,/?".contains(&byte)),
+    });
 }
 
-fn push_escaped(bytes: &[u8], escaped: bool, allowed: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
-    for (index, &byte) in bytes.iter().enumerate() {
-        let is_escape = || {
-            let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-            escaped && byte == b'%' && hex(index + 1) && hex(index + 2)
+/// Escapes all bytes since `start` that are not allowed; the common case, nothing to escape, moves
+/// nothing. With `escaped`, a `%HH` is one already.
+fn escape_in_place(out: &mut Vec<u8>, start: usize, escaped: bool, allowed: impl Fn(u8) -> bool) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let is_kept = |bytes: &[u8], at: usize| {
+        let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+        allowed(bytes[at]) || (escaped && bytes[at] == b'%' && hex(at + 1) && hex(at + 2))
+    };
+    let end = out.len();
+    let added = 2 * (start..end).filter(|&at| !is_kept(out, at)).count();
+    if added == 0 {
+        return;
+    }
+    // From the end on: what is written lies behind all that is still to be read.
+    out.resize(end + added, 0);
+    let mut to = end + added;
+    for at in (start..end).rev() {
+        let byte = out[at];
+        // The two bytes after a `%` have been moved, escaped or not, to where `to` points.
+        let is_escape = escaped && byte == b'%' && to + 1 < end + added && {
+            let hex = |digit: u8| digit.is_ascii_hexdigit();
+            hex(out[to]) && hex(out[to + 1]) && at + 2 < end
         };
-        if allowed(byte) || is_escape() {
-            out.push(byte);
+        if allowed(byte) || is_escape {
+            to -= 1;
+            out[to] = byte;
         } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            to -= 3;
+            out[to..to + 3].copy_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
     }
 }
