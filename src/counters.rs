@@ -12,8 +12,14 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+mod dns;
+
+pub use dns::Waits;
+
+use self::dns::DnsCounters;
 use crate::{
     decide::Silence,
+    dns::{Answer, Kind},
     engine::Outcome,
     route::Transport,
     sip::{Fault, Method},
@@ -85,8 +91,7 @@ pub struct Counters {
     decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
     decision_sum_ns: AtomicU64,
     socket_troubles: [AtomicU64; SocketTrouble::ALL.len()],
-    waiting: AtomicU64,
-    questions: AtomicU64,
+    dns: DnsCounters,
 }
 
 impl Default for Counters {
@@ -101,8 +106,7 @@ impl Default for Counters {
             decisions: zeros(),
             decision_sum_ns: AtomicU64::new(0),
             socket_troubles: zeros(),
-            waiting: AtomicU64::new(0),
-            questions: AtomicU64::new(0),
+            dns: DnsCounters::default(),
         }
     }
 }
@@ -150,14 +154,14 @@ impl Counters {
         add(index.and_then(|index| self.socket_troubles.get(index)), 1);
     }
 
-    /// Datagrams waiting for DNS now.
-    pub fn set_waiting(&self, waiting: usize) {
-        self.waiting.store(u64::try_from(waiting).unwrap_or(u64::MAX), Relaxed);
+    /// A question was answered, by DNS or, when the resolver has no room for it, by ourselves.
+    pub fn dns_answer(&self, kind: Kind, answer: &Answer) {
+        self.dns.answer(kind, answer);
     }
 
-    /// A question was put to DNS.
-    pub fn question(&self) {
-        add(Some(&self.questions), 1);
+    /// What the engine says at the end of a turn.
+    pub fn set_waits(&self, waits: Waits) {
+        self.dns.set_waits(waits);
     }
 }
 
@@ -223,16 +227,15 @@ impl Counters {
             .zip(self.socket_troubles.iter().map(|count| count.load(Relaxed)))
     }
 
-    /// Datagrams waiting for DNS.
-    #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.waiting.load(Relaxed)
+    /// Answers of DNS by result and type.
+    pub fn dns_answers(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        self.dns.answers()
     }
 
-    /// Questions put to DNS.
+    /// What the engine last said. Read while it says so again, some numbers may be a turn ahead.
     #[must_use]
-    pub fn questions(&self) -> u64 {
-        self.questions.load(Relaxed)
+    pub fn waits(&self) -> Waits {
+        self.dns.waits()
     }
 }
 
@@ -352,15 +355,11 @@ mod tests {
     }
 
     #[test]
-    fn troubles_questions_and_waiting() {
+    fn every_trouble_has_its_own_place() {
         let counters = Counters::default();
         for trouble in SocketTrouble::ALL {
             counters.socket_trouble(trouble);
         }
         assert!(counters.socket_troubles().all(|(_, count)| count == 1));
-        counters.question();
-        counters.set_waiting(9);
-        counters.set_waiting(4);
-        assert_eq!((counters.questions(), counters.waiting()), (1, 4));
     }
 }

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 /// Folders and files of the pure ring, without `src/`.
 const PURE: &[&str] = &["sip/", "dns/", "route/", "decide/", "limits.rs", "config"];
 /// Of the deterministic ring.
-const DETERMINISTIC: &[&str] = &["engine", "counters.rs", "snapshot.rs"];
+const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs"];
 /// Of the outside.
 const OUTSIDE: &[&str] = &["net/", "control/", "cli/", "main.rs", "lib.rs"];
 

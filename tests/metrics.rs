@@ -13,9 +13,10 @@ use waypost::{
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
     },
-    counters::{Counters, SocketTrouble},
+    counters::{Counters, SocketTrouble, Waits},
     decide::{Reply, Silence},
-    engine::{Outcome, Path},
+    dns::{Answer, Failure, Kind, Nothing},
+    engine::{Outcome, Path, Tallies},
     route::{Place, Route, RouteTable, Then, Transport},
     sip::Method,
     snapshot::Snapshot,
@@ -146,8 +147,6 @@ fn traffic_shows() {
     counters.decision_ns(3_000);
     counters.decision_ns(50_000_000);
     counters.socket_trouble(SocketTrouble::Truncated);
-    counters.set_waiting(5);
-    counters.question();
     bench.table.load().hit(1);
     let samples = bench.samples();
     for (sample, value) in [
@@ -171,13 +170,51 @@ fn traffic_shows() {
         ("waypost_decision_duration_seconds_sum", 0.050_003),
         (r#"waypost_socket_errors_total{kind="truncated"}"#, 1.0),
         (r#"waypost_socket_drops_total{listener="edge"}"#, 0.0),
-        ("waypost_waiting", 5.0),
-        ("waypost_dns_questions_total", 1.0),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample}");
     }
     assert_eq!(samples.get(r#"waypost_answers_total{code="500"}"#), None);
     assert_eq!(samples.get(r#"waypost_requests_total{method="INVITE",transport="tls"}"#), None);
+}
+
+#[test]
+fn what_dns_is_waited_for_shows() {
+    let bench = bench(&["default"]);
+    let tallies = Tallies {
+        waited: 1,
+        retransmissions: 2,
+        questions: 3,
+        questions_shared: 4,
+        questions_forgotten: 5,
+        overflows: 6,
+        timeouts: 7,
+        too_many_questions: 8,
+    };
+    let waits = Waits { tallies, waiting: 9, questions: 10, cache_entries: 11, cache_bytes: 12 };
+    bench.counters.set_waits(waits);
+    bench.counters.dns_answer(Kind::Naptr, &Answer::Failed(Failure::Timeout));
+    bench.counters.dns_answer(Kind::Naptr, &Answer::Failed(Failure::Timeout));
+    bench.counters.dns_answer(Kind::Aaaa, &Answer::Nothing { why: Nothing::NoData, ttl_s: 60 });
+    let samples = bench.samples();
+    for (sample, value) in [
+        ("waypost_dns_waits_total", 1.0),
+        ("waypost_dns_retransmissions_total", 2.0),
+        ("waypost_dns_questions_total", 3.0),
+        ("waypost_dns_questions_shared_total", 4.0),
+        ("waypost_dns_questions_forgotten_total", 5.0),
+        (r#"waypost_dns_gave_up_total{reason="overflow"}"#, 6.0),
+        (r#"waypost_dns_gave_up_total{reason="timeout"}"#, 7.0),
+        (r#"waypost_dns_gave_up_total{reason="too_many_questions"}"#, 8.0),
+        ("waypost_waiting", 9.0),
+        ("waypost_dns_questions_under_way", 10.0),
+        ("waypost_dns_cache_entries", 11.0),
+        ("waypost_dns_cache_bytes", 12.0),
+        (r#"waypost_dns_answers_total{result="timeout",type="NAPTR"}"#, 2.0),
+        (r#"waypost_dns_answers_total{result="nodata",type="AAAA"}"#, 1.0),
+        (r#"waypost_dns_answers_total{result="found",type="A"}"#, 0.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
 }
 
 #[test]

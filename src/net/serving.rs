@@ -12,7 +12,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::service::{Departure, Ready, Service};
 use crate::{
-    counters::{Counters, SocketTrouble},
+    counters::{Counters, SocketTrouble, Waits},
     dns::{Answer, Failure, Question},
     engine::{Engine, Now, Outcome, Path},
     snapshot::Snapshot,
@@ -59,9 +59,7 @@ impl<'a> Serving<'a> {
     }
 
     fn put(&mut self, question: Question, now: Now) {
-        if (self.ask)(question.clone()) {
-            self.counters.question();
-        } else {
+        if !(self.ask)(question.clone()) {
             self.answered(question, Answer::Failed(Failure::Overflow), now);
         }
     }
@@ -76,6 +74,7 @@ impl Service for Serving<'_> {
     }
 
     fn answered(&mut self, question: Question, answer: Answer, now: Now) {
+        self.counters.dns_answer(question.kind(), &answer);
         self.engine.answered(question, answer, now);
         self.answers_came = true;
     }
@@ -110,7 +109,15 @@ impl Service for Serving<'_> {
     }
 
     fn rest(&mut self) {
-        self.counters.set_waiting(self.engine.waiting());
+        let (engine, cache) = (&self.engine, self.engine.cache());
+        let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        self.counters.set_waits(Waits {
+            tallies: engine.tallies(),
+            waiting: number(engine.waiting()),
+            questions: number(engine.questions()),
+            cache_entries: number(cache.len()),
+            cache_bytes: number(cache.bytes()),
+        });
         self.snapshot = None;
     }
 }

@@ -18,7 +18,7 @@ use prometheus::{
 
 use crate::{
     control::reload::{Outcome, Reloader, unix_s},
-    counters::{Counters, DECISION_BOUNDS_NS},
+    counters::{Counters, DECISION_BOUNDS_NS, Waits},
     limits::ROUTE_LABELS_MAX,
     snapshot::Snapshot,
 };
@@ -102,14 +102,40 @@ impl Collected {
         families.push(family(&super::SOCKET_ERRORS, counters.socket_troubles().map(labelled)));
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
-        families.push(single(&super::WAITING, float(counters.waiting())));
-        families.push(single(&super::DNS_QUESTIONS, float(counters.questions())));
+        self.of_dns(families);
         families.push(self.decision_duration());
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         families.push(family(
             &super::SOCKET_DROPS,
             drops.read().map(|(listener, sum)| (vec![listener], float(sum))),
         ));
+    }
+
+    fn of_dns(&self, families: &mut Vec<MetricFamily>) {
+        let Waits { tallies, waiting, questions, cache_entries, cache_bytes } = self.counters.waits();
+        let gave_up = [
+            ("overflow", tallies.overflows),
+            ("timeout", tallies.timeouts),
+            ("too_many_questions", tallies.too_many_questions),
+        ];
+        let gave_up = gave_up.map(|(reason, count)| (vec![reason], float(count)));
+        let answers = self.counters.dns_answers();
+        families.extend([
+            single(&super::WAITING, float(waiting)),
+            single(&super::DNS_WAITS, float(tallies.waited)),
+            single(&super::DNS_RETRANSMISSIONS, float(tallies.retransmissions)),
+            family(&super::DNS_GAVE_UP, gave_up),
+            single(&super::DNS_QUESTIONS, float(tallies.questions)),
+            single(&super::DNS_QUESTIONS_SHARED, float(tallies.questions_shared)),
+            single(&super::DNS_QUESTIONS_FORGOTTEN, float(tallies.questions_forgotten)),
+            single(&super::DNS_QUESTIONS_UNDER_WAY, float(questions)),
+            family(
+                &super::DNS_ANSWERS,
+                answers.map(|(result, kind, count)| (vec![result, kind], float(count))),
+            ),
+            single(&super::DNS_CACHE_ENTRIES, float(cache_entries)),
+            single(&super::DNS_CACHE_BYTES, float(cache_bytes)),
+        ]);
     }
 
     fn of_the_table(&self, families: &mut Vec<MetricFamily>) {

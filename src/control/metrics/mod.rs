@@ -76,8 +76,22 @@ metrics! { OURS:
         "Contacts left out because they named ourselves, the Request-URI again, another Contact again, or were no URI."
     DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
         "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
-    WAITING = Gauge "waypost_waiting" [] "Datagrams that wait for DNS."
+    WAITING = Gauge "waypost_waiting" [] "Messages that wait for DNS."
+    DNS_WAITS = Counter "waypost_dns_waits_total" [] "Messages that had to wait for DNS."
+    DNS_RETRANSMISSIONS = Counter "waypost_dns_retransmissions_total" []
+        "Retransmissions of messages that waited for DNS: one answer is for both."
+    DNS_GAVE_UP = Counter "waypost_dns_gave_up_total" ["reason"]
+        "Messages decided without DNS, by reason: there was no room to wait (\"overflow\"), their time was over (\"timeout\"), they needed \"too_many_questions\"."
     DNS_QUESTIONS = Counter "waypost_dns_questions_total" [] "Questions put to DNS; what the cache knows is not asked."
+    DNS_QUESTIONS_SHARED = Counter "waypost_dns_questions_shared_total" []
+        "Questions not put because the same one was under way."
+    DNS_QUESTIONS_FORGOTTEN = Counter "waypost_dns_questions_forgotten_total" []
+        "Questions that nobody waited for any more before their answer came."
+    DNS_QUESTIONS_UNDER_WAY = Gauge "waypost_dns_questions_under_way" [] "Questions that messages wait for."
+    DNS_ANSWERS = Counter "waypost_dns_answers_total" ["result", "type"]
+        "Answers to our questions, by result and record type; \"overflow\" is our own, for questions beyond what the resolver takes."
+    DNS_CACHE_ENTRIES = Gauge "waypost_dns_cache_entries" [] "Answers in the DNS cache, those past their time included."
+    DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
         "Datagrams that the kernel dropped because the listener's receive buffer was full."
     SOCKET_ERRORS = Counter "waypost_socket_errors_total" ["kind"] "System calls on sockets that failed, by kind."
