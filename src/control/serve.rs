@@ -25,7 +25,7 @@ use crate::{
 
 use super::{
     admin::{self, Admin, Readiness},
-    loader::{Load, Loaded, Loader, Shown},
+    loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
     metrics::{Drops, Metrics, Sources},
     reload::{Cause, Reloader, unix_s},
@@ -36,8 +36,14 @@ use super::{
 
 /// Why the server did not start or ended.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ServeError(pub String);
+pub enum ServeError {
+    /// There is no route table to begin with.
+    #[error("{0}")]
+    Routes(LoadError),
+    /// Another reason, with its remedy.
+    #[error("{0}")]
+    Other(String),
+}
 
 /// Loads the routes, binds everything, serves until told to stop.
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
@@ -46,12 +52,12 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let table = Arc::new(ArcSwap::from_pointee(first_table(&loader)?));
 
     let (event_loop, handle) =
-        EventLoop::bind(&config.listen).map_err(|error| ServeError(error.to_string()))?;
+        EventLoop::bind(&config.listen).map_err(|error| ServeError::Other(error.to_string()))?;
     let addresses = event_loop.addresses();
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =
         addresses.iter().map(|address| (address.ip(), address.port())).collect();
-    let admin_port = config.admin.map(admin::bind).transpose().map_err(ServeError)?;
+    let admin_port = config.admin.map(admin::bind).transpose().map_err(ServeError::Other)?;
 
     let counters = Arc::new(Counters::default());
     let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
@@ -67,7 +73,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         reloader: reloader.clone(),
         drops: Drops::new(names.iter().cloned().zip(event_loop.inodes())),
     })
-    .map_err(|error| ServeError(format!("metrics: {error}")))?;
+    .map_err(|error| ServeError::Other(format!("metrics: {error}")))?;
 
     let (ask, questions) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
     let readiness = Arc::new(Readiness::default());
@@ -81,11 +87,11 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let engine = Engine::new(config.settings, names);
     let ended = event_loop.run(engine, &table, &counters, &mut |question| ask.try_send(question).is_ok());
     control.stop();
-    ended.map_err(|error| ServeError(format!("the event loop ended: {error}")))
+    ended.map_err(|error| ServeError::Other(format!("the event loop ended: {error}")))
 }
 
 fn first_table(loader: &Loader) -> Result<Snapshot, ServeError> {
-    match loader.load(None).map_err(|error| ServeError(error.to_string()))? {
+    match loader.load(None).map_err(ServeError::Routes)? {
         Load::New(loaded) => {
             let Loaded { table, warnings, hash } = *loaded;
             for diagnostic in &warnings {
@@ -93,12 +99,14 @@ fn first_table(loader: &Loader) -> Result<Snapshot, ServeError> {
             }
             Ok(Snapshot::new(table, hash, unix_s(), None))
         }
-        Load::Same => Err(ServeError("internal error: nothing was loaded; please report it".to_owned())),
+        Load::Same => {
+            Err(ServeError::Other("internal error: nothing was loaded; please report it".to_owned()))
+        }
     }
 }
 
 fn no_thread(error: &std::io::Error) -> ServeError {
-    ServeError(format!("no thread can be started: {error}"))
+    ServeError::Other(format!("no thread can be started: {error}"))
 }
 
 /// The one line that says that the server is there, and what should not stay as it is. Whoever reads
@@ -149,7 +157,8 @@ struct Running {
 impl Control {
     /// Starts the thread; signals are caught when this returns.
     fn start(self) -> Result<Running, ServeError> {
-        let failed = |error: std::io::Error| ServeError(format!("the control thread cannot start: {error}"));
+        let failed =
+            |error: std::io::Error| ServeError::Other(format!("the control thread cannot start: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let end = Arc::new(Notify::new());
         let ended = Arc::clone(&end);
