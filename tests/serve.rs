@@ -1,0 +1,25 @@
+//! The whole server as its users meet it: the real binary on the loopback interface, with real
+//! datagrams, signals, admin requests, files and a DNS server.
+
+#![allow(missing_docs)]
+
+#[path = "serve/admin.rs"]
+mod admin;
+#[path = "serve/answers.rs"]
+mod answers;
+#[path = "serve/caller.rs"]
+mod caller;
+#[path = "serve/dns.rs"]
+mod dns;
+#[path = "serve/harness.rs"]
+mod harness;
+#[path = "serve/metrics.rs"]
+mod metrics;
+#[path = "serve/names.rs"]
+mod names;
+#[path = "serve/reload.rs"]
+mod reload;
+#[path = "serve/start.rs"]
+mod start;
+#[path = "serve/stop.rs"]
+mod stop;
