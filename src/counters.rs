@@ -87,6 +87,7 @@ pub struct Counters {
     faults: [AtomicU64; Fault::ALL.len()],
     contacts_trimmed: AtomicU64,
     contacts_dropped: AtomicU64,
+    headers_trimmed: AtomicU64,
     /// By the first bound that is not exceeded; the last is for what exceeds all.
     decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
     decision_sum_ns: AtomicU64,
@@ -103,6 +104,7 @@ impl Default for Counters {
             faults: zeros(),
             contacts_trimmed: AtomicU64::new(0),
             contacts_dropped: AtomicU64::new(0),
+            headers_trimmed: AtomicU64::new(0),
             decisions: zeros(),
             decision_sum_ns: AtomicU64::new(0),
             socket_troubles: zeros(),
@@ -133,6 +135,7 @@ impl Counters {
                 }
                 add(Some(&self.contacts_trimmed), u64::from(reply.contacts_trimmed));
                 add(Some(&self.contacts_dropped), u64::from(reply.contacts_dropped));
+                add(Some(&self.headers_trimmed), u64::from(reply.headers_trimmed));
             }
             Outcome::Silence(silence) => {
                 add(self.silences.get(silence.index()), 1);
@@ -205,6 +208,12 @@ impl Counters {
         self.contacts_dropped.load(Relaxed)
     }
 
+    /// Extra headers left out of answers.
+    #[must_use]
+    pub fn headers_trimmed(&self) -> u64 {
+        self.headers_trimmed.load(Relaxed)
+    }
+
     /// Decision times. The buckets and the count agree; the sum may be a decision ahead.
     #[must_use]
     pub fn decisions(&self) -> DecisionTimes {
@@ -268,6 +277,7 @@ mod tests {
             fault,
             contacts_trimmed: 2,
             contacts_dropped: 3,
+            headers_trimmed: 1,
         };
         Outcome::Send {
             reply,
@@ -296,6 +306,7 @@ mod tests {
         let counted: Vec<_> = counters.answers().filter(|(_, count)| *count > 0).collect();
         assert_eq!(counted, [(100, 1), (302, 2), (699, 1)]);
         assert_eq!((counters.contacts_trimmed(), counters.contacts_dropped()), (16, 24));
+        assert_eq!(counters.headers_trimmed(), 8);
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn answered(counters: &Counters, status: u16) {
         fault: None,
         contacts_trimmed: 1,
         contacts_dropped: 2,
+        headers_trimmed: 3,
     };
     let path = Path { source: here, local: here, listener: 0, transport: Transport::Udp };
     counters.outcome(&Outcome::Send { reply, path });
@@ -162,6 +163,7 @@ fn traffic_shows() {
         (r#"waypost_route_answers_total{route="other"}"#, 0.0),
         ("waypost_contacts_trimmed_total", 2.0),
         ("waypost_contacts_dropped_total", 4.0),
+        ("waypost_headers_trimmed_total", 6.0),
         (r#"waypost_decision_duration_seconds_bucket{le="0.000002"}"#, 0.0),
         (r#"waypost_decision_duration_seconds_bucket{le="0.000004"}"#, 1.0),
         (r#"waypost_decision_duration_seconds_bucket{le="0.01"}"#, 1.0),

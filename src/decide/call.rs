@@ -48,7 +48,8 @@ impl<'a> Call<'a> {
         match party {
             Party::RequestUri => Some(&self.uri),
             Party::From => self.from.get_or_init(|| self.request.from().parsed_uri()).as_ref(),
-            Party::PAssertedIdentity => self.asserted
+            Party::PAssertedIdentity => self
+                .asserted
                 .get_or_init(|| self.first_asserted().and_then(|address| address.parsed_uri()))
                 .as_ref(),
         }

@@ -191,7 +191,9 @@ impl UriTemplate {
                 // The first value brings scheme and more; what follows it stands in a URI all the same.
                 let mut rest = pieces;
                 let (user, host) = split_user(rest.split_off(1));
-                rest.extend(user.into_iter().flat_map(|user| user.into_iter().chain([Piece::Text((*b"@").into())])));
+                rest.extend(
+                    user.into_iter().flat_map(|user| user.into_iter().chain([Piece::Text((*b"@").into())])),
+                );
                 rest.extend(host);
                 Self { scheme: SchemePart::InValue, user: None, rest }
             }
@@ -610,7 +612,11 @@ fn escape_in_place(out: &mut Vec<u8>, start: usize, escaped: bool, allowed: impl
             out[to] = byte;
         } else {
             to -= 3;
-            out[to..to + 3].copy_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            out[to..to + 3].copy_from_slice(&[
+                b'%',
+                HEX[usize::from(byte >> 4)],
+                HEX[usize::from(byte & 15)],
+            ]);
         }
     }
 }
@@ -708,6 +714,42 @@ mod tests {
             ("sip:{number|uk}@h", "sip:N+441632960001@h"),
         ] {
             assert_eq!(uri(template).as_deref(), Some(expected), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_uri_in_a_value_ends_where_the_value_does() {
+        // What follows the first value stands in a URI: it brings no parameters in.
+        let template = UriTemplate::parse("{host};x={var.evil}", &World).expect("template");
+        let mut out = Vec::new();
+        assert!(template.render(&World, Scheme::Sip, None, &mut out));
+        assert_eq!(String::from_utf8_lossy(&out), "example.net;x=a%3Bb%3Fc%40d%0D%0A%3E");
+        let template = UriTemplate::parse("{var.scheme}{var.evil}@{host}", &World).expect("template");
+        out.clear();
+        assert!(!template.render(&World, Scheme::Sip, None, &mut out), "a value is missing");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn escaping_in_place_is_escaping_byte_by_byte(
+            bytes in proptest::collection::vec(proptest::prelude::prop_oneof![
+                proptest::prelude::any::<u8>(), proptest::prelude::Just(b'%'), b'0'..=b'9',
+            ], 0..40),
+            escaped: bool,
+        ) {
+            let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+            let mut expected = b"before".to_vec();
+            for (at, &byte) in bytes.iter().enumerate() {
+                if is_user_char(byte) || (escaped && byte == b'%' && hex(at + 1) && hex(at + 2)) {
+                    expected.push(byte);
+                } else {
+                    expected.extend_from_slice(format!("%{byte:02X}").as_bytes());
+                }
+            }
+            let mut out = b"before".to_vec();
+            out.extend_from_slice(&bytes);
+            escape_in_place(&mut out, b"before".len(), escaped, is_user_char);
+            proptest::prop_assert_eq!(out, expected);
         }
     }
 

@@ -158,6 +158,10 @@ impl Page<'_> {
             let count = counted(reply.contacts_dropped.into(), "Contact", "Contacts");
             line.push_str(&format!(", {count} dropped"));
         }
+        if reply.headers_trimmed > 0 {
+            let count = counted(reply.headers_trimmed.into(), "header", "headers");
+            line.push_str(&format!(", {count} left out for the limits"));
+        }
         self.line(&line);
         self.line("");
     }

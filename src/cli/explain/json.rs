@@ -41,6 +41,7 @@ fn verdict(explanation: &Explanation<'_>) -> Value {
             "to": reply.to.to_string(),
             "contacts_trimmed": reply.contacts_trimmed,
             "contacts_dropped": reply.contacts_dropped,
+            "headers_trimmed": reply.headers_trimmed,
             "answer": text(&explanation.answer),
         }),
         Verdict::Silence(why) => json!({ "kind": "silence", "why": describe::silence(*why, table) }),
@@ -124,7 +125,7 @@ mod tests {
             explained["verdict"],
             json!({
                 "kind": "reply", "status": 302, "route": second, "fault": null, "to": "192.0.2.7:5060",
-                "contacts_trimmed": 1, "contacts_dropped": 2, "answer": "SIP/2.0 302 \u{1b}Moved\r\n\r\n",
+                "contacts_trimmed": 1, "contacts_dropped": 2, "headers_trimmed": 0, "answer": "SIP/2.0 302 \u{1b}Moved\r\n\r\n",
             })
         );
         assert_eq!(explained["would_ask"], json!([]));

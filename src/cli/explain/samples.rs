@@ -60,6 +60,7 @@ pub(super) fn explanation(table: &RouteTable) -> Explanation<'_> {
         fault: None,
         contacts_trimmed: 1,
         contacts_dropped: 2,
+        headers_trimmed: 0,
     };
     Explanation {
         table,

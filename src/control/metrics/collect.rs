@@ -102,6 +102,7 @@ impl Collected {
         families.push(family(&super::SOCKET_ERRORS, counters.socket_troubles().map(labelled)));
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
+        families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));
         self.of_dns(families);
         families.push(self.decision_duration());
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);

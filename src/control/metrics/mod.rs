@@ -74,6 +74,8 @@ metrics! { OURS:
         "Contacts left out because the answer would have had too many or been too long."
     CONTACTS_DROPPED = Counter "waypost_contacts_dropped_total" []
         "Contacts left out because they named ourselves, the Request-URI again, another Contact again, or were no URI."
+    HEADERS_TRIMMED = Counter "waypost_headers_trimmed_total" []
+        "Extra headers left out because they or the answer would have been too long."
     DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
         "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
     WAITING = Gauge "waypost_waiting" [] "Messages that wait for DNS."
