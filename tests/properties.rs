@@ -8,6 +8,7 @@ use waypost::{
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX, MESSAGE_BYTES_MAX},
     route::{RouteTable, Transport, file},
+    sip::Uri,
 };
 
 const ROUTES: &str = r#"
@@ -25,6 +26,8 @@ routes:
   - { name: header, when: { header: { X-Class: "gold*" } }, answer: { group: all, headers: { X-Copy: "{header.X-Class} {from.uri}" } } }
   - { name: user, when: { number: "+44*" }, set: { rn: "{number|digits}", npdi: true, var: { u: "{user}" } } }
   - { name: copy, when: { host: "*.example.com" }, answer: { contact: "sip:{user}@{host}.example.org;x={param.x}?Subject={header.Subject}" } }
+  - { name: next, when: { header: { Subject: "sip:*" } }, answer: { contacts: ["{header.Subject};x={header.X-Class}", "sip:{number}@a.example.net;transport={header.X-Class}", one], empty: 480 } }
+  - { name: locate, when: { host: "192.0.2.*" }, answer: { locate: "{host};x={method}" } }
   - { name: enum, when: { number: "+1*" }, enum: { apexes: [e164.example.net], services: [sip] } }
   - { name: all, answer: { group: all, expires: 60 } }
 "#;
@@ -80,7 +83,7 @@ fn source() -> SocketAddr {
 /// An INVITE with every part that can vary drawn from what may stand there, and from what may not.
 fn request() -> impl Strategy<Value = Vec<u8>> {
     let method = prop_oneof![Just("INVITE"), Just("OPTIONS"), Just("MESSAGE"), Just("ACK"), Just("JUMP")];
-    let user = "(\\+44[0-9]{4,9}|\\+1[0-9]{10}|0[0-9]{8}|112|[a-z;=%?@<>\" ]{0,12})";
+    let user = "(\\+44[0-9]{4,9}(;[a-z]{1,8}(=[a-z0-9+]{0,9})?){0,70}|\\+1[0-9]{10}|0[0-9]{8}|112|[a-z;=%?@<>\" ]{0,12}|[a-z]{1000,1400})";
     let host = "([a-z]{1,8}\\.example\\.(net|com)|192\\.0\\.2\\.[0-9]{1,3}|\\[2001:db8::1\\])";
     let token = "[!-~]{0,24}";
     let extra = prop::collection::vec(
@@ -88,6 +91,8 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
             ("[A-Za-z-]{1,16}", "[ -~\\t]{0,60}").prop_map(|(name, value)| format!("{name}: {value}")),
             token.prop_map(|value| format!("X-Class: gold{value}")),
             token.prop_map(|value| format!("Subject: {value}")),
+            "sip:[a-z@;=<>.%?]{0,20}(;transport=(tls|TLS|t%6cs))?"
+                .prop_map(|value| format!("Subject: {value}")),
             token.prop_map(|value| format!("Via: SIP/2.0/UDP h;branch={value}")),
         ],
         0..12,
@@ -174,6 +179,26 @@ proptest! {
     }
 }
 
+/// Every Contact is a URI that may stand there, and q falls strictly.
+fn contacts_are_sound(answer: &str) -> Result<(), TestCaseError> {
+    let Some(line) = answer.lines().find_map(|line| line.strip_prefix("Contact: ")) else { return Ok(()) };
+    let mut last_q = 1.1;
+    for contact in line.split(", <").map(|contact| contact.trim_start_matches('<')) {
+        let (uri, params) = contact.split_once('>').expect("a URI in <>");
+        let read = Uri::parse(uri.as_bytes());
+        prop_assert!(read.is_some(), "{uri} is a URI");
+        let transport = read.and_then(|uri| uri.param(b"transport").flatten());
+        let is_tls = transport.is_some_and(|value| value.eq_ignore_ascii_case(b"tls"));
+        prop_assert!(!is_tls, "{uri}");
+        let q =
+            params.strip_prefix(";q=").and_then(|q| q.split(';').next()).and_then(|q| q.parse::<f64>().ok());
+        let q = q.expect("q");
+        prop_assert!(q < last_q, "q falls: {line}");
+        last_q = q;
+    }
+    Ok(())
+}
+
 /// An answer that a stranger can read: a status line, header lines, one empty line, nothing left over.
 fn is_well_formed(answer: &[u8], status: u16) -> Result<(), TestCaseError> {
     let start = format!("SIP/2.0 {status} ");
@@ -191,6 +216,7 @@ fn is_well_formed(answer: &[u8], status: u16) -> Result<(), TestCaseError> {
         head.iter().enumerate().any(|(at, &byte)| byte == b'\n' && (at == 0 || head[at - 1] != b'\r'));
     prop_assert!(!bare_lf, "no bare LF");
     let text = String::from_utf8_lossy(head).into_owned();
+    contacts_are_sound(&text)?;
     let length = text.lines().find_map(|line| line.strip_prefix("Content-Length: "));
     prop_assert_eq!(
         length.and_then(|length| length.parse().ok()),
