@@ -63,6 +63,7 @@ impl Decide for Names {
             fault: None,
             contacts_trimmed: 0,
             contacts_dropped: 0,
+            headers_trimmed: 0,
         })
     }
 }
