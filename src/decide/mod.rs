@@ -32,7 +32,7 @@ pub use trace::{NoTrace, Trace};
 pub struct Arrival<'a> {
     /// Who sent the packet.
     pub source: SocketAddr,
-    /// The address and port it came to, never unspecified.
+    /// The address and port it came to; the bound one where the kernel did not say.
     pub local: SocketAddr,
     /// Name of the listener.
     pub listener: &'a str,

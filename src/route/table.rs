@@ -332,7 +332,8 @@ pub struct ContactTemplate {
 /// Addresses that are ourselves: no Contact may name them.
 #[derive(Clone, Debug, Default)]
 pub struct Ourselves {
-    /// Where we listen; an unspecified address stands for every local one on its port.
+    /// Where we listen. Behind an unspecified address, it is the one that a request came to; others
+    /// of this host are ourselves only when `names` has them.
     pub listeners: Vec<(IpAddr, u16)>,
     /// Names under which we are reached.
     pub names: Vec<Box<str>>,
