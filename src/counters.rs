@@ -70,8 +70,11 @@ pub struct DecisionTimes {
 }
 
 /// Transports in the order of the metrics, with their label.
-const TRANSPORTS: [(Transport, &str); 3] =
-    [(Transport::Udp, "udp"), (Transport::Tcp, "tcp"), (Transport::Tls, "tls")];
+const TRANSPORTS: [(Transport, &str); 3] = [
+    (Transport::Udp, Transport::Udp.name()),
+    (Transport::Tcp, Transport::Tcp.name()),
+    (Transport::Tls, Transport::Tls.name()),
+];
 /// Label of a message whose method could not be read.
 const NO_METHOD: &str = "unreadable";
 /// Rows of the request counters: the methods and [`NO_METHOD`].

@@ -6,7 +6,7 @@ use crate::{
     decide::Silence,
     dns::{Kind, Question},
     limits::NESTING_MAX,
-    route::{Condition, MethodPattern, Party, RouteTable, Then, Transport, ValueTest},
+    route::{Condition, MethodPattern, Party, RouteTable, Then, ValueTest},
     sip::{Fault, Scheme, Unanswerable},
 };
 
@@ -59,15 +59,6 @@ pub(crate) fn question(question: &Question) -> String {
     format!("{kind} {}", question.name())
 }
 
-/// `udp`.
-pub(crate) fn transport(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-        Transport::Tls => "tls",
-    }
-}
-
 fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {
     // The loader allows no more; this holds if it errs.
     let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };
@@ -75,7 +66,7 @@ fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {
         Condition::Source(nets) => format!("source is in {}", either(nets)),
         Condition::Listener(names) => format!("listener is {}", either(names)),
         Condition::Transport(transports) => {
-            format!("transport is {}", either(transports.iter().map(|one| transport(*one))))
+            format!("transport is {}", either(transports.iter().map(|one| one.name())))
         }
         Condition::Method(methods) => format!("method is {}", either(methods.iter().map(method))),
         Condition::Scheme(schemes) => format!("scheme is {}", either(schemes.iter().map(|one| scheme(*one)))),
@@ -167,6 +158,7 @@ fn unanswerable(why: Unanswerable) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::Transport;
 
     #[test]
     fn conditions_in_words() {

@@ -223,18 +223,10 @@ fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
 
 /// Appends a number in decimal.
 pub(super) fn push_number(number: u64, out: &mut Vec<u8>) -> bool {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    push(&digits[at..], out)
+    let mut text = [0; 20];
+    let mut writer = crate::sip::Writer::new(&mut text);
+    writer.put_number(number);
+    push(writer.written(), out)
 }
 
 /// Appends an address as text; v4-mapped IPv6 as IPv4.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     limits::NESTING_MAX,
-    route::{Condition, MethodPattern, Party, TextPattern, Transport, ValueTest},
+    route::{Condition, MethodPattern, Party, TextPattern, ValueTest},
     sip::{Method, Scheme},
 };
 
@@ -49,7 +49,7 @@ fn holds<T: Trace>(
             names.iter().any(|name| &**name == call.arrival.listener)
         }
         Condition::Transport(transports) => {
-            saw::<T>(work, |out| out.extend_from_slice(transport_name(call.arrival.transport).as_bytes()));
+            saw::<T>(work, |out| out.extend_from_slice(call.arrival.transport.name().as_bytes()));
             transports.contains(&call.arrival.transport)
         }
         Condition::Method(methods) => {
@@ -176,15 +176,6 @@ fn is_in<T: Trace>(
         *hit = row;
     }
     row.is_some()
-}
-
-/// The name of a transport, as route files and metrics write it.
-pub(super) fn transport_name(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-        Transport::Tls => "tls",
-    }
 }
 
 fn scheme_name(scheme: Scheme) -> &'static str {

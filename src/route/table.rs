@@ -206,6 +206,18 @@ pub enum Transport {
     Tls,
 }
 
+impl Transport {
+    /// Its name in route files, metrics and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
+}
+
 /// A method to compare with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]

@@ -50,7 +50,7 @@ impl Page<'_> {
         self.line(&title);
         let time =
             jiff::Timestamp::from_second(*unix_s).map_or_else(|_| unix_s.to_string(), |at| at.to_string());
-        let transport = describe::transport(arrival.transport);
+        let transport = arrival.transport.name();
         self.line(&format!(
             "from {} to {} (listener \"{}\", {transport}), at {time}",
             arrival.source, arrival.local, arrival.listener

@@ -20,7 +20,7 @@ pub(super) fn of(explanation: &Explanation<'_>) -> Value {
         "from": arrival.source.to_string(),
         "to": arrival.local.to_string(),
         "listener": arrival.listener,
-        "transport": describe::transport(arrival.transport),
+        "transport": arrival.transport.name(),
         "at_unix_s": explanation.unix_s,
         "routes_hash": explanation.hash,
         "notes": explanation.notes,

@@ -23,7 +23,6 @@ use recorder::{Recorder, Step};
 use super::{
     Exit, adapters,
     args::{ExplainArgs, Global},
-    describe,
     message::Message,
     output::{self, Paint},
     target,
@@ -214,7 +213,7 @@ fn written(args: &ExplainArgs, uri: &str, arrival: &Arrival<'_>) -> Vec<u8> {
     let message = Message {
         method: &args.method,
         uri,
-        transport: &describe::transport(arrival.transport).to_ascii_uppercase(),
+        transport: &arrival.transport.name().to_ascii_uppercase(),
         local: arrival.source,
         branch: "z9hG4bKexplain",
         from: &from,
