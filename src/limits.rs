@@ -248,8 +248,9 @@ pub const DNS_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Entries that one eviction may pass over because they were asked for again: what bounds its time.
 pub const DNS_SECOND_CHANCES_MAX: usize = 64;
 
-/// Shortest life of a cached answer, in seconds: 64·T1 (RFC 3261 §17.1.1.2), so that every
-/// retransmission of an INVITE finds the answer that the first one found. Some ENUM providers send TTL 0.
+/// Shortest life of a cached answer, in seconds: 64·T1 (RFC 3261 §17.1.1.2), so that the retransmissions
+/// of the INVITE that asked find the answer it found. A later INVITE may see it end between two of its
+/// own; RFC 3263 §4.4 allows for that. Some ENUM providers send TTL 0.
 pub const DNS_TTL_S_MIN: u32 = 32;
 
 /// Longest life of a cached answer, in seconds: a day. Some ENUM providers send ten days for numbers
@@ -261,7 +262,8 @@ pub const DNS_TTL_S_MAX: u32 = 86_400;
 pub const DNS_NEGATIVE_TTL_S_MAX: u32 = 300;
 
 /// Life of a cached failure, in seconds (RFC 9520 §3.2: at least 1 s, at most 5 min): a dead server
-/// costs a name one lookup in this time.
+/// costs a name one lookup in this time. Shorter than 64·T1 on purpose: a call that a dead server
+/// refused may go through at its next retransmission.
 pub const DNS_FAILURE_TTL_S: u32 = 5;
 
 /// Life of the failure that is our own, in seconds: more questions than the resolver takes.
@@ -307,3 +309,14 @@ const _: () = assert!(DNS_TRY_MS * (DNS_RETRIES as u64 + 1) < DNS_QUESTION_MS_MA
 const _: () = assert!(DNS_QUESTION_MS_MAX < LOOKUP_MS_DEFAULT);
 const _: () =
     assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE < 1024 && DNS_LOOKUPS_MAX < QUESTIONS_UNDER_WAY_MAX);
+
+/// SRV targets whose addresses one location looks up. With two SRV questions and two addresses each, all
+/// fit into [`QUESTIONS_PER_REQUEST_MAX`]: the list is the same for the first request and for its
+/// retransmission, which finds the answers in the cache.
+pub const SRV_TARGETS_RESOLVED_MAX: usize = 6;
+
+const _: () = assert!(2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_MAX);
+
+/// NAPTR records of one number whose expression is tried: more than an answer has Contacts. Off the
+/// fast path each costs the compiling of an expression that its zone's owner wrote.
+pub const NAPTR_TRIED_MAX: usize = 16;

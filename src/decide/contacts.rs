@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::{
     Trace,
-    call::{Call, View, decoded, push_ip, push_number},
+    call::{Call, View, push_ip, push_number},
     condition::into_temp,
     scratch::{Contact, Span, Work},
     stable::choice_draw,
@@ -21,7 +21,7 @@ use crate::{
     route::{
         Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, RowTarget, TableId, Template, UriTemplate,
     },
-    sip::{Scheme, Uri, same_uri},
+    sip::{Scheme, Uri, same_name, same_uri},
 };
 
 /// Fills the Contact list of `answer`. A question comes back when DNS must be asked first.
@@ -224,7 +224,7 @@ impl<T: Trace> List<'_, '_, T> {
             return Some("not a legal URI");
         };
         // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls, wherever it comes from.
-        if uri.param(b"transport").flatten().is_some_and(|value| is_text(value, b"tls")) {
+        if uri.param(b"transport").flatten().is_some_and(|value| same_name(value, b"tls")) {
             return Some("it says transport=tls (RFC 5630 §5.4)");
         }
         if is_ourselves(&uri, self.call) {
@@ -258,11 +258,6 @@ impl<T: Trace> List<'_, '_, T> {
         self.work.dropped = self.work.dropped.saturating_add(1);
         self.trace.dropped(uri, why);
     }
-}
-
-/// Whether a parameter's value is this text, in any case, its escapes decoded.
-fn is_text(value: &[u8], text: &[u8]) -> bool {
-    decoded(value).map(|byte| byte.to_ascii_lowercase()).eq(text.iter().copied())
 }
 
 /// Whether a Contact would bring the call back to us. Its maddr counts for its host: that is where a
@@ -320,7 +315,7 @@ fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
     for param in uri.params.split(|&byte| byte == b';').filter(|param| !param.is_empty()) {
         let name = param.split(|&byte| byte == b'=').next().unwrap_or_default();
         // What they say has been followed: it is this address and this transport.
-        if !is_text(name, b"transport") && !is_text(name, b"maddr") {
+        if !same_name(name, b"transport") && !same_name(name, b"maddr") {
             out.push(b';');
             out.extend_from_slice(param);
         }

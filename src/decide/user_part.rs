@@ -5,13 +5,14 @@
 //! the gateway says; the last word wins.
 
 use super::{
-    call::{Call, View, decoded},
+    call::{Call, View},
     condition::into_temp,
     scratch::{SetParam, Span, Work},
 };
 use crate::{
     limits::{URI_BYTES_MAX, URI_PARAMS_MAX, USER_PARAMS_MAX},
     route::{Gateway, ParamValue, push_user_escaped},
+    sip::same_name,
 };
 
 /// Puts the user part for a gateway into the arena: `Ok(None)` when the request has no user, an
@@ -169,11 +170,4 @@ impl<'p> ParamList<'p> {
         }
         !self.overflow
     }
-}
-
-/// RFC 3261 §19.1.4: names are compared in any case, with their escapes decoded.
-fn same_name(a: &[u8], b: &[u8]) -> bool {
-    let folded = |name| decoded(name).map(|byte| byte.to_ascii_lowercase());
-    let has_escape = a.contains(&b'%') || b.contains(&b'%');
-    a.eq_ignore_ascii_case(b) || (has_escape && folded(a).eq(folded(b)))
 }

@@ -8,7 +8,7 @@
 
 use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::substitute};
 use crate::{
-    limits::URI_BYTES_MAX,
+    limits::{NAPTR_TRIED_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri},
 };
 
@@ -94,14 +94,14 @@ fn domain<'r>(digits: &[u8], apex: &str, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -
 fn emit_uris(records: &[Record], number: &[u8], plan: &EnumPlan, emit: &mut dyn FnMut(&[u8])) -> usize {
     let mut room = [0; URI_BYTES_MAX];
     let mut count = 0;
-    for record in records {
-        let Record::Naptr(naptr) = record else { continue };
-        // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
-        // counts too, as long as it can be used.
-        if !naptr.is_terminal() || !naptr.has_service(&plan.services) {
-            continue;
-        }
-        match substitute(&naptr.regexp, number, &mut room) {
+    // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
+    // counts too, as long as it can be used.
+    let usable = records.iter().filter_map(|record| match record {
+        Record::Naptr(naptr) if naptr.is_terminal() && naptr.has_service(&plan.services) => Some(naptr),
+        _ => None,
+    });
+    for naptr in usable.take(NAPTR_TRIED_MAX) {
+        match substitute(&naptr.regexp, number, &mut room).and_then(without_headers) {
             Some(uri) if is_callable(uri) => {
                 emit(uri);
                 count += 1;
@@ -110,6 +110,13 @@ fn emit_uris(records: &[Record], number: &[u8], plan: &EnumPlan, emit: &mut dyn 
         }
     }
     count
+}
+
+/// A result without the headers that a stranger's zone would put into our client's next request
+/// (RFC 3261 §19.1.5).
+fn without_headers(uri: &[u8]) -> Option<&[u8]> {
+    let headers = Uri::parse(uri)?.headers;
+    if headers.is_empty() { Some(uri) } else { uri.get(..uri.len().checked_sub(headers.len() + 1)?) }
 }
 
 /// Whether a result is a URI that a call can go to.
@@ -174,6 +181,15 @@ mod tests {
 
     fn uris_of(records: &[Record]) -> Vec<String> {
         run(NUMBER, &plan(&["e164.arpa."]), &cache(&[(DOMAIN, found(records))]), false).1
+    }
+
+    #[test]
+    fn no_more_records_are_tried_than_the_limit() {
+        let records: Vec<_> = (0..=NAPTR_TRIED_MAX)
+            .map(|number| sip(100, u16::try_from(number).unwrap(), &format!("sip:r{number}@example.net")))
+            .collect();
+        assert_eq!(uris_of(&records[..NAPTR_TRIED_MAX]).len(), NAPTR_TRIED_MAX);
+        assert_eq!(uris_of(&records).len(), NAPTR_TRIED_MAX);
     }
 
     #[test]

@@ -9,7 +9,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{DnsView, Failure, Kind, Question, Record, Seen, Srv, Step};
-use crate::sip::{Scheme, Uri};
+use crate::{
+    limits::{CONTACTS_MAX, SRV_TARGETS_RESOLVED_MAX},
+    sip::{Scheme, Uri},
+};
 
 /// Transports a target can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +78,7 @@ pub fn locate(
 ) -> Step<LocateResult> {
     let Some((host, wanted)) = host_and_transport(uri) else { return Step::Done(LocateResult::Nothing) };
     let secure = uri.scheme == Scheme::Sips;
-    let mut search = Search { dns, draw, targets: Vec::new(), failure: None };
+    let mut search = Search { dns, draw, targets: Vec::new(), names: 0, failure: None };
     // RFC 3263 §4.1: without a transport parameter it is UDP, for sips: TLS over TCP.
     let plain = wanted.unwrap_or(if secure { TargetTransport::Tls } else { TargetTransport::Udp });
     let done = match (numeric(host), uri.port) {
@@ -136,6 +139,8 @@ struct Search<'v> {
     dns: &'v DnsView<'v>,
     draw: u64,
     targets: Vec<Target>,
+    /// Names of SRV targets looked up so far.
+    names: usize,
     /// The first thing that could not be asked.
     failure: Option<Failure>,
 }
@@ -178,6 +183,11 @@ impl Search<'_> {
             _ => None,
         });
         for srv in weighted_order(servers.collect(), self.draw) {
+            // What a first decision has no questions left for, a later one must not find either.
+            if self.names >= SRV_TARGETS_RESOLVED_MAX || self.targets.len() >= CONTACTS_MAX {
+                break;
+            }
+            self.names += 1;
             self.by_addresses(&srv.target, Some(srv.port), transport)?;
         }
         Ok(())
@@ -521,5 +531,19 @@ mod tests {
             orders.insert(order.1);
         }
         assert!(orders.len() > 20, "{}", orders.len());
+    }
+
+    #[test]
+    fn a_list_ends_where_a_first_decision_would_run_out_of_questions() {
+        let mut zone: Vec<String> = vec!["_sip._tcp.example.com. nx".replace(" nx", " SRV nx")];
+        for number in 0..SRV_TARGETS_RESOLVED_MAX + 4 {
+            zone.push(format!("_sip._udp.example.com. SRV {number} 1 5060 s{number}.example.com."));
+            zone.push(format!("s{number}.example.com. A 192.0.2.{number}"));
+            zone.push(format!("s{number}.example.com. AAAA nx"));
+        }
+        let zone: Vec<&str> = zone.iter().map(String::as_str).collect();
+        let (word, targets) = run("sip:example.com", &zone, 0);
+        assert_eq!(word, format!("Found({SRV_TARGETS_RESOLVED_MAX})"));
+        assert_eq!(targets.len(), SRV_TARGETS_RESOLVED_MAX);
     }
 }

@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod cases;
 mod class;
+mod escape;
 mod fault;
 mod header;
 mod header_name;
@@ -26,6 +27,7 @@ mod uri;
 mod via;
 mod writer;
 
+pub use escape::{decoded, same_name};
 pub use fault::{Fault, Unanswerable};
 pub use header::HeaderIndex;
 pub use header_name::HeaderName;

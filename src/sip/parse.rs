@@ -127,6 +127,7 @@ impl<'a> RequestLine<'a> {
         match uri {
             None => note(&mut fault, Fault::BadRequestUri),
             Some(uri) if !uri.headers.is_empty() => note(&mut fault, Fault::RequestUriHeaders),
+            Some(uri) if uri.has_double_param() => note(&mut fault, Fault::DoubleUriParameter),
             Some(_) => {}
         }
         Ok(Self { method, method_token, uri_bytes, uri: uri.unwrap_or_default(), fault })

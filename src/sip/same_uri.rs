@@ -2,6 +2,7 @@
 //!
 //! In:    two URIs, read. Out: whether they are the same address. Never: resolves a name.
 
+use super::escape::decoded_marked;
 use super::{
     Scheme, Uri,
     scan::ipv6,
@@ -129,24 +130,7 @@ fn same_in_any_case(_name: &[u8], a: &[u8], b: &[u8]) -> bool {
 /// Bytes with their escapes undone. An escape of a byte that is reserved (RFC 2396 §2.2) means
 /// something else than the byte itself and is marked.
 fn decoded(text: &[u8]) -> impl Iterator<Item = (u8, bool)> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (&byte, after) = rest.split_first()?;
-        if byte == b'%'
-            && let [high, low, after @ ..] = after
-            && let (Some(high), Some(low)) = (hex(*high), hex(*low))
-        {
-            rest = after;
-            let byte = high << 4 | low;
-            return Some((byte, b";/?:@&=+$,".contains(&byte)));
-        }
-        rest = after;
-        Some((byte, false))
-    })
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    decoded_marked(text).map(|(byte, escaped)| (byte, escaped && b";/?:@&=+$,".contains(&byte)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use memchr::memchr;
 
 use super::{
     class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, port},
+    escape::same_name,
     scan::Scan,
 };
 use crate::limits::URI_PARAMS_MAX;
@@ -146,6 +147,13 @@ impl<'a> Uri<'a> {
         find(pairs(self.params, b';'), name)
     }
 
+    /// Whether a name stands twice among the parameters of one part, which RFC 3261 §19.1.1 and RFC 3966
+    /// §4 forbid: one reader would see the first value and another the last.
+    #[must_use]
+    pub fn has_double_param(&self) -> bool {
+        has_double(|| self.user_params()) || has_double(|| pairs(self.params, b';'))
+    }
+
     /// Parameters of the user part, in order.
     pub fn user_params(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let user = self.user.unwrap_or_default();
@@ -168,11 +176,19 @@ pub(super) fn pairs(list: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], 
     })
 }
 
+/// The work is bounded by the square of [`URI_PARAMS_MAX`].
+fn has_double<'a, P: Iterator<Item = (&'a [u8], Option<&'a [u8]>)>>(params: impl Fn() -> P) -> bool {
+    params()
+        .enumerate()
+        .skip(1)
+        .any(|(at, (name, _))| params().take(at).any(|(other, _)| same_name(other, name)))
+}
+
 fn find<'a>(
     mut pairs: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     name: &[u8],
 ) -> Option<Option<&'a [u8]>> {
-    pairs.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    pairs.find(|(other, _)| same_name(other, name)).map(|(_, value)| value)
 }
 
 /// Comparing URIs takes time in the product of their parameters, so their number has a bound.

@@ -44,6 +44,10 @@ impl<'a> TopVia<'a> {
         if let Some(len) = top.fill(line).and_then(|len| line.get(..len)) {
             top.via.value = len;
             top.sound = true;
+        } else {
+            // Half a sent-by is none: an `rport` may stand behind what cannot be read.
+            top.via.host = &[];
+            top.via.port = None;
         }
         top
     }
@@ -172,6 +176,7 @@ mod tests {
         for text in bad {
             let top = read(text);
             assert!(!top.sound, "{text}");
+            assert_eq!((top.via.host, top.via.port), (&b""[..], None), "{text}: half a sent-by is none");
             assert_eq!(top.via.value, text.as_bytes());
         }
     }
