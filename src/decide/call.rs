@@ -64,10 +64,10 @@ impl<'a> Call<'a> {
             .find(|address| address.parsed_uri().is_some())
     }
 
-    /// Appends the host of a party without the brackets of IPv6.
+    /// Appends the host of a party; an IPv6 address has its brackets, as route files write it.
     pub(super) fn host(&self, party: Party, out: &mut Vec<u8>) -> bool {
         let host = self.party(party).map_or(&[][..], |uri| uri.host);
-        out.extend_from_slice(host.strip_prefix(b"[").and_then(|h| h.strip_suffix(b"]")).unwrap_or(host));
+        out.extend_from_slice(host);
         !host.is_empty()
     }
 

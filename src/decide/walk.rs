@@ -171,7 +171,7 @@ fn give_enum<T: Trace>(
         Step::Done(EnumResult::Found(_)) if !work.contacts.is_empty() => {
             return Walked::Done(write_answer(&route.answer, id, call, work, out));
         }
-        Step::Done(EnumResult::Found(_)) => route.not_found,
+        Step::Done(EnumResult::Found(_)) => route.answer.empty,
         Step::Done(EnumResult::NotE164) => {
             trace.note("not an E.164 number: not asked (RFC 6116 §3.7)");
             route.not_found

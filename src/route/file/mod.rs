@@ -159,10 +159,23 @@ fn read(source: &Source, schema: &serde_json::Value, findings: &mut Findings) ->
                 error.location().map_or((1, 1), |location| (location.line(), location.column()));
             let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
             let place = Place { file: path.into(), line: number(line), column: number(column) };
-            findings.error(&place, format!("not a route file: {error}"));
+            findings
+                .error(&place, format!("YAML that cannot be read: {}", without_places(&error.to_string())));
             None
         }
     }
+}
+
+/// A message of the YAML library without its places: the finding has one.
+fn without_places(message: &str) -> String {
+    let mut parts = message.split(" at line ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // What is left of `2 column 21, while scanning an anchor`.
+        let is_of_place = |c: char| c.is_ascii_digit() || " column".contains(c);
+        text.push_str(part.trim_start_matches(is_of_place));
+    }
+    text
 }
 
 const NOT_UTF8: &str = "a byte here is not UTF-8; save the file as UTF-8";
