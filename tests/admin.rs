@@ -17,7 +17,7 @@ use waypost::{
         reload::{LoadFn, Reloader},
     },
     counters::Counters,
-    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX},
+    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, SCRAPES_AT_ONCE_MAX},
     route::{
         RouteTable,
         file::{Diagnostic, Severity},
@@ -38,6 +38,14 @@ struct Answer {
 
 /// Starts the port on a thread of its own.
 fn start(load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static) -> Server {
+    start_beside(load, || ())
+}
+
+/// The same; every further thread that the port takes to help does this first.
+fn start_beside(
+    load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static,
+    helper: impl Fn() + Send + Sync + 'static,
+) -> Server {
     let table =
         Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "first".into(), 0, None)));
     let load: LoadFn = Box::new(load);
@@ -54,7 +62,8 @@ fn start(load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().on_thread_start(helper).build().unwrap();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             admin::serve(listener, Arc::new(admin)).await;
@@ -232,6 +241,33 @@ fn a_slow_reload_keeps_no_one_from_the_probes() {
     assert_eq!(server.ask("GET", "/metrics").status, 200);
     go.send(()).unwrap();
     assert_eq!(reload.join().unwrap(), 200);
+}
+
+#[test]
+fn scrapes_keep_no_one_waiting_and_are_few_at_a_time() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, began) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    // Whoever renders stands still before it begins.
+    let server = Arc::new(start_beside(same, move || {
+        tell.send(()).unwrap();
+        let _ = wait.lock().unwrap().recv();
+    }));
+    let scrapes: Vec<_> = (0..SCRAPES_AT_ONCE_MAX + 3)
+        .map(|_| {
+            let server = Arc::clone(&server);
+            thread::spawn(move || server.ask("GET", "/metrics").status)
+        })
+        .collect();
+    for _ in 0..SCRAPES_AT_ONCE_MAX {
+        began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
+        assert_eq!(server.ask("GET", "/healthz").status, 200);
+    }
+    drop(go);
+    for scrape in scrapes {
+        assert_eq!(scrape.join().unwrap(), 200);
+    }
+    assert!(began.try_recv().is_err(), "no more than {SCRAPES_AT_ONCE_MAX} threads");
 }
 
 #[test]

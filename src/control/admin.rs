@@ -2,8 +2,8 @@
 //!
 //! In:    HTTP/1.1 requests, one to a connection, heads and time bounded, bodies not looked at.
 //! Out:   text for people and probes, JSON for `POST /-/reload`.
-//! Never: waits for the loop, or makes it wait; asks who the caller is: it listens on loopback
-//! unless told otherwise.
+//! Never: waits for the loop, or makes it wait; keeps its own thread, which is the resolver's too, at
+//! work for long; asks who the caller is: it listens on loopback unless told otherwise.
 
 use std::{
     convert::Infallible,
@@ -33,7 +33,9 @@ use tokio::{
     sync::Semaphore,
 };
 
-use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX};
+use crate::limits::{
+    ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX, SCRAPES_AT_ONCE_MAX,
+};
 
 use super::{
     metrics::{MEDIA_TYPE, Metrics},
@@ -144,6 +146,8 @@ async fn connection(stream: TcpStream, router: Router) {
 }
 
 fn router(admin: Arc<Admin>) -> Router {
+    let scrapes = Arc::new(Semaphore::new(SCRAPES_AT_ONCE_MAX));
+    let metrics = move |State(admin): State<Arc<Admin>>| metrics(admin, scrapes);
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
@@ -154,8 +158,19 @@ fn router(admin: Arc<Admin>) -> Router {
         .with_state(admin)
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.metrics.render() {
+/// Rendered on a thread beside: it reads megabytes of /proc, and DNS answers would wait meanwhile.
+async fn metrics(admin: Arc<Admin>, scrapes: Arc<Semaphore>) -> Response {
+    let rendered = match scrapes.acquire_owned().await {
+        Ok(place) => tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, should the caller go before it.
+            let _place = place;
+            admin.metrics.render().map_err(|error| error.to_string())
+        })
+        .await
+        .unwrap_or_else(|error| Err(error.to_string())),
+        Err(error) => Err(error.to_string()),
+    };
+    match rendered {
         Ok(text) => ([(header::CONTENT_TYPE, MEDIA_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics: {error}\n")).into_response(),
     }
