@@ -75,16 +75,22 @@ impl Print {
             == (&other.directory, &other.data_link, &other.routes)
     }
 
-    /// Whether a file was written so shortly before `now` that a further write might not show.
+    /// Whether a file was written so shortly before the reading that `began` and `ended` then that a
+    /// further write might not show. A time to come is of another clock, or of this one before it was
+    /// set back, and says nothing: it would count as fresh for as long as the clocks differ.
     #[must_use]
-    pub fn is_fresh(&self, now: SystemTime) -> bool {
-        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let now = i128::try_from(now).unwrap_or(i128::MAX);
+    pub fn is_fresh(&self, began: SystemTime, ended: SystemTime) -> bool {
+        let (began_ns, ended_ns) = (unix_ns(began), unix_ns(ended));
         let stats = self.routes.iter().chain(&self.others).filter_map(|(_, stat)| stat.as_ref());
         stats
             .map(|stat| i128::from(stat.changed.0) * 1_000_000_000 + i128::from(stat.changed.1))
-            .any(|changed| now.saturating_sub(changed) < CLOCK_STEP_NS)
+            .any(|changed_ns| changed_ns <= ended_ns && began_ns.saturating_sub(changed_ns) < CLOCK_STEP_NS)
     }
+}
+
+fn unix_ns(time: SystemTime) -> i128 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
 /// Names of the route files in `dir`, in order: `*.yaml` and `*.yml`. Hidden ones are not: `..data`
@@ -262,13 +268,27 @@ mod tests {
     fn a_print_is_fresh_until_the_clock_has_moved() {
         let dir = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
-        assert!(!Print::take(dir.path(), &[]).is_fresh(now));
+        assert!(!Print::take(dir.path(), &[]).is_fresh(now, now));
         fs::write(dir.path().join("a.yaml"), "").unwrap();
         let print = Print::take(dir.path(), &[]);
         let written = fs::metadata(dir.path().join("a.yaml")).unwrap().modified().unwrap();
-        assert!(print.is_fresh(written));
-        assert!(print.is_fresh(written + Duration::from_millis(19)));
-        assert!(!print.is_fresh(written + Duration::from_millis(21)));
+        let after = |ms| written + Duration::from_millis(ms);
+        let before = |ms| written - Duration::from_millis(ms);
+        for (began, ended, fresh) in [
+            (written, written, true),
+            (after(19), after(19), true),
+            (after(21), after(21), false),
+            (after(21), after(60_000), false),
+            // Written while it was read.
+            (before(1), after(1), true),
+            (before(60_000), written, true),
+            // Written at a time to come.
+            (before(1), before(1), false),
+            (before(3_600_000), before(3_600_000), false),
+            (SystemTime::UNIX_EPOCH, before(1), false),
+        ] {
+            assert_eq!(print.is_fresh(began, ended), fresh, "{began:?} {ended:?}, written {written:?}");
+        }
         let other = Print::take(dir.path(), &["b.csv".into()]);
         assert!(print != other && print.same_routes(&other));
     }

@@ -159,7 +159,7 @@ impl Loader {
 
     /// A state that a further write might leave looking the same is not to be relied on.
     fn remember(&self, print: Print, began: SystemTime) {
-        *lock(&self.seen) = (!print.is_fresh(began)).then_some(print);
+        *lock(&self.seen) = (!print.is_fresh(began, SystemTime::now())).then_some(print);
     }
 
     fn data_files(&self) -> Vec<String> {
@@ -292,7 +292,8 @@ mod tests {
 
     /// Waits until what was written is not fresh any more.
     fn rest(loader: &Loader) {
-        while Print::take(loader.dir(), &loader.data_files()).is_fresh(SystemTime::now()) {
+        let is_fresh = |now| Print::take(loader.dir(), &loader.data_files()).is_fresh(now, now);
+        while is_fresh(SystemTime::now()) {
             thread::sleep(Duration::from_millis(1));
         }
     }
