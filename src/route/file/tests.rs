@@ -354,6 +354,27 @@ fn the_last_route_allowed_is_read_and_the_next_refused() {
 }
 
 #[test]
+fn rows_of_a_table_are_found_by_the_line_they_are_on() {
+    let text = "tables: { t: { file: t.csv, match: exact, columns: [number] } }\nroutes: [ { when: { in: t }, answer: 404 } ]\n";
+    for end in ["\n", "\r\n"] {
+        for (lines, wrong) in [
+            (&["x"][..], 1),
+            (&["1", "x"], 2),
+            (&["", "x"], 2),
+            (&["# a", "x"], 2),
+            (&["1", "", "# a \"", "", "#", "2", "# b", "x"], 8),
+            (&["\u{feff}# a", "1", "#1", "# b", "x", "# c"], 5),
+        ] {
+            let source = Source { path: "a.yaml".to_owned(), bytes: text.into() };
+            let draft = parse(&[source]).expect("a file");
+            let errors = draft.build(&|_| Ok(lines.join(end).into())).expect_err("`x` is no number");
+            let places: Vec<_> = errors.iter().map(|error| (&*error.file, error.line)).collect();
+            assert_eq!(places, [("t.csv", wrong)], "{lines:?} {end:?}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_describes_every_key() {
     fn walk(schema: &serde_json::Value, path: &str, bare: &mut Vec<String>) {
         for (key, value) in schema.get("properties").and_then(|it| it.as_object()).into_iter().flatten() {

@@ -159,7 +159,8 @@ pub(super) struct MemberSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableWritten {
-    /// Path of the CSV file, from the routes directory.
+    /// Path of the CSV file, from the routes directory. A line is a comment when it begins with `#` and
+    /// then a space, a letter, or nothing; `#31#` is a number, and so is `"#A1"` in quotes.
     pub(super) file: Text,
     /// `exact` for whole numbers, `prefix` for the longest beginning.
     #[serde(rename = "match")]

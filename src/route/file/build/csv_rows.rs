@@ -16,12 +16,17 @@ use crate::{
     },
 };
 
+const COMMENT_HINT: &str = "; a comment begins with `#` and a space";
+
 /// The lines of one CSV file.
 pub(super) struct Rows<'a> {
     path: &'a str,
+    bytes: &'a [u8],
     reader: csv::Reader<&'a [u8]>,
     record: csv::ByteRecord,
     line: u32,
+    /// Bytes whose line breaks are counted in `line`.
+    counted: usize,
     /// Errors so far: a file that is wrong from end to end is not read to the end.
     errors: usize,
     targets: HashMap<Vec<u8>, RowTarget, BuildHasherDefault<ahash::AHasher>>,
@@ -30,17 +35,19 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    pub(super) fn new(path: &'a str, bytes: &'a [u8], separator: u8) -> Self {
+    /// Comments in `bytes` are blanked.
+    pub(super) fn new(path: &'a str, bytes: &'a mut [u8], separator: u8) -> Self {
+        blank_comments(bytes);
+        let bytes: &[u8] = bytes;
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .comment(Some(b'#'))
             .delimiter(separator)
             .trim(csv::Trim::All)
             .from_reader(bytes);
         let record = csv::ByteRecord::new();
         let targets = HashMap::default();
-        Self { path, reader, record, line: 0, errors: 0, targets, lines: Vec::new() }
+        Self { path, bytes, reader, record, line: 1, counted: 0, errors: 0, targets, lines: Vec::new() }
     }
 
     fn place(&self) -> Place {
@@ -54,17 +61,26 @@ impl<'a> Rows<'a> {
 
     /// Goes to the next line that is not empty and no comment.
     fn next(&mut self, builder: &mut Builder<'_>) -> bool {
+        self.count_lines();
         match self.reader.read_byte_record(&mut self.record) {
-            Ok(more) => {
-                let line = self.record.position().map_or(1, csv::Position::line);
-                self.line = u32::try_from(line).unwrap_or(u32::MAX);
-                more
-            }
+            Ok(more) => more,
             Err(error) => {
                 self.error(builder, format!("not CSV: {error}"));
                 false
             }
         }
+    }
+
+    /// The reader's own number is that of the first empty line before the row.
+    fn count_lines(&mut self) {
+        let begin = usize::try_from(self.reader.position().byte()).unwrap_or(usize::MAX);
+        let rest = self.bytes.get(begin..).unwrap_or_default();
+        let breaks = rest.iter().take_while(|&&byte| matches!(byte, b'\r' | b'\n')).count();
+        let end = begin.saturating_add(breaks);
+        let passed = self.bytes.get(self.counted..end).unwrap_or_default();
+        let lines = u32::try_from(memchr::memchr_iter(b'\n', passed).count()).unwrap_or(u32::MAX);
+        self.line = self.line.saturating_add(lines);
+        self.counted = end;
     }
 
     pub(super) fn header(&mut self, builder: &mut Builder<'_>) -> Option<(Vec<String>, Place)> {
@@ -130,7 +146,11 @@ impl<'a> Rows<'a> {
         let columns = table.columns().len();
         if self.record.len() != columns {
             let has = self.record.len();
-            let hint = if has == 1 { "; is the `separator` right?" } else { "" };
+            let hint = match self.record.get(0) {
+                Some([b'#', ..]) => COMMENT_HINT,
+                _ if has == 1 => "; is the `separator` right?",
+                _ => "",
+            };
             return Err(format!("the row has {has} cells, the table {columns} columns{hint}"));
         }
         for (cell, column) in self.record.iter().zip(table.columns()) {
@@ -150,6 +170,8 @@ impl<'a> Rows<'a> {
         let name = table.columns().get(key_column).map_or("", |name| name);
         let hint = if self.lines.is_empty() && *key == *name {
             "; when this line names the columns, write `header: true` instead of `columns`"
+        } else if key.starts_with('#') {
+            COMMENT_HINT
         } else if key.contains("E+") {
             "; a spreadsheet has turned the number into a decimal: format the column as text and export again"
         } else {
@@ -180,6 +202,28 @@ impl<'a> Rows<'a> {
                 line(row)
             )),
             None => Ok(()),
+        }
+    }
+}
+
+/// Makes empty lines of comments: of lines that begin with `#` and then a space, a letter, or nothing.
+/// `#31#` is a key. Line feeds stay, so that lines keep their numbers.
+fn blank_comments(bytes: &mut [u8]) {
+    let mut begin = 0;
+    while let Some(found) = bytes.get(begin..).and_then(|rest| memchr::memchr(b'#', rest)) {
+        let sign = begin.saturating_add(found);
+        let is_break = |&byte: &u8| matches!(byte, b'\r' | b'\n');
+        let begins_line = sign.checked_sub(1).and_then(|before| bytes.get(before)).is_none_or(is_break);
+        // A byte that is not ASCII is of a letter of another alphabet; no number has one.
+        let comments = bytes
+            .get(sign.saturating_add(1))
+            .is_none_or(|&next| next.is_ascii_whitespace() || next.is_ascii_alphabetic() || !next.is_ascii());
+        begin = sign.saturating_add(1);
+        if begins_line && comments {
+            let rest = bytes.get_mut(sign..).unwrap_or_default();
+            let length = rest.iter().position(|byte| is_break(byte)).unwrap_or(rest.len());
+            rest.iter_mut().take(length).for_each(|byte| *byte = b'\r');
+            begin = sign.saturating_add(length);
         }
     }
 }
@@ -218,6 +262,34 @@ fn cost_micro(cell: &[u8]) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_told_from_keys() {
+        for (line, is_comment) in [
+            ("# a, \"b", true),
+            ("#", true),
+            ("#\ttab", true),
+            ("#number,rn", true),
+            ("#Überschrift", true),
+            ("#31#,x", false),
+            ("#1", false),
+            ("##", false),
+            ("#*", false),
+            ("#,x", false),
+            ("\"#A1\",x", false),
+            (" # a", false),
+            ("1# a", false),
+            ("", false),
+        ] {
+            for (before, after) in [("", ""), ("1\n", "\n2"), ("1\r\n", "\r\n#\r\n")] {
+                let mut bytes = [before, line, after].concat().into_bytes();
+                blank_comments(&mut bytes);
+                let blank = if is_comment { "\r".repeat(line.len()) } else { line.to_owned() };
+                let expected = [before, &blank, &after.replace('#', "\r")].concat();
+                assert_eq!(String::from_utf8_lossy(&bytes), expected, "{line} after {before:?}");
+            }
+        }
+    }
 
     #[test]
     fn costs_are_exact_decimals() {

@@ -47,7 +47,7 @@ impl Builder<'_> {
             return None;
         }
         let file_at = at.key("file");
-        let bytes = match data(&written.file.0) {
+        let mut bytes = match data(&written.file.0) {
             Ok(bytes) if bytes.len() <= TABLE_FILE_BYTES_MAX => bytes,
             Ok(bytes) => {
                 let (has, most) = (bytes.len(), TABLE_FILE_BYTES_MAX);
@@ -63,7 +63,9 @@ impl Builder<'_> {
                 return None;
             }
         };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mark = b"\xef\xbb\xbf";
+        let begin = if bytes.starts_with(mark) { mark.len() } else { 0 };
+        let bytes = bytes.get_mut(begin..).unwrap_or_default();
         let mut rows = Rows::new(&written.file.0, bytes, separator);
         let (columns, columns_at) = if let Some(columns) = &written.columns {
             (columns.iter().map(|column| column.0.clone()).collect(), at.key("columns").place())
