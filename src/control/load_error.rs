@@ -42,13 +42,19 @@ pub enum LoadError {
     Internal {
         what: String,
     },
+    /// The same files as at the load before, with the same outcome: no news for whoever reads the log.
+    Again(Box<Self>),
 }
 
 impl LoadError {
     /// What is wrong inside the files.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
-        if let Self::Rejected { diagnostics, .. } = self { diagnostics } else { &[] }
+        match self {
+            Self::Rejected { diagnostics, .. } => diagnostics,
+            Self::Again(error) => error.diagnostics(),
+            _ => &[],
+        }
     }
 }
 
@@ -99,6 +105,7 @@ impl fmt::Display for LoadError {
             Self::Internal { what } => {
                 write!(f, "internal error while loading routes: {what}; please report it")
             }
+            Self::Again(error) => error.fmt(f),
         }
     }
 }

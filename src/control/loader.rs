@@ -59,13 +59,20 @@ pub struct Loader {
     data_files: Mutex<Vec<String>>,
     /// The state that the last load read, or failed to. `None`: it must be read again.
     seen: Mutex<Option<Print>>,
+    /// The hash of the files of the last load and why it failed; `None`: it did not.
+    failed: Mutex<Option<(String, LoadError)>>,
 }
 
 impl Loader {
     /// A loader of `dir`.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), data_files: Mutex::default(), seen: Mutex::default() }
+        Self {
+            dir: dir.into(),
+            data_files: Mutex::default(),
+            seen: Mutex::default(),
+            failed: Mutex::default(),
+        }
     }
 
     /// The directory.
@@ -75,10 +82,27 @@ impl Loader {
     }
 
     /// Loads the directory as it is now. `serving` is the hash of the table in service: the same
-    /// files are not built again.
+    /// files are not built again. What fails as it did before is [`LoadError::Again`].
     pub fn load(&self, serving: Option<&str>) -> Result<Load, LoadError> {
-        let read =
-            self.read_steadily(|sources| file::parse(sources).map(|draft| (draft.data_files(), draft)))?;
+        // Empty when no file could be read.
+        let mut of = String::new();
+        let result = self.load_noting(serving, &mut of);
+        let failed = result.as_ref().err().map(|error| (of, error.clone()));
+        let before = std::mem::replace(&mut *lock(&self.failed), failed.clone());
+        match result {
+            Err(error) if before == failed => Err(LoadError::Again(Box::new(error))),
+            result => result,
+        }
+    }
+
+    /// Puts the hash of what was read into `of`, as far as it came.
+    fn load_noting(&self, serving: Option<&str>, of: &mut String) -> Result<Load, LoadError> {
+        let read = self.read_steadily(|sources| {
+            let parsed = file::parse(sources).map(|draft| (draft.data_files(), draft));
+            *of = if parsed.is_err() { hash(sources, &BTreeMap::new()) } else { String::new() };
+            parsed
+        })?;
+        of.clone_from(&read.hash);
         if serving == Some(&*read.hash) {
             return Ok(Load::Same);
         }
@@ -114,7 +138,7 @@ impl Loader {
     /// Reads until the files were the same before and after.
     pub(super) fn read_steadily<D>(
         &self,
-        parse: impl Fn(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
+        mut parse: impl FnMut(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
     ) -> Result<Read<D>, LoadError> {
         for tries in 1..=LOAD_TRIES_MAX {
             let began = SystemTime::now();
@@ -122,7 +146,7 @@ impl Loader {
             let before = Print::take(&self.dir, &names);
             // Should the parser panic, the same files do not make it do so again and again.
             self.remember(before.clone(), began);
-            match self.read_once(&before, &parse) {
+            match self.read_once(&before, &mut parse) {
                 Ok(Some((read, print))) => {
                     self.remember(print, began);
                     return Ok(read);
@@ -143,7 +167,7 @@ impl Loader {
     fn read_once<D>(
         &self,
         before: &Print,
-        parse: &impl Fn(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
+        parse: &mut impl FnMut(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
     ) -> Result<Option<(Read<D>, Print)>, LoadError> {
         let sources = read_sources(&self.dir)?;
         let (names, draft) = parse(&sources)
@@ -315,6 +339,45 @@ mod tests {
         assert!(loader.is_stale());
         assert!(loader.read_steadily(no_data).is_err());
         assert!(!loader.is_stale());
+    }
+
+    #[test]
+    fn the_same_failure_of_the_same_files_is_told_from_a_new_one() {
+        let wrong = "routes:\n  - answer: 999\n";
+        let dir = directory(&[("a.yaml", wrong)]);
+        let loader = Loader::new(dir.path());
+        let fails = |what: &str, is_again: bool| {
+            let error = loader.load(None).unwrap_err();
+            assert_eq!(matches!(&error, LoadError::Again(_)), is_again, "{what}: {error}");
+            (error.to_string(), error.diagnostics().to_vec())
+        };
+        let first = fails("first", false);
+        assert_eq!(first.1.len(), 1);
+        assert_eq!(fails("second", true), first);
+        assert_eq!(fails("third", true), first);
+        // Edited, and wrong in the same place still.
+        fs::write(dir.path().join("a.yaml"), format!("{wrong}# hm")).unwrap();
+        assert_eq!(fails("edited", false), first);
+        fails("edited, second", true);
+        fs::write(dir.path().join("a.yaml"), "routes:\n  - answer: 404\n").unwrap();
+        assert!(matches!(loader.load(None), Ok(Load::New(_))));
+        fs::write(dir.path().join("a.yaml"), wrong).unwrap();
+        assert_eq!(fails("wrong again", false), first);
+
+        // What is known only when the table is built: the data decide as well.
+        let table = "tables: { t: { file: t.csv, match: exact, columns: [number] } }\nroutes: [ { when: { in: t }, answer: 404 } ]\n";
+        fs::write(dir.path().join("a.yaml"), table).unwrap();
+        fails("no data file", false);
+        fails("no data file, second", true);
+        fs::write(dir.path().join("t.csv"), "1\n1\n").unwrap();
+        let twice = fails("a number twice", false);
+        assert_eq!(fails("a number twice, second", true), twice);
+        fs::write(dir.path().join("t.csv"), "1\n1\n2\n").unwrap();
+        assert_eq!(fails("a number twice, edited", false), twice);
+
+        fs::remove_dir_all(dir.path()).unwrap();
+        fails("no directory", false);
+        fails("no directory, second", true);
     }
 
     #[test]

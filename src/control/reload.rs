@@ -202,12 +202,17 @@ impl Worker {
             // After the queue is empty and before the load begins: a nudge that still found the flag
             // set gets this load, one that did not has a place in the queue.
             self.nudged.store(false, Ordering::Release);
-            let report = self.reload();
-            log(&together, &report);
-            for report_to in together.into_iter().filter_map(|request| request.report) {
-                // An HTTP caller may have gone: it does not want to know any more.
-                let _ = report_to.send(report.clone());
-            }
+            self.serve(together);
+        }
+    }
+
+    /// One load for all of these.
+    fn serve(&mut self, together: Vec<Request>) {
+        let (report, is_news) = self.reload();
+        log(&together, &report, is_news);
+        for report_to in together.into_iter().filter_map(|request| request.report) {
+            // An HTTP caller may have gone: it does not want to know any more.
+            let _ = report_to.send(report.clone());
         }
     }
 
@@ -225,9 +230,11 @@ impl Worker {
         }
     }
 
-    fn reload(&mut self) -> Report {
+    /// The report, and whether it says what the one before did not.
+    fn reload(&mut self) -> (Report, bool) {
         let began = Instant::now();
         let result = self.wait_for_room().and_then(|()| self.load_guarded());
+        let is_news = !matches!(result, Ok(Load::Same) | Err(LoadError::Again(_)));
         let (outcome, error, diagnostics) = match result {
             Ok(Load::Same) => (Outcome::Unchanged, None, Vec::new()),
             Ok(Load::New(loaded)) => {
@@ -240,7 +247,7 @@ impl Worker {
         let duration = began.elapsed();
         self.note(outcome, duration);
         let serving = self.table.load();
-        Report {
+        let report = Report {
             result: outcome,
             generation: serving.generation,
             hash: serving.hash.clone(),
@@ -248,7 +255,8 @@ impl Worker {
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             error,
             diagnostics: diagnostics.into_iter().take(DIAGNOSTICS_MAX).collect(),
-        }
+        };
+        (report, is_news)
     }
 
     /// Old tables are memory: no new one comes while too many are held.
@@ -294,7 +302,7 @@ impl Worker {
     }
 }
 
-fn log(requests: &[Request], report: &Report) {
+fn log(requests: &[Request], report: &Report, is_news: bool) {
     let cause = requests.first().map_or_else(String::new, |request| request.cause.to_string());
     let Report { generation, routes, duration_ms, .. } = report;
     let short = report.hash.get(..12).unwrap_or(&report.hash);
@@ -306,14 +314,21 @@ fn log(requests: &[Request], report: &Report) {
                 tracing::warn!("{file}:{line}:{column}: {message}");
             }
         }
-        // The watcher looks twice at what was written a moment ago: no news.
+        // The watcher looks twice at what was written a moment ago.
         Outcome::Unchanged if requests.iter().all(|request| request.cause == Cause::Watch) => {
             tracing::debug!(generation, hash = short, "routes unchanged, asked by {cause}");
         }
         Outcome::Unchanged => tracing::info!(generation, hash = short, "routes unchanged, asked by {cause}"),
         Outcome::Failed => {
             let error = report.error.as_deref().unwrap_or_default();
-            tracing::error!("reload for {cause} failed, generation {generation} serves on:\n{error}");
+            // Whoever sent a signal has the log only; an HTTP caller has the report.
+            if is_news || requests.iter().any(|request| request.cause == Cause::Signal) {
+                tracing::error!("reload for {cause} failed, generation {generation} serves on:\n{error}");
+            } else {
+                tracing::debug!(
+                    "reload for {cause} failed as before, generation {generation} serves on:\n{error}"
+                );
+            }
         }
     }
 }
@@ -327,4 +342,93 @@ pub(super) fn unix_s() -> i64 {
 /// A thread that panicked with the lock held left whole numbers behind.
 fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
     status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, io::Write};
+
+    use tracing::{Level, subscriber::with_default};
+
+    use super::*;
+    use crate::route::RouteTable;
+
+    /// What the log says, line by line, of loads that end so, each for one of these causes.
+    fn logged(loads: Vec<(Cause, Result<Load, LoadError>)>) -> (Vec<String>, Vec<Report>, Status) {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let written = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::DEBUG)
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .with_writer(move || written.clone())
+            .finish();
+        let (causes, results): (Vec<_>, VecDeque<_>) = loads.into_iter().unzip();
+        let results = Mutex::new(results);
+        let status = Arc::new(Mutex::new(Status::default()));
+        let mut worker = Worker {
+            table: Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "".into(), 0, None))),
+            load: Box::new(move |_| results.lock().unwrap().pop_front().unwrap()),
+            nudged: Arc::default(),
+            status: Arc::clone(&status),
+            retired: Retired::default(),
+        };
+        let mut reports = Vec::new();
+        with_default(subscriber, || {
+            for cause in causes {
+                let (report, mut reported) = oneshot::channel();
+                worker.serve(vec![Request { cause, report: Some(report) }]);
+                reports.push(reported.try_recv().unwrap());
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let status = *status.lock().unwrap();
+        (text.lines().map(|line| line.trim().to_owned()).collect(), reports, status)
+    }
+
+    #[test]
+    fn a_failure_is_logged_once_and_told_and_counted_each_time() {
+        let error = || LoadError::NotADirectory { dir: "routes".into() };
+        let again = || Err(LoadError::Again(Box::new(error())));
+        let (lines, reports, status) = logged(vec![
+            (Cause::Watch, Err(error())),
+            (Cause::Watch, again()),
+            (Cause::Http, again()),
+            (Cause::Signal, again()),
+            (Cause::Watch, Err(error())),
+            (Cause::Watch, Ok(Load::Same)),
+        ]);
+        let first = |level: &str, cause: &str, as_before: &str| {
+            format!("{level} reload for {cause} failed{as_before}, generation 1 serves on:")
+        };
+        let said = error().to_string();
+        let expected = [
+            first("ERROR", "a change of the files", ""),
+            said.clone(),
+            first("DEBUG", "a change of the files", " as before"),
+            said.clone(),
+            first("DEBUG", "HTTP", " as before"),
+            said.clone(),
+            first("ERROR", "SIGHUP", ""),
+            said.clone(),
+            first("ERROR", "a change of the files", ""),
+            said.clone(),
+        ];
+        assert_eq!(lines[..expected.len()], expected);
+        assert!(lines[expected.len()].starts_with("DEBUG routes unchanged"), "{lines:?}");
+        assert_eq!(reports[2].result, Outcome::Failed);
+        assert_eq!(reports[2].error, Some(said));
+        assert_eq!(status.counts, [0, 1, 5]);
+    }
 }
