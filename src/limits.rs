@@ -320,6 +320,7 @@ const _: () = assert!(2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_
 /// NAPTR records of one number whose expression is tried: more than an answer has Contacts. Off the
 /// fast path each costs the compiling of an expression that its zone's owner wrote.
 pub const NAPTR_TRIED_MAX: usize = 16;
+
 /// Scrapes of the metrics under way at one time, each on a thread of its own for the milliseconds that
 /// it takes: a pair of Prometheus servers. The next waits.
 pub const SCRAPES_AT_ONCE_MAX: usize = 2;

@@ -221,7 +221,7 @@ fn blank_comments(bytes: &mut [u8]) {
         begin = sign.saturating_add(1);
         if begins_line && comments {
             let rest = bytes.get_mut(sign..).unwrap_or_default();
-            let length = rest.iter().position(|byte| is_break(byte)).unwrap_or(rest.len());
+            let length = rest.iter().position(is_break).unwrap_or(rest.len());
             rest.iter_mut().take(length).for_each(|byte| *byte = b'\r');
             begin = sign.saturating_add(length);
         }
