@@ -447,8 +447,13 @@ mod tests {
     #[test]
     fn data_files_over_the_limit_are_refused() {
         let dir = directory(&[("a.yaml", "")]);
-        let half = u64::try_from(ROUTE_DATA_BYTES_MAX / 2 + 1).unwrap();
-        fs::File::create(dir.path().join("big.csv")).unwrap().set_len(half).unwrap();
+        let beyond = u64::try_from(TABLE_FILE_BYTES_MAX + 1).unwrap();
+        fs::File::create(dir.path().join("big.csv")).unwrap().set_len(beyond).unwrap();
+        let most = u64::try_from(TABLE_FILE_BYTES_MAX).unwrap();
+        fs::File::create(dir.path().join("largest.csv")).unwrap().set_len(most).unwrap();
+        let largest = read_data(dir.path(), &["largest.csv".into()], ROUTE_DATA_BYTES_MAX);
+        assert_eq!(largest["largest.csv"].as_ref().map(Vec::len), Ok(TABLE_FILE_BYTES_MAX));
+        drop(largest);
         let names = ["big.csv".into(), "no.csv".into(), "../a.yaml".into()];
         let data = read_data(dir.path(), &names, ROUTE_DATA_BYTES_MAX);
         assert_eq!(data["big.csv"], Err("is longer than 536870912 bytes, the most that is read".to_owned()));

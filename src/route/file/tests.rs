@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Diagnostic, Source, parse, schema};
 use crate::{
-    limits::{NUMBER_BYTES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, ROUTES_MAX, USER_PARAMS_MAX},
+    limits::{NUMBER_BYTES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, USER_PARAMS_MAX},
     route::{
         AnswerTarget, Body, Condition, Match, Member, MethodPattern, ParamValue, Party, Place, RouteTable,
         Setting, Then, Transport, ValueTest, numbers::RowTarget,
@@ -336,21 +336,6 @@ fn limits_are_reached_and_not_passed() {
     let strip = |count: usize| format!("gateways: {{ a: {{ uri: 'sip:b.example', strip: {count} }} }}\n");
     assert!(!message(&strip(NUMBER_BYTES_MAX)).contains("expected 0 to"));
     assert!(message(&strip(NUMBER_BYTES_MAX + 1)).contains("expected 0 to 64"));
-}
-
-#[test]
-fn the_last_route_allowed_is_read_and_the_next_refused() {
-    let list = |count: usize| format!("lists:\n  l:\n{}routes:\n  - jump: l\n", "  - *x\n".repeat(count));
-    let text = |count: usize| {
-        format!(
-            "{}{}",
-            "defaults: {}\n",
-            list(count).replacen("*x", "&x { when: { user: a }, answer: 404 }", 1)
-        )
-    };
-    let (table, _) = load(&[&text(ROUTES_MAX - 1)]).expect("as many as allowed");
-    assert_eq!(table.routes.len(), ROUTES_MAX);
-    assert!(message(&text(ROUTES_MAX)).contains("more than 100000 routes"));
 }
 
 #[test]
