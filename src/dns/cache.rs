@@ -12,7 +12,11 @@ use std::{
 
 use ahash::AHashMap;
 
-use super::{Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv, question::LowerName};
+use super::{
+    Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv,
+    question::LowerName,
+    substitution::{Expression, expressions},
+};
 use crate::limits::{
     DNS_CACHE_BYTES_MAX, DNS_CACHE_ENTRIES_MAX, DNS_FAILURE_TTL_S, DNS_NEGATIVE_TTL_S_MAX,
     DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX, DNS_SECOND_CHANCES_MAX, DNS_TTL_S_MAX, DNS_TTL_S_MIN,
@@ -32,6 +36,8 @@ pub struct Cache {
 #[derive(Debug)]
 struct Entry {
     answer: Answer,
+    /// One for each record of a NAPTR answer.
+    expressions: Box<[Option<Expression>]>,
     ends_ms: u64,
     bytes: usize,
     /// Answered a second time, after its end: somebody wants it. Passed over once by eviction.
@@ -53,15 +59,16 @@ impl Cache {
     pub fn insert(&mut self, question: Question, answer: Answer, now_ms: u64) {
         let answer = in_order(question.kind(), answer);
         let ends_ms = now_ms.saturating_add(u64::from(life_s(&answer)) * 1000);
-        let bytes = bytes_of(question.name(), &answer);
+        let expressions = expressions(&answer);
+        let bytes = bytes_of(question.name(), &answer, &expressions);
         let map = map_of_mut(&mut self.entries, question.kind());
         self.bytes = self.bytes.saturating_add(bytes);
         if let Some(entry) = map.get_mut(question.name()) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
-            *entry = Entry { answer, ends_ms, bytes, again: true };
+            *entry = Entry { answer, expressions, ends_ms, bytes, again: true };
         } else {
             let name: Arc<str> = question.name().into();
-            map.insert(name.clone(), Entry { answer, ends_ms, bytes, again: false });
+            map.insert(name.clone(), Entry { answer, expressions, ends_ms, bytes, again: false });
             self.queue.push_back((question.kind(), name));
         }
         while self.queue.len() > DNS_CACHE_ENTRIES_MAX || self.bytes > DNS_CACHE_BYTES_MAX {
@@ -178,7 +185,7 @@ fn life_s(answer: &Answer) -> u32 {
 }
 
 /// What an entry takes, its share of map and queue included.
-fn bytes_of(name: &str, answer: &Answer) -> usize {
+fn bytes_of(name: &str, answer: &Answer, expressions: &[Option<Expression>]) -> usize {
     const SHARE: usize = 2 * size_of::<Entry>() + 4 * size_of::<Arc<str>>();
     let records = match answer {
         Answer::Found { records, .. } => records.as_slice(),
@@ -191,7 +198,9 @@ fn bytes_of(name: &str, answer: &Answer) -> usize {
         Record::Srv(srv) => srv.target.len(),
         Record::A(_) | Record::Aaaa(_) => 0,
     };
-    SHARE + name.len() + records.iter().map(|record| size_of::<Record>() + of_record(record)).sum::<usize>()
+    let of_records = records.iter().map(|record| size_of::<Record>() + of_record(record)).sum::<usize>();
+    let of_expressions = expressions.iter().flatten().map(Expression::heap_bytes).sum::<usize>();
+    SHARE + name.len() + of_records + size_of_val(expressions) + of_expressions
 }
 
 /// What a question finds.
@@ -221,16 +230,25 @@ impl<'a> DnsView<'a> {
     #[must_use]
     pub fn look(&self, name: &str, kind: Kind) -> Seen<'a> {
         let Some(lower) = LowerName::new(name) else { return Seen::Failed(Failure::Malformed) };
-        match map_of(&self.cache.entries, kind).get(lower.as_str()) {
-            Some(entry) if self.now_ms < entry.ends_ms => match &entry.answer {
-                Answer::Found { records, .. } => Seen::Found(records),
-                Answer::Nothing { why, .. } => Seen::Nothing(*why),
-                Answer::Failed(failure) => Seen::Failed(*failure),
-            },
-            _ if Question::new(name, kind).is_none() => Seen::Failed(Failure::Malformed),
-            _ if self.give_up => Seen::Failed(Failure::Timeout),
-            _ => Seen::Unknown,
+        match self.entry(&lower, kind).map(|entry| &entry.answer) {
+            Some(Answer::Found { records, .. }) => Seen::Found(records),
+            Some(Answer::Nothing { why, .. }) => Seen::Nothing(*why),
+            Some(Answer::Failed(failure)) => Seen::Failed(*failure),
+            None if Question::new(name, kind).is_none() => Seen::Failed(Failure::Malformed),
+            None if self.give_up => Seen::Failed(Failure::Timeout),
+            None => Seen::Unknown,
         }
+    }
+
+    /// The expressions of a name's NAPTR records, one for each that [`DnsView::look`] finds.
+    pub(super) fn expressions(&self, name: &str) -> &'a [Option<Expression>] {
+        let entry = LowerName::new(name).and_then(|lower| self.entry(&lower, Kind::Naptr));
+        entry.map_or(&[], |entry| &entry.expressions)
+    }
+
+    /// An answer that is not past its end.
+    fn entry(&self, name: &LowerName, kind: Kind) -> Option<&'a Entry> {
+        map_of(&self.cache.entries, kind).get(name.as_str()).filter(|entry| self.now_ms < entry.ends_ms)
     }
 
     /// What a question finds, or the question itself: never [`Seen::Unknown`].
@@ -391,6 +409,24 @@ mod tests {
         cache.insert(question("new.example", Kind::A), found(vec![a(3)], 60), 0);
         assert_eq!(look(&cache, &name(DNS_SECOND_CHANCES_MAX - 1), Kind::A, 0), Seen::Found(&[a(1)]));
         assert_eq!(look(&cache, &name(DNS_SECOND_CHANCES_MAX), Kind::A, 0), Seen::Unknown);
+    }
+
+    #[test]
+    fn compiled_expressions_count_as_memory() {
+        let bytes = |regexp: &str| {
+            let naptr = Record::Naptr(Naptr {
+                order: 1,
+                preference: 1,
+                flags: b"u"[..].into(),
+                services: b"E2U+sip"[..].into(),
+                regexp: regexp.as_bytes().into(),
+                replacement: ".".into(),
+            });
+            let mut cache = Cache::new();
+            cache.insert(question("n.example", Kind::Naptr), found(vec![naptr], 60), 0);
+            cache.bytes()
+        };
+        assert!(bytes("!^[0-9]{64}$!sip:a@b!") > bytes("!^(.*)$!sip:aaaaaaaa@b!") + 64 * size_of::<u64>());
     }
 
     #[test]

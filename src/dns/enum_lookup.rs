@@ -2,11 +2,11 @@
 //!
 //! In:    a number, the apexes and services a route wants, what DNS has told us so far.
 //! Out:   URIs best first, the question that stands before them, or why there are none.
-//! Never: asks for what is not an E.164 number, allocates.
+//! Never: asks for what is not an E.164 number, compiles an expression.
 //!
 //! Non-terminal NAPTRs (empty flags) are passed over.
 
-use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::substitute};
+use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::Expression};
 use crate::{
     limits::{NAPTR_TRIED_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri},
@@ -54,20 +54,21 @@ pub fn lookup(
     let mut failure = None;
     for apex in &plan.apexes {
         let mut room = [0; DOMAIN_BYTES_MAX];
-        let seen = match domain(digits, apex, &mut room) {
-            Some(domain) => match dns.look_or_ask(domain, Kind::Naptr) {
-                Ok(seen) => seen,
-                Err(question) => return Step::Ask(question),
-            },
-            None => Seen::Failed(Failure::Malformed),
+        let Some(domain) = domain(digits, apex, &mut room) else {
+            failure = failure.or(Some(Failure::Malformed));
+            continue;
         };
-        match seen {
-            Seen::Found(records) => match emit_uris(records, number, plan, emit) {
-                0 => {}
-                count => return Step::Done(EnumResult::Found(count)),
-            },
-            Seen::Nothing(_) | Seen::Unknown => {}
-            Seen::Failed(why) => failure = failure.or(Some(why)),
+        match dns.look_or_ask(domain, Kind::Naptr) {
+            Err(question) => return Step::Ask(question),
+            Ok(Seen::Found(records)) => {
+                let records = records.iter().zip(dns.expressions(domain));
+                match emit_uris(records, number, plan, emit) {
+                    0 => {}
+                    count => return Step::Done(EnumResult::Found(count)),
+                }
+            }
+            Ok(Seen::Nothing(_) | Seen::Unknown) => {}
+            Ok(Seen::Failed(why)) => failure = failure.or(Some(why)),
         }
     }
     Step::Done(failure.map_or(EnumResult::Nothing, EnumResult::Failed))
@@ -90,18 +91,23 @@ fn domain<'r>(digits: &[u8], apex: &str, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -
     std::str::from_utf8(room.get(..len)?).ok()
 }
 
-/// Emits the URIs of the records that are wanted; how many. `records` are sorted by the cache.
-fn emit_uris(records: &[Record], number: &[u8], plan: &EnumPlan, emit: &mut dyn FnMut(&[u8])) -> usize {
+/// Emits the URIs of the records that are wanted; how many. They come sorted by the cache.
+fn emit_uris<'r>(
+    records: impl Iterator<Item = (&'r Record, &'r Option<Expression>)>,
+    number: &[u8],
+    plan: &EnumPlan,
+    emit: &mut dyn FnMut(&[u8]),
+) -> usize {
     let mut room = [0; URI_BYTES_MAX];
     let mut count = 0;
     // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
     // counts too, as long as it can be used.
-    let usable = records.iter().filter_map(|record| match record {
-        Record::Naptr(naptr) if naptr.is_terminal() && naptr.has_service(&plan.services) => Some(naptr),
+    let wanted = records.filter_map(|(record, expression)| match record {
+        Record::Naptr(naptr) if naptr.is_terminal() && naptr.has_service(&plan.services) => Some(expression),
         _ => None,
     });
-    for naptr in usable.take(NAPTR_TRIED_MAX) {
-        match substitute(&naptr.regexp, number, &mut room).and_then(without_headers) {
+    for expression in wanted.take(NAPTR_TRIED_MAX).flatten() {
+        match expression.apply(number, &mut room).and_then(without_headers) {
             Some(uri) if is_callable(uri) => {
                 emit(uri);
                 count += 1;
@@ -130,7 +136,10 @@ fn is_callable(uri: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{Answer, Cache, Naptr, Nothing, Question};
+    use crate::{
+        dns::{Answer, Cache, Naptr, Nothing, Question, ere::COMPILED},
+        limits::NAPTR_COMPILATIONS_MAX,
+    };
 
     const NUMBER: &str = "+441632960083";
     const DOMAIN: &str = "3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.";
@@ -241,6 +250,50 @@ mod tests {
             naptr(9, 9, "U", "e2u+SIP", "!^.*$!sip:yes@x!"),
         ];
         assert_eq!(uris_of(&records), ["sip:yes@x"]);
+    }
+
+    #[test]
+    fn expressions_are_compiled_once_when_their_answer_comes() {
+        let plan = plan(&["e164.arpa."]);
+        // None of the plain form.
+        let record = naptr(1, 1, "u", "E2U+sip", r"!^\+44([0-9]+)$!sip:\1@x!");
+        let before = COMPILED.get();
+        let cache = cache(&[(DOMAIN, found(&vec![record; NAPTR_COMPILATIONS_MAX + 1]))]);
+        assert_eq!(COMPILED.get() - before, NAPTR_COMPILATIONS_MAX);
+        for number in [NUMBER, NUMBER, "+441"] {
+            let step = run(number, &plan, &cache, true).0;
+            let all = Step::Done(EnumResult::Found(NAPTR_COMPILATIONS_MAX));
+            assert_eq!(step == all, number == NUMBER, "{number}");
+        }
+        assert_eq!(COMPILED.get() - before, NAPTR_COMPILATIONS_MAX);
+    }
+
+    #[test]
+    fn what_enum_cannot_use_is_not_compiled() {
+        let before = COMPILED.get();
+        let odd = r"!^\+44([0-9]+)$!sip:\1@x!";
+        let records = [
+            naptr(1, 1, "", "E2U+sip", odd),
+            naptr(1, 2, "u", "SIP+D2U", odd),
+            sip(1, 3, "sip:a@x"),
+            naptr(1, 4, "u", "E2U+sip", "!^.*$!no end"),
+        ];
+        assert_eq!(uris_of(&records), ["sip:a@x"]);
+        assert_eq!(COMPILED.get(), before);
+    }
+
+    #[test]
+    fn hostile_expressions_are_passed_over_after_the_limit_and_plain_ones_are_not() {
+        let odd = |uri: &str| naptr(1, 1, "u", "E2U+sip", &format!(r"!^\+(4|5)4!{uri}!"));
+        let hostile = naptr(1, 1, "u", "E2U+sip", "!((a{100}){100}){100}!sip:no@x!");
+        for (before, expected) in [
+            (NAPTR_COMPILATIONS_MAX - 1, &["sip:odd@x", "sip:plain@x"][..]),
+            (NAPTR_COMPILATIONS_MAX, &["sip:plain@x"]),
+        ] {
+            let mut records = vec![hostile.clone(); before];
+            records.extend([odd("sip:odd@x"), sip(2, 1, "sip:plain@x")]);
+            assert_eq!(uris_of(&records), expected, "{before}");
+        }
     }
 
     #[test]

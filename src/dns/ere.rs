@@ -1,15 +1,20 @@
 //! Pure. POSIX extended regular expressions (ERE) of NAPTR records, matched in linear time.
 //!
-//! In:    an expression from a stranger's zone, the number as RFC 6116 §3.1 has it (`+44…`).
-//! Out:   where its groups matched, or nothing: it does not match, or it is no ERE.
+//! In:    an expression from a stranger's zone; later, the number as RFC 6116 §3.1 has it (`+44…`).
+//! Out:   the expression, compiled once, if it is an ERE; where its groups matched.
 //! Never: matches what only another dialect would: `\d`, look-around, lazy quantifiers are refused.
+//!        Keeps memory of a match, or compiles for one.
 //!
 //! Alternatives match first, not longest: `(44|4420)` finds `44`. POSIX differs only where nothing
 //! after the group decides.
 
 use std::ops::Range;
 
-use regex::bytes::RegexBuilder;
+use regex_automata::{
+    Input,
+    nfa::thompson::{self, pikevm::PikeVM},
+    util::syntax,
+};
 
 use crate::limits::{NAPTR_REGEX_BYTES_MAX, NAPTR_REPEAT_MAX};
 
@@ -32,31 +37,74 @@ impl Groups {
     }
 }
 
-/// Matches `ere` on `subject`. `delimiter` may stand in it escaped, for itself.
-pub(super) fn matches(ere: &[u8], delimiter: u8, ignore_case: bool, subject: &[u8]) -> Option<Groups> {
-    if let Some(plain) = Plain::read(ere) {
-        return plain.matches(subject);
+/// An expression, compiled.
+#[derive(Debug)]
+pub(super) enum Ere {
+    Plain(Plain),
+    Regex(PikeVM),
+}
+
+impl Ere {
+    /// Reads `ere`; `delimiter` may stand in it escaped, for itself. What is not plain takes one of
+    /// `compilations`; with none left it is passed over.
+    pub(super) fn read(
+        ere: &[u8],
+        delimiter: u8,
+        ignore_case: bool,
+        compilations: &mut usize,
+    ) -> Option<Self> {
+        if let Some(plain) = Plain::read(ere) {
+            return Some(Self::Plain(plain));
+        }
+        *compilations = compilations.checked_sub(1)?;
+        #[cfg(test)]
+        COMPILED.set(COMPILED.get() + 1);
+        PikeVM::builder()
+            .syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(ignore_case))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(NAPTR_REGEX_BYTES_MAX)))
+            .build(&translate(ere, delimiter)?)
+            .ok()
+            .map(Self::Regex)
     }
-    let regex = RegexBuilder::new(&translate(ere, delimiter)?)
-        .unicode(false)
-        .case_insensitive(ignore_case)
-        .size_limit(NAPTR_REGEX_BYTES_MAX)
-        .dfa_size_limit(NAPTR_REGEX_BYTES_MAX)
-        .build()
-        .ok()?;
-    let captures = regex.captures(subject)?;
-    let mut groups = Groups { count: regex.captures_len().saturating_sub(1), ..Groups::default() };
-    for (span, capture) in groups.spans.iter_mut().zip(captures.iter().skip(1)) {
-        *span = capture.map_or(0..0, |capture| capture.range());
+
+    /// Where the groups of the first match in `subject` are.
+    pub(super) fn matches(&self, subject: &[u8]) -> Option<Groups> {
+        let regex = match self {
+            Self::Plain(plain) => return plain.matches(subject),
+            Self::Regex(regex) => regex,
+        };
+        let mut slots = [None; 2 * (GROUPS_MAX + 1)];
+        let pattern = regex.search_slots(&mut regex.create_cache(), &Input::new(subject), &mut slots)?;
+        let count = regex.get_nfa().group_info().group_len(pattern).saturating_sub(1);
+        let mut groups = Groups { count, ..Groups::default() };
+        for (span, ends) in groups.spans.iter_mut().zip(slots.chunks_exact(2).skip(1)) {
+            if let [Some(start), Some(end)] = ends {
+                *span = start.get()..end.get();
+            }
+        }
+        Some(groups)
     }
-    Some(groups)
+
+    /// Memory taken, in bytes, besides its own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Plain(plain) => plain.digits.len(),
+            Self::Regex(regex) => regex.get_nfa().memory_usage(),
+        }
+    }
+}
+
+#[cfg(test)]
+std::thread_local! {
+    /// Expressions compiled by this thread: lookups must not.
+    pub(super) static COMPILED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 /// `^`, digits, then anything: nearly every expression in use (`^.*$`, `^(.*)$`, `^\+44(.*)$`).
 #[derive(Debug, PartialEq, Eq)]
-struct Plain<'e> {
+pub(super) struct Plain {
     plus: bool,
-    digits: &'e [u8],
+    digits: Box<[u8]>,
     tail: Tail,
 }
 
@@ -70,8 +118,8 @@ enum Tail {
     End,
 }
 
-impl<'e> Plain<'e> {
-    fn read(ere: &'e [u8]) -> Option<Self> {
+impl Plain {
+    fn read(ere: &[u8]) -> Option<Self> {
         let rest = ere.strip_prefix(b"^")?;
         // `^+44`, not escaped, is no ERE; zones have it, and it can only mean the plus sign.
         let after_plus = rest.strip_prefix(br"\+").or_else(|| rest.strip_prefix(b"+"));
@@ -84,12 +132,12 @@ impl<'e> Plain<'e> {
             b"$" => Tail::End,
             _ => return None,
         };
-        Some(Self { plus: after_plus.is_some(), digits, tail })
+        Some(Self { plus: after_plus.is_some(), digits: digits.into(), tail })
     }
 
     fn matches(&self, subject: &[u8]) -> Option<Groups> {
         let rest = if self.plus { subject.strip_prefix(b"+")? } else { subject };
-        let rest = rest.strip_prefix(self.digits)?;
+        let rest = rest.strip_prefix(&*self.digits)?;
         let mut groups = Groups::default();
         match (self.tail, &mut groups.spans) {
             (Tail::Any, _) => {}
@@ -253,6 +301,10 @@ fn bracket<'e>(mut rest: &'e [u8], delimiter: u8, out: &mut String) -> Option<&'
 mod tests {
     use super::*;
 
+    fn matches(ere: &[u8], delimiter: u8, ignore_case: bool, subject: &[u8]) -> Option<Groups> {
+        Ere::read(ere, delimiter, ignore_case, &mut 1)?.matches(subject)
+    }
+
     /// The groups of a match, or `None`.
     fn groups(ere: &str, subject: &str) -> Option<Vec<String>> {
         let groups = matches(ere.as_bytes(), b'!', false, subject.as_bytes())?;
@@ -358,7 +410,21 @@ mod tests {
             assert_eq!(groups(ere, "+441").is_some(), yes, "{ere}");
         }
         assert!(groups("^\\+4{,2}1", "+1").is_some());
-        assert!(groups("^\\+4{0,255}1", "+1").is_some());
+        assert!(groups("^\\+(4{255}|4)1", "+41").is_some());
+    }
+
+    #[test]
+    fn compiled_expressions_have_a_size_and_those_in_use_are_far_below_it() {
+        let bytes = |ere: &str| Some(Ere::read(ere.as_bytes(), b'!', false, &mut 1)?.heap_bytes());
+        for ere in [r"(^\+44)([0-9]{4})(.{6})$", r"^\+([[:digit:]]{1,15})$", r"^(\+44|\+4420)(.*)$"] {
+            let bytes = bytes(ere).unwrap();
+            assert!(bytes < 4 * 1024, "{ere} {bytes}");
+        }
+        let largest = (1..=255).filter_map(|count| bytes(&format!("(.{{{count}}})"))).max();
+        let largest = largest.expect("some are small");
+        // 16 kB, and the head, about 1 kB, which the crate does not count for it.
+        assert!((8 * 1024..18 * 1024).contains(&largest), "{largest}");
+        assert_eq!(bytes("(.{255}.{255})"), None);
     }
 
     #[test]

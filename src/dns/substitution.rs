@@ -1,38 +1,77 @@
 //! Pure. The substitution expression of a NAPTR's regexp field (RFC 3402 §3.2, RFC 6116 §3.2):
 //! `delimiter ERE delimiter replacement delimiter flags`.
 
-use super::ere;
+use super::{Answer, Record, ere::Ere};
+use crate::limits::NAPTR_COMPILATIONS_MAX;
 
-/// Applies `expression` to `subject` and writes what it makes to the start of `out`. `None` when
-/// the expression does not match or is not one, or the result does not fit: the record is to be
-/// passed over (RFC 6116 §5.2).
-pub(super) fn substitute<'o>(expression: &[u8], subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
-    let Parts { delimiter, ere, replacement, ignore_case } = split(expression)?;
-    let groups = ere::matches(ere, delimiter, ignore_case, subject)?;
-    let mut len = 0_usize;
-    let mut put = |bytes: &[u8]| {
-        let end = len.checked_add(bytes.len())?;
-        out.get_mut(len..end)?.copy_from_slice(bytes);
-        len = end;
-        Some(())
+/// A substitution expression, compiled.
+#[derive(Debug)]
+pub(super) struct Expression {
+    ere: Ere,
+    replacement: Box<[u8]>,
+}
+
+/// The expressions of an answer's records, one for each in their order: `None` for a record that
+/// has none, or none that ENUM can use. Compiled when the answer comes, for it may be used by every
+/// call until its end; no more than [`NAPTR_COMPILATIONS_MAX`], for it comes from a stranger.
+pub(super) fn expressions(answer: &Answer) -> Box<[Option<Expression>]> {
+    let Answer::Found { records, .. } = answer else { return Box::default() };
+    let mut compilations = NAPTR_COMPILATIONS_MAX;
+    let of_record = |record: &Record| match record {
+        Record::Naptr(naptr) if naptr.is_terminal() && naptr.enumservices().next().is_some() => {
+            Expression::read(&naptr.regexp, &mut compilations)
+        }
+        _ => None,
     };
-    let mut rest = replacement;
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'\\' {
-            put(&[*byte])?;
-            continue;
-        }
-        let (escaped, after) = rest.split_first()?;
-        rest = after;
-        match escaped {
-            // RFC 3402 §3.2: \1 to \9, and an error when there is no such group.
-            b'1'..=b'9' => put(groups.get(usize::from(escaped - b'0'), subject)?)?,
-            b'0' => return None,
-            _ => put(&[*escaped])?,
-        }
+    if records.iter().any(|record| matches!(record, Record::Naptr(_))) {
+        records.iter().map(of_record).collect()
+    } else {
+        Box::default()
     }
-    out.get(..len)
+}
+
+impl Expression {
+    /// `None` when it is none.
+    fn read(expression: &[u8], compilations: &mut usize) -> Option<Self> {
+        let Parts { delimiter, ere, replacement, ignore_case } = split(expression)?;
+        let ere = Ere::read(ere, delimiter, ignore_case, compilations)?;
+        Some(Self { ere, replacement: replacement.into() })
+    }
+
+    /// Writes what `subject` becomes to the start of `out`. `None` when the expression does not match,
+    /// or the result does not fit: the record is to be passed over (RFC 6116 §5.2).
+    pub(super) fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+        let groups = self.ere.matches(subject)?;
+        let mut len = 0_usize;
+        let mut put = |bytes: &[u8]| {
+            let end = len.checked_add(bytes.len())?;
+            out.get_mut(len..end)?.copy_from_slice(bytes);
+            len = end;
+            Some(())
+        };
+        let mut rest = &*self.replacement;
+        while let Some((byte, after)) = rest.split_first() {
+            rest = after;
+            if *byte != b'\\' {
+                put(&[*byte])?;
+                continue;
+            }
+            let (escaped, after) = rest.split_first()?;
+            rest = after;
+            match escaped {
+                // RFC 3402 §3.2: \1 to \9, and an error when there is no such group.
+                b'1'..=b'9' => put(groups.get(usize::from(escaped - b'0'), subject)?)?,
+                b'0' => return None,
+                _ => put(&[*escaped])?,
+            }
+        }
+        out.get(..len)
+    }
+
+    /// Memory taken, in bytes, besides its own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.replacement.len().saturating_add(self.ere.heap_bytes())
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +113,10 @@ mod tests {
 
     use super::*;
     use crate::limits::URI_BYTES_MAX;
+
+    fn substitute<'o>(expression: &[u8], subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+        Expression::read(expression, &mut 1)?.apply(subject, out)
+    }
 
     fn apply(expression: &str) -> Option<String> {
         let mut out = [0; URI_BYTES_MAX];
