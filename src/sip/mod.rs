@@ -11,6 +11,7 @@ mod cases;
 mod class;
 mod escape;
 mod fault;
+mod fold;
 mod header;
 mod header_name;
 mod method;
@@ -29,6 +30,7 @@ mod writer;
 
 pub use escape::{decoded, same_name};
 pub use fault::{Fault, Unanswerable};
+pub use fold::unfolded;
 pub use header::HeaderIndex;
 pub use header_name::HeaderName;
 pub use method::Method;

@@ -49,8 +49,9 @@ pub fn write_head(
 
 /// Where the answer to a request over UDP goes (RFC 3261 §18.2.2, RFC 3581 §4): always the address
 /// the packet came from; its port when there is `rport`, else the port of sent-by (default 5060).
-/// `maddr` is ignored on purpose: it makes a reflector. A Via without a readable sent-by is answered
-/// to the port that the packet came from.
+/// `maddr` is ignored on purpose: it makes a reflector. A Via that is not of the form is answered to
+/// the port that the packet came from: nothing in it can be relied on, and its `rport` may be behind
+/// what cannot be read.
 #[must_use]
 pub fn reply_address(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
     let mut to = source;
@@ -221,7 +222,7 @@ mod tests {
             ("<sip:b@c;tag=q>", "<sip:b@c;tag=q>;tag=T"),
             ("<sip:b@c>;tag=", "<sip:b@c>;tag="),
             ("\"b <sip:b@c>", "\"b <sip:b@c>;tag=T"),
-            ("b\0\u{1} \u{7f}c", "b c;tag=T"),
+            ("b\0\u{1} \u{7f}c", "b    c;tag=T"),
         ];
         for (sent, expected) in table {
             let head = head_of(&with("<sip:bob@example.com>\r\n", &format!("{sent}\r\n")), "192.0.2.1:1");
@@ -246,6 +247,12 @@ mod tests {
             ("192.0.2.1:5070;rport", "198.51.100.1:9", "198.51.100.1:9"),
             ("192.0.2.1:5070;maddr=6.6.6.6;received=6.6.6.6", "[2001:db8::1]:9", "[2001:db8::1]:5070"),
             (";x", "198.51.100.1:9", "198.51.100.1:9"),
+            ("192.0.2.1:5070;;rport", "198.51.100.1:40000", "198.51.100.1:40000"),
+            ("192.0.2.1:5070;=x;rport", "198.51.100.1:40000", "198.51.100.1:40000"),
+            ("192.0.2.1;x=\"a;rport", "198.51.100.1:40000", "198.51.100.1:40000"),
+            ("192.0.2.1:0;rport", "198.51.100.1:40000", "198.51.100.1:40000"),
+            ("192.0.2.1:99999;rport", "198.51.100.1:40000", "198.51.100.1:40000"),
+            ("192.0.2.1:5070;branch=a;branch=b", "198.51.100.1:40000", "198.51.100.1:40000"),
         ];
         for (sent, source, expected) in table {
             let text = with("192.0.2.1:5070", sent);

@@ -8,7 +8,8 @@ use memchr::memchr;
 use super::class::{HOST, TOKEN, VALUE, is, is_lws, trim};
 
 /// The values of a header line that is a comma-separated list (Contact, Via, Route,
-/// P-Asserted-Identity), trimmed. Commas in quotes and in `<>` do not divide.
+/// P-Asserted-Identity), trimmed. Commas in quotes and in `<>` do not divide; a quote inside `<>` and
+/// brackets inside quotes are only text. A value may be empty: `a,,b` has three.
 pub fn list_values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -26,7 +27,7 @@ fn value_end(line: &[u8]) -> usize {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
+            b'"' if !in_brackets => quoted = !quoted,
             _ if quoted => {}
             b'<' => in_brackets = true,
             b'>' => in_brackets = false,
@@ -187,6 +188,13 @@ mod tests {
             [&br#""x, \", y" <sip:a,b@c>;p="1,2""#[..], b"<tel:+1>"]
         );
         assert_eq!(values(b"\"a, b"), [b"\"a, b"]);
+        // RFC 3325 §9.1: one or two, sip: and tel:.
+        assert_eq!(
+            values(b"\"C, <J\" <sip:c,j@a.example>,\r\n <tel:+1>"),
+            [&b"\"C, <J\" <sip:c,j@a.example>"[..], b"<tel:+1>"]
+        );
+        assert_eq!(values(b"<sip:a\"b@c>, \"d\" <tel:+1>"), [&b"<sip:a\"b@c>"[..], b"\"d\" <tel:+1>"]);
+        assert_eq!(values(b", <tel:+1>"), [&b""[..], b"<tel:+1>"]);
     }
 
     #[test]

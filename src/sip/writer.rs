@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use super::{class::is_lws, header::Shape};
+use super::{fold::pieces, header::Shape};
 
 /// A cursor over the caller's buffer. A write that does not fit sets `overflow` and changes nothing
 /// more: checked once, at the end.
@@ -89,30 +89,34 @@ impl<'o> Writer<'o> {
         self.put(digits.get(start..).unwrap_or_default());
     }
 
-    /// Appends an echoed value. No line end leaves here but those that are our own: folding, and
-    /// control bytes that may not stand in a header, become one space with the space around them.
+    /// Appends a header value on one line, as [`super::unfolded`] has it.
+    pub fn put_unfolded(&mut self, value: &[u8]) {
+        self.put_joined(pieces(value).flat_map(|piece| piece.split(u8::is_ascii_control)));
+    }
+
+    /// Appends an echoed value. No line end leaves here but those that are our own.
     #[inline]
     pub(super) fn put_value(&mut self, value: &[u8], shape: Shape) {
         match shape {
             Shape::Plain => self.put(value),
-            Shape::Folded => self.put_joined(value, |byte| matches!(byte, b'\r' | b'\n')),
-            Shape::Dirty => self.put_joined(value, |byte| byte != b'\t' && byte.is_ascii_control()),
+            Shape::Folded => self.put_folded(value),
+            Shape::Dirty => self.put_unfolded(value),
         }
     }
 
+    /// A quoted pair may be of a control byte; the client wants it back.
     #[cold]
-    fn put_joined(&mut self, value: &[u8], breaks: impl Fn(u8) -> bool) {
-        let mut rest = value;
-        while let Some(at) = rest.iter().position(|&byte| breaks(byte)) {
-            let before = rest.get(..at).unwrap_or_default();
-            let kept = before.iter().rposition(|&byte| !is_lws(byte)).map_or(0, |last| last + 1);
-            self.put(before.get(..kept).unwrap_or_default());
-            self.put(b" ");
-            rest = rest.get(at..).unwrap_or_default();
-            let gap = rest.iter().take_while(|&&byte| is_lws(byte) || breaks(byte)).count();
-            rest = rest.get(gap..).unwrap_or_default();
+    fn put_folded(&mut self, value: &[u8]) {
+        self.put_joined(pieces(value));
+    }
+
+    fn put_joined<'p>(&mut self, pieces: impl Iterator<Item = &'p [u8]>) {
+        for (place, piece) in pieces.enumerate() {
+            if place > 0 {
+                self.put(b" ");
+            }
+            self.put(piece);
         }
-        self.put(rest);
     }
 
     /// Bytes written so far.
@@ -261,8 +265,9 @@ mod tests {
             ("a\r\n b", Shape::Folded, "a b"),
             ("a \t\r\n\t \r\n b \n c", Shape::Folded, "a b c"),
             ("a\r\n b\"\\\u{7}\"", Shape::Folded, "a b\"\\\u{7}\""),
-            ("a\r\n b\u{1}\u{7f}\0c\rd", Shape::Dirty, "a b c d"),
-            ("a\tb", Shape::Dirty, "a\tb"),
+            ("a\r\n b\u{1}\u{7f}\0c\rd", Shape::Dirty, "a b   c d"),
+            ("a\tb", Shape::Dirty, "a b"),
+            ("a\tb", Shape::Folded, "a\tb"),
             ("a  b", Shape::Plain, "a  b"),
         ];
         for (value, shape, expected) in table {
