@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::{
     class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, port},
-    escape::same_name,
+    escape::{decoded, same_name},
     scan::Scan,
 };
 use crate::limits::URI_PARAMS_MAX;
@@ -176,12 +176,29 @@ pub(super) fn pairs(list: &[u8], separator: u8) -> impl Iterator<Item = (&[u8], 
     })
 }
 
-/// The work is bounded by the square of [`URI_PARAMS_MAX`].
+/// Whether a name stands twice. Names are compared by digest first: a stranger may send long ones
+/// that differ in their last byte only.
 fn has_double<'a, P: Iterator<Item = (&'a [u8], Option<&'a [u8]>)>>(params: impl Fn() -> P) -> bool {
-    params()
-        .enumerate()
-        .skip(1)
-        .any(|(at, (name, _))| params().take(at).any(|(other, _)| same_name(other, name)))
+    if params().nth(1).is_none() {
+        return false;
+    }
+    let mut digests = [0_u64; URI_PARAMS_MAX];
+    params().zip(0..URI_PARAMS_MAX).any(|((name, _), before)| {
+        let digest = digest(name);
+        let mut earlier = params().zip(&digests).take(before);
+        let found = earlier.any(|((other, _), seen)| *seen == digest && same_name(other, name));
+        if let Some(place) = digests.get_mut(before) {
+            *place = digest;
+        }
+        found
+    })
+}
+
+/// FNV-1a of what [`same_name`] compares.
+fn digest(name: &[u8]) -> u64 {
+    decoded(name).fold(0xcbf2_9ce4_8422_2325, |digest, byte| {
+        (digest ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 fn find<'a>(
@@ -224,6 +241,48 @@ mod tests {
         assert_eq!(uri.param(b"LR"), Some(None));
         assert_eq!(uri.param(b"tra"), None);
         assert_eq!(uri.headers, b"a=b&c=d");
+    }
+
+    #[test]
+    fn parameters_are_found_however_their_name_is_written() {
+        let uri = parse("sip:a;%72N=+1;np%64i@h;tr%61nsport=tcp;%6c%72").expect("legal");
+        assert_eq!(uri.user_param(b"rn"), Some(Some(&b"+1"[..])));
+        assert_eq!(uri.user_param(b"npdi"), Some(None));
+        assert_eq!(uri.param(b"transport"), Some(Some(&b"tcp"[..])));
+        assert_eq!(uri.param(b"lr"), Some(None));
+        assert_eq!(uri.param(b"rn"), None);
+    }
+
+    #[test]
+    fn parameters_stand_once_in_each_part() {
+        let long = "x".repeat(300);
+        let many: String = (0..URI_PARAMS_MAX - 1).map(|n| format!(";p{n}={n}")).collect();
+        let table = [
+            ("sip:a;rn=+1;rn=+666@h".to_owned(), true),
+            ("sip:a;rn=+1;npdi;RN=+1@h".to_owned(), true),
+            ("sip:a;rn=+1;%72n=+666@h".to_owned(), true),
+            ("sip:a;%52%4E=+1;r%6e@h".to_owned(), true),
+            ("sip:h;lr;lr".to_owned(), true),
+            ("sip:h;transport=udp;x;Tr%61nsport=tcp".to_owned(), true),
+            ("sips:a;x=1@h;y;y=1".to_owned(), true),
+            ("tel:+1;rn=+1;%72n=+2".to_owned(), true),
+            ("tel:+1;ext=1;EXT=1".to_owned(), true),
+            (format!("sip:a;{long}1;{long}1@h"), true),
+            (format!("sip:h{many};P62=x"), true),
+            (format!("sip:h{many};p=x"), false),
+            (format!("sip:a;{long}1;{long}2@h"), false),
+            ("sip:a;rn=+1;npdi@h;rn=+1;npdi".to_owned(), false),
+            ("sip:a;rn=;rna=;r=;n=@h".to_owned(), false),
+            ("sip:a;rn=rn;npdi=rn@h;user=phone?rn=1&rn=2".to_owned(), false),
+            ("sip:a:p;rn=1;rn=2@h".to_owned(), false),
+            ("sip:user;par=u%40example.net@example.com".to_owned(), false),
+            ("tel:+1;rn=+1;npdi".to_owned(), false),
+            ("urn:a;b;b".to_owned(), false),
+        ];
+        for (text, repeats) in table {
+            let uri = parse(&text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(uri.has_double_param(), repeats, "{text}");
+        }
     }
 
     #[test]
