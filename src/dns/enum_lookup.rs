@@ -9,7 +9,7 @@
 use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::Expression};
 use crate::{
     limits::{NAPTR_TRIED_MAX, URI_BYTES_MAX},
-    sip::{Scheme, Uri},
+    sip::{Scheme, Uri, same_name},
 };
 
 /// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
@@ -107,30 +107,32 @@ fn emit_uris<'r>(
         _ => None,
     });
     for expression in wanted.take(NAPTR_TRIED_MAX).flatten() {
-        match expression.apply(number, &mut room).and_then(without_headers) {
-            Some(uri) if is_callable(uri) => {
-                emit(uri);
-                count += 1;
-            }
-            _ => {}
+        if let Some(uri) = expression.apply(number, &mut room).and_then(callable) {
+            emit(uri);
+            count += 1;
         }
     }
     count
 }
 
-/// A result without the headers that a stranger's zone would put into our client's next request
-/// (RFC 3261 §19.1.5).
-fn without_headers(uri: &[u8]) -> Option<&[u8]> {
-    let headers = Uri::parse(uri)?.headers;
-    if headers.is_empty() { Some(uri) } else { uri.get(..uri.len().checked_sub(headers.len() + 1)?) }
-}
-
-/// Whether a result is a URI that a call can go to.
-fn is_callable(uri: &[u8]) -> bool {
-    Uri::parse(uri).is_some_and(|uri| match uri.scheme {
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => true,
-        Scheme::Other => false,
-    })
+/// A result, when it is a URI that a call can go to, without the header fields after its `?`: the
+/// caller would put them into its next request (RFC 3261 §19.1.5), and a zone is a stranger's. `None`
+/// for `transport=tls`, which a redirect server must not use (RFC 5630 §5.4), and for a URI with a
+/// parameter that stands twice, which could hide it.
+fn callable(result: &[u8]) -> Option<&[u8]> {
+    let uri = Uri::parse(result).filter(|uri| !uri.has_double_param())?;
+    let secure = uri.param(b"transport").flatten().is_some_and(|transport| same_name(transport, b"tls"));
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips if secure => None,
+        // A user may have `?` in it, host and parameters may not: what is left after them is ours to cut.
+        Scheme::Sip | Scheme::Sips => {
+            let end = result.len().checked_sub(uri.headers.len())?;
+            let kept = result.get(..end)?;
+            Some(kept.strip_suffix(b"?").unwrap_or(kept))
+        }
+        Scheme::Tel => Some(result),
+        Scheme::Other => None,
+    }
 }
 
 #[cfg(test)]
@@ -293,6 +295,39 @@ mod tests {
             let mut records = vec![hostile.clone(); before];
             records.extend([odd("sip:odd@x"), sip(2, 1, "sip:plain@x")]);
             assert_eq!(uris_of(&records), expected, "{before}");
+        }
+    }
+
+    #[test]
+    fn a_zone_cannot_put_header_fields_into_the_next_request() {
+        for (uri, kept) in [
+            ("sip:a@x?Route=%3Csip:evil%3E", "sip:a@x"),
+            ("sips:a@x:5061;lr?Replaces=a&body=b", "sips:a@x:5061;lr"),
+            ("sip:a?b@x?Require=c?d", "sip:a?b@x"),
+            ("sip:a@x?", "sip:a@x"),
+            ("sip:x?a=b", "sip:x"),
+            ("sip:a?b@x", "sip:a?b@x"),
+            ("sip:a?@x", "sip:a?@x"),
+            ("sip:a@x;p=%3F", "sip:a@x;p=%3F"),
+        ] {
+            assert_eq!(uris_of(&[sip(1, 1, uri)]), [kept], "{uri}");
+        }
+    }
+
+    #[test]
+    fn transport_tls_is_passed_over_and_sips_is_not() {
+        for uri in [
+            "sip:a@x;transport=tls",
+            "sip:a@x;Transport=TLS",
+            "sip:a@x;tr%61nsport=%74ls",
+            "sips:a@x;transport=tls",
+            "sip:a@x;transport=tls?a=b",
+            "sip:a@x;transport=tcp;transport=tls",
+        ] {
+            assert_eq!(uris_of(&[sip(1, 1, uri), sip(1, 2, "sip:b@x")]), ["sip:b@x"], "{uri}");
+        }
+        for uri in ["sips:a@x", "sips:a@x;transport=tcp", "sip:a;transport=tls@x", "sip:a@x;transport"] {
+            assert_eq!(uris_of(&[sip(1, 1, uri)]), [uri], "{uri}");
         }
     }
 
