@@ -12,14 +12,14 @@ use std::{
 
 use waypost::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
-    dns::{Answer, Failure, Kind, Nothing, Question, Record},
+    dns::{Answer, Failure, Kind, Nothing, Question, Record, Srv, Step, locate},
     engine::{Decide, Engine, Now, Outcome, Path},
     limits::{
         LOOKUP_MS_MAX, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX,
         WAITING_BYTES_MAX, WAITING_MAX,
     },
     route::{RouteTable, Transport},
-    sip::Method,
+    sip::{Method, Uri},
 };
 
 /// Stands for SIP: `INVITE id within_ms name name …` needs the address of every name, one after the
@@ -53,18 +53,44 @@ impl Decide for Names {
                 seen => reply.push_str(&format!(" {seen:?}")),
             }
         }
-        out[..reply.len()].copy_from_slice(reply.as_bytes());
-        Verdict::Reply(Reply {
-            len: reply.len(),
-            to: arrival.source,
-            status: 302,
-            method: Method::Invite,
-            route: None,
-            fault: None,
-            contacts_trimmed: 0,
-            contacts_dropped: 0,
-            headers_trimmed: 0,
-        })
+        answer(&reply, arrival, out)
+    }
+}
+
+fn answer(text: &str, arrival: &Arrival<'_>, out: &mut [u8]) -> Verdict {
+    out[..text.len()].copy_from_slice(text.as_bytes());
+    Verdict::Reply(Reply {
+        len: text.len(),
+        to: arrival.source,
+        status: 302,
+        method: Method::Invite,
+        route: None,
+        fault: None,
+        contacts_trimmed: 0,
+        contacts_dropped: 0,
+        headers_trimmed: 0,
+    })
+}
+
+/// Stands for a route that locates `example.net` (RFC 3263): answers with the targets.
+#[derive(Debug)]
+struct Located;
+
+impl Decide for Located {
+    fn decide(
+        &mut self,
+        _message: &[u8],
+        arrival: &Arrival<'_>,
+        context: &Context<'_>,
+        out: &mut [u8],
+    ) -> Verdict {
+        let uri = Uri::parse(b"sip:example.net").unwrap();
+        let mut targets = String::new();
+        let mut emit = |target: waypost::dns::Target| targets.push_str(&format!("{} ", target.address));
+        match locate(&uri, &context.dns, 7, &mut emit) {
+            Step::Ask(question) => Verdict::Ask { question, within_ms: 400 },
+            Step::Done(_) => answer(&targets, arrival, out),
+        }
     }
 }
 
@@ -228,6 +254,34 @@ fn one_request_causes_a_bounded_number_of_questions() {
     assert_eq!(sent.matches("Found").count(), QUESTIONS_PER_REQUEST_MAX);
     assert!(sent.ends_with("Failed(Timeout)"), "{sent}");
     assert_eq!(bench.engine.tallies().too_many_questions, 1);
+}
+
+#[test]
+fn a_retransmission_finds_as_many_srv_targets_as_the_first_did() {
+    let mut engine = Engine::with_decider(Located, Settings::default(), vec!["inside".into()]);
+    let (table, mut out) = (RouteTable::default(), vec![0; 4096]);
+    let srv = |server: u8| {
+        let target = format!("s{server}.example.net.").into();
+        Record::Srv(Srv { priority: 1, weight: server.into(), port: 5060, target })
+    };
+    let zone = |question: &Question| match question.kind() {
+        Kind::Srv => Answer::Found { records: (1..=10).map(srv).collect(), ttl_s: 60 },
+        Kind::A => address(question.name()[1..].split('.').next().unwrap().parse().unwrap()),
+        Kind::Aaaa | Kind::Naptr => Answer::Nothing { why: Nothing::NoData, ttl_s: 60 },
+    };
+    let mut outcome = engine.datagram(b"INVITE", path(1), &table, now(0), &mut out).1;
+    while let Outcome::Wait { ask } = outcome {
+        let question = ask.expect("nobody else asks");
+        let answer = zone(&question);
+        engine.answered(question, answer, now(1));
+        outcome = engine.next_ready(&table, now(1), &mut out).expect("its answer is there");
+    }
+    let first = out.clone();
+    let again = engine.datagram(b"INVITE", path(1), &table, now(600), &mut out).1;
+    assert!(matches!(again, Outcome::Send { .. }), "{again:?}");
+    assert_eq!(String::from_utf8_lossy(&first), String::from_utf8_lossy(&out));
+    assert_eq!(engine.tallies().too_many_questions, 0);
+    assert!(first.starts_with(b"198.51.100."));
 }
 
 #[test]

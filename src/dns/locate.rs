@@ -184,7 +184,7 @@ impl Search<'_> {
         });
         for srv in weighted_order(servers.collect(), self.draw) {
             // What a first decision has no questions left for, a later one must not find either.
-            if self.names >= SRV_TARGETS_RESOLVED_MAX || self.targets.len() >= CONTACTS_MAX {
+            if self.names >= SRV_TARGETS_RESOLVED_MAX || self.is_full() {
                 break;
             }
             self.names += 1;
@@ -204,7 +204,7 @@ impl Search<'_> {
         for kind in [Kind::A, Kind::Aaaa] {
             // The Contact of a TLS target carries its name: one address of it is enough.
             let has_enough = transport == TargetTransport::Tls && self.targets.len() > before;
-            if has_enough {
+            if has_enough || self.is_full() {
                 break;
             }
             let records = match self.dns.look_or_ask(name, kind)? {
@@ -231,9 +231,16 @@ impl Search<'_> {
     }
 
     fn add(&mut self, address: IpAddr, port: Option<u16>, transport: TargetTransport, name: &str) {
+        if self.is_full() {
+            return;
+        }
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into();
         let port = port.unwrap_or_else(|| transport.default_port());
         self.targets.push(Target { address, port, transport, name });
+    }
+
+    fn is_full(&self) -> bool {
+        self.targets.len() >= CONTACTS_MAX
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -477,6 +484,78 @@ mod tests {
         let uri = Uri::parse(b"sip:a@other.example").unwrap();
         let step = locate(&uri, &dns, 0, &mut |_| count += 1);
         assert_eq!(step, Step::Done(LocateResult::Failed(Failure::Timeout)));
+    }
+
+    /// Answers every question as the zone does, else with NXDOMAIN; the questions, and the targets.
+    fn ask_all(uri: &str, zone: &[String], draw: u64) -> (Vec<Question>, Vec<Target>) {
+        let uri = Uri::parse(uri.as_bytes()).unwrap();
+        let lines: Vec<_> = zone.iter().map(String::as_str).collect();
+        let known = cache(&lines);
+        let mut cache = Cache::new();
+        let (mut asked, mut targets) = (Vec::new(), Vec::new());
+        loop {
+            let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
+            let Step::Ask(question) = locate(&uri, &dns, draw, &mut |target| targets.push(target)) else {
+                return (asked, targets);
+            };
+            let seen = DnsView { cache: &known, now_ms: 0, give_up: false };
+            let answer = match seen.look(question.name(), question.kind()) {
+                Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
+                _ => Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
+            };
+            cache.insert(question.clone(), answer, 0);
+            asked.push(question);
+        }
+    }
+
+    fn servers(transport: &str, count: usize, addresses: usize) -> Vec<String> {
+        let mut zone = Vec::new();
+        for server in 0..count {
+            let name = format!("{transport}{server}.example.net");
+            zone.push(format!("_sip._{transport}.example.net SRV 1 {server} 5060 {name}."));
+            zone.extend((0..addresses).map(|last| format!("{name} A 192.0.2.{}", 1 + server * 20 + last)));
+        }
+        zone
+    }
+
+    #[test]
+    fn srv_targets_are_looked_up_to_the_limit_and_the_rest_left_out_each_time() {
+        for (count, found) in [
+            (SRV_TARGETS_RESOLVED_MAX - 1, SRV_TARGETS_RESOLVED_MAX - 1),
+            (SRV_TARGETS_RESOLVED_MAX, SRV_TARGETS_RESOLVED_MAX),
+            (SRV_TARGETS_RESOLVED_MAX + 1, SRV_TARGETS_RESOLVED_MAX),
+            (CONTACTS_MAX, SRV_TARGETS_RESOLVED_MAX),
+        ] {
+            let zone = servers("udp", count, 1);
+            for draw in 0..20 {
+                let (asked, targets) = ask_all("sip:a@example.net", &zone, draw);
+                assert_eq!((asked.len(), targets.len()), (1 + 2 * found, found), "{count} {draw}");
+                assert_eq!(ask_all("sip:a@example.net", &zone, draw), (asked, targets));
+            }
+        }
+    }
+
+    #[test]
+    fn questions_of_one_location_are_bounded_over_all_transports() {
+        // No UDP server has an address, so that TCP is tried: with what is left.
+        let zone = [servers("udp", 4, 0), servers("tcp", 4, 1)].concat();
+        let (asked, targets) = ask_all("sip:a@example.net", &zone, 0);
+        assert_eq!(
+            (asked.len(), targets.len()),
+            (2 + 2 * SRV_TARGETS_RESOLVED_MAX, SRV_TARGETS_RESOLVED_MAX - 4)
+        );
+        let zone = [servers("udp", 40, 0), servers("tcp", 4, 1)].concat();
+        let (asked, targets) = ask_all("sip:a@example.net", &zone, 0);
+        assert_eq!((asked.len(), targets.len()), (2 + 2 * SRV_TARGETS_RESOLVED_MAX, 0));
+    }
+
+    #[test]
+    fn nothing_is_asked_once_there_are_enough_targets() {
+        // SRV and A of the first server; if that is one too few, also its AAAA and the A of the second.
+        for (addresses, questions) in [(CONTACTS_MAX - 1, 4), (CONTACTS_MAX, 2), (CONTACTS_MAX + 1, 2)] {
+            let (asked, targets) = ask_all("sip:a@example.net", &servers("udp", 2, addresses), 0);
+            assert_eq!((asked.len(), targets.len()), (questions, CONTACTS_MAX), "{addresses}");
+        }
     }
 
     #[test]
