@@ -11,7 +11,7 @@ use super::{
 use crate::{
     limits::NUMBER_BYTES_MAX,
     route::{NormalisationId, Part, Party, ValueOf, Values},
-    sip::{HeaderName, NameAddr, Request, Uri, decoded, list_values, unfolded},
+    sip::{HeaderName, NameAddr, Request, Uri, decoded, is_visual_separator, list_values, unfolded},
 };
 
 /// One request on its way through the routes.
@@ -212,13 +212,13 @@ pub(super) fn is_number(user: &[u8]) -> bool {
     user.len() <= NUMBER_BYTES_MAX
         && digits.iter().any(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
         && digits.iter().all(|byte| {
-            byte.is_ascii_digit() || matches!(byte, b'*' | b'#' | b'A'..=b'D' | b'-' | b'.' | b'(' | b')')
+            byte.is_ascii_digit() || matches!(byte, b'*' | b'#' | b'A'..=b'D') || is_visual_separator(*byte)
         })
 }
 
 /// RFC 3966 §5.1.1: visual separators mean nothing.
 fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
-    out.extend(number.iter().filter(|byte| !matches!(byte, b'-' | b'.' | b'(' | b')')));
+    out.extend(number.iter().filter(|byte| !is_visual_separator(**byte)));
 }
 
 /// Appends a number in decimal.

@@ -53,7 +53,7 @@ impl Normalisation {
 fn without_separators<'b>(number: &[u8], room: &'b mut [u8; NUMBER_BYTES_MAX]) -> Option<&'b [u8]> {
     let mut len = 0;
     for &byte in number {
-        if !matches!(byte, b'-' | b'.' | b'(' | b')') {
+        if !crate::sip::is_visual_separator(byte) {
             *room.get_mut(len)? = byte;
             len += 1;
         }

@@ -214,7 +214,7 @@ pub(super) fn number_fault(number: &[u8]) -> Option<&'static str> {
     if number.len() > NUMBER_BYTES_MAX {
         return Some("is longer than 64 characters, and no number is");
     }
-    if rest.iter().any(|byte| matches!(byte, b'-' | b'.' | b'(' | b')' | b' ')) {
+    if rest.iter().any(|&byte| byte == b' ' || crate::sip::is_visual_separator(byte)) {
         return Some("holds separators; write digits only, such as +441632960000");
     }
     if rest.contains(&b'+') {

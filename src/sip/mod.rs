@@ -41,6 +41,6 @@ pub use request::Request;
 pub use response::{reply_address, write_head};
 pub use same_uri::same_uri;
 pub use scan::list_values;
-pub use uri::{Scheme, Uri};
+pub use uri::{Scheme, Uri, is_visual_separator};
 pub use via::Via;
 pub use writer::Writer;

@@ -161,8 +161,9 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// RFC 3966 §3 `visual-separator`.
-pub(super) fn is_visual_separator(byte: u8) -> bool {
+/// RFC 3966 §3 `visual-separator`: means nothing (§5.1.1).
+#[must_use]
+pub fn is_visual_separator(byte: u8) -> bool {
     matches!(byte, b'-' | b'.' | b'(' | b')')
 }
 
