@@ -12,11 +12,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+mod connections;
 mod dns;
 
+pub use connections::{ConnectionEnd, ConnectionRefusal};
 pub use dns::Waits;
 
-use self::dns::DnsCounters;
+use self::{connections::ConnectionCounters, dns::DnsCounters};
 use crate::{
     decide::Silence,
     dns::{Answer, Kind},
@@ -33,11 +35,20 @@ pub enum SocketTrouble {
     Send,
     SendWouldBlock,
     Truncated,
+    Accept,
+    ConnectionGone,
 }
 
 impl SocketTrouble {
     /// Every trouble, in the order of the metrics.
-    pub const ALL: [Self; 4] = [Self::Receive, Self::Send, Self::SendWouldBlock, Self::Truncated];
+    pub const ALL: [Self; 6] = [
+        Self::Receive,
+        Self::Send,
+        Self::SendWouldBlock,
+        Self::Truncated,
+        Self::Accept,
+        Self::ConnectionGone,
+    ];
 
     /// Value of the metric label.
     #[must_use]
@@ -47,6 +58,8 @@ impl SocketTrouble {
             Self::Send => "send",
             Self::SendWouldBlock => "send_would_block",
             Self::Truncated => "truncated",
+            Self::Accept => "accept",
+            Self::ConnectionGone => "connection_gone",
         }
     }
 }
@@ -95,6 +108,7 @@ pub struct Counters {
     decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
     decision_sum_ns: AtomicU64,
     socket_troubles: [AtomicU64; SocketTrouble::ALL.len()],
+    connections: ConnectionCounters,
     dns: DnsCounters,
 }
 
@@ -111,6 +125,7 @@ impl Default for Counters {
             decisions: zeros(),
             decision_sum_ns: AtomicU64::new(0),
             socket_troubles: zeros(),
+            connections: ConnectionCounters::default(),
             dns: DnsCounters::default(),
         }
     }
@@ -158,6 +173,21 @@ impl Counters {
     pub fn socket_trouble(&self, trouble: SocketTrouble) {
         let index = SocketTrouble::ALL.iter().position(|known| *known == trouble);
         add(index.and_then(|index| self.socket_troubles.get(index)), 1);
+    }
+
+    /// A connection was taken.
+    pub fn connection_opened(&self, transport: Transport) {
+        self.connections.opened(transport);
+    }
+
+    /// A connection was refused.
+    pub fn connection_refused(&self, refusal: ConnectionRefusal) {
+        self.connections.refused(refusal);
+    }
+
+    /// A connection has ended.
+    pub fn connection_closed(&self, transport: Transport, end: ConnectionEnd) {
+        self.connections.closed(transport, end);
     }
 
     /// A question was answered, by DNS or, when the resolver has no room for it, by ourselves.
@@ -237,6 +267,26 @@ impl Counters {
             .iter()
             .map(|trouble| trouble.label())
             .zip(self.socket_troubles.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Connections open now, by transport.
+    pub fn connections(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.connections.open()
+    }
+
+    /// Connections taken so far, by transport.
+    pub fn connections_opened(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.connections.opened_so_far()
+    }
+
+    /// Connections that ended so far, by reason.
+    pub fn connections_closed(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.connections.ends()
+    }
+
+    /// Connections refused so far, by reason.
+    pub fn connections_refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.connections.refusals()
     }
 
     /// Answers of DNS by result and type.

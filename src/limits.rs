@@ -331,3 +331,74 @@ const _: () = assert!(SCRAPES_AT_ONCE_MAX < ADMIN_CONNECTIONS_MAX);
 /// counted; the records after them are passed over. It is done between two datagrams, once for each
 /// answer, and a number has one to four records.
 pub const NAPTR_COMPILATIONS_MAX: usize = 8;
+
+/// Connections that wait in the kernel to be accepted, per listener; the kernel grants no more than
+/// `net.core.somaxconn` (4096 by default).
+pub const CONNECTIONS_BACKLOG: i32 = 1024;
+
+/// Most connections, TCP and TLS together, that a configuration may allow: each takes a file
+/// descriptor and, idle, about 1 kB; with TLS about 20 kB.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// Connections where the configuration says nothing.
+pub const CONNECTIONS_DEFAULT: usize = 16_384;
+
+/// Connections of one source (an IPv4 address, an IPv6 /64) where the configuration says nothing: a
+/// routing tier talks to few peers, each with few connections.
+pub const CONNECTIONS_PER_SOURCE_DEFAULT: usize = 1024;
+
+/// How long a connection may be without a message where the configuration says nothing, in seconds.
+/// RFC 5626 §4.4.1 has clients ping every two minutes or less.
+pub const CONNECTION_IDLE_S_DEFAULT: u64 = 600;
+
+/// Longest time without a message that a configuration may allow, in seconds: a day.
+pub const CONNECTION_IDLE_S_MAX: u64 = 86_400;
+
+/// Time that one message may take from its first byte to its last, and a TLS handshake from the
+/// connection on, in milliseconds. Longer than a lost segment takes to be sent again some times.
+pub const MESSAGE_MS_MAX: u64 = 10_000;
+
+/// Answers of one connection that its peer has not taken yet, in bytes. While there are more, no
+/// request of it is read; an answer that waited for DNS and finds no room ends the connection.
+pub const UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Time in which a peer must have taken all answers that were written for it, in milliseconds.
+pub const UNSENT_MS_MAX: u64 = 10_000;
+
+/// Time that a peer has to end a connection of which we have ended our side, in milliseconds: closed
+/// sooner, the last answer could be lost by a reset.
+pub const LINGER_MS_MAX: u64 = 1_000;
+
+/// Connections accepted of one listener in one turn: a flood of them keeps nobody else waiting.
+pub const ACCEPTS_PER_TURN_MAX: usize = 64;
+
+/// Connections served in one turn, each with up to [`MESSAGES_PER_VISIT_MAX`] messages; what the
+/// datagrams get is [`BATCHES_PER_TURN_MAX`].
+pub const VISITS_PER_TURN_MAX: usize = 64;
+
+/// Messages of one connection answered in one visit before the others have their turn.
+pub const MESSAGES_PER_VISIT_MAX: usize = 16;
+
+/// Bytes read of a connection by one system call.
+pub const STREAM_READ_BYTES: usize = 16 * 1024;
+
+/// System calls that read one connection in one visit: what bounds the work that a peer makes with
+/// TLS records or empty lines that are no message.
+pub const READS_PER_VISIT_MAX: usize = 8;
+
+/// Events taken of the kernel by one system call; the others come in the next turn.
+pub const EVENTS_PER_TURN_MAX: usize = 256;
+
+const _: () = assert!(CONNECTIONS_DEFAULT <= CONNECTIONS_MAX);
+const _: () = assert!(CONNECTION_IDLE_S_DEFAULT <= CONNECTION_IDLE_S_MAX);
+const _: () = assert!(STREAM_READ_BYTES <= MESSAGE_BYTES_MAX);
+
+/// Size of one PEM file of TLS, in bytes: a bundle of all public issuers takes 220 kB.
+pub const TLS_FILE_BYTES_MAX: usize = 1024 * 1024;
+
+/// File descriptors that the server may need besides those of connections: sockets to DNS servers, the
+/// admin port, files being read.
+pub const FILES_BESIDES_CONNECTIONS: usize = 1024;
+
+const _: () =
+    assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE + 2 * ADMIN_CONNECTIONS_MAX < FILES_BESIDES_CONNECTIONS);

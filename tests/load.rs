@@ -18,10 +18,10 @@ use flow::Tally;
 use message::{Caller, Wrong};
 use waypost::{
     config::Listen,
-    counters::SocketTrouble,
+    counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
     engine::{Now, Path},
-    net::{Departure, EventLoop, Order, Ready, Service},
+    net::{Departure, EventLoop, Order, Ready, Service, StreamSettings},
     route::Transport,
 };
 
@@ -166,6 +166,15 @@ impl Service for Redirect {
     fn trouble(&mut self, trouble: SocketTrouble) {
         panic!("{trouble:?}");
     }
+    fn connection_opened(&mut self, transport: Transport) {
+        panic!("no {transport:?} is listened on");
+    }
+    fn connection_refused(&mut self, refusal: ConnectionRefusal) {
+        panic!("{refusal:?}");
+    }
+    fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd) {
+        panic!("{transport:?} {end:?}");
+    }
     fn decided_in(&mut self, _took: Duration) {}
     fn rest(&mut self) {}
 }
@@ -174,7 +183,7 @@ impl Service for Redirect {
 fn load(mut service: Redirect, words: &str) -> (Tally, usize) {
     let address = "127.0.0.1:0".parse().unwrap();
     let listen = Listen { name: "a".into(), transport: Transport::Udp, address };
-    let (event_loop, handle) = EventLoop::bind(&[listen]).unwrap();
+    let (event_loop, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let words = format!("--to {} {words}", event_loop.addresses()[0]);
     let args = Args::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).unwrap();
     let server = thread::spawn(move || {

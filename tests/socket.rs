@@ -10,13 +10,13 @@ use std::{
 
 use waypost::{
     config::Listen,
-    counters::SocketTrouble,
+    counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Failure, Kind, Question},
     engine::{Now, Path},
     limits::{
         ANSWER_BYTES_ROOM, BATCHES_PER_TURN_MAX, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES,
     },
-    net::{BindError, Departure, EventLoop, Handle, Order, Ready, Service},
+    net::{BindError, Departure, EventLoop, Handle, Order, Ready, Service, StreamSettings},
     route::Transport,
 };
 
@@ -94,6 +94,18 @@ impl Service for Echo {
         self.troubles.push(trouble);
     }
 
+    fn connection_opened(&mut self, transport: Transport) {
+        panic!("no {transport:?} is listened on");
+    }
+
+    fn connection_refused(&mut self, refusal: ConnectionRefusal) {
+        panic!("no connection to refuse: {refusal:?}");
+    }
+
+    fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd) {
+        panic!("no {transport:?} to end: {end:?}");
+    }
+
     fn decided_in(&mut self, _took: Duration) {
         self.decisions_timed += 1;
     }
@@ -122,7 +134,7 @@ fn listen(addresses: &[&str]) -> Vec<Listen> {
 }
 
 fn bind(addresses: &[&str]) -> Server {
-    let (event_loop, handle) = EventLoop::bind(&listen(addresses)).unwrap();
+    let (event_loop, handle) = EventLoop::bind(&listen(addresses), StreamSettings::default()).unwrap();
     let addresses = event_loop.addresses();
     Server { event_loop, handle, addresses }
 }
@@ -398,7 +410,7 @@ fn the_first_decision_of_each_batch_is_timed() {
 fn the_sockets_are_known_by_inode_and_address() {
     let server = bind(&["127.0.0.1:0", "[::1]:0"]);
     assert!(server.addresses.iter().all(|address| address.port() != 0));
-    let inodes = server.event_loop.inodes();
+    let inodes: Vec<u64> = server.event_loop.inodes().into_iter().flatten().collect();
     let tables = ["/proc/net/udp", "/proc/net/udp6"].map(|file| std::fs::read_to_string(file).unwrap());
     for (inode, table) in inodes.iter().zip(&tables) {
         let found = table.lines().any(|line| line.split_whitespace().nth(9) == Some(&inode.to_string()));
@@ -411,7 +423,7 @@ fn the_sockets_are_known_by_inode_and_address() {
 fn a_port_that_is_taken_is_an_error_that_names_it() {
     let first = bind(&["127.0.0.1:0"]);
     let address = first.addresses[0];
-    let error = EventLoop::bind(&listen(&[&address.to_string()])).unwrap_err();
+    let error = EventLoop::bind(&listen(&[&address.to_string()]), StreamSettings::default()).unwrap_err();
     assert!(matches!(error, BindError::InUse(_)));
     let message = error.to_string();
     assert!(

@@ -14,9 +14,9 @@ use crate::{
     route::Transport,
 };
 
-/// `[NAME=]udp:ADDR:PORT`.
+/// `[NAME=]udp:ADDR:PORT`, `tcp:`, `tls:`.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
-    let expected = "expected udp:ADDR:PORT with an IP address, as udp:127.0.0.1:5060 or udp:[::1]:5060";
+    let expected = "expected udp:, tcp: or tls:ADDR:PORT with an IP address, as udp:127.0.0.1:5060 or tcp:[::1]:5060";
     let (name, place) = match text.split_once('=') {
         Some((name, place)) => (name, place),
         None => (text, text),
@@ -25,13 +25,10 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
         return Err(format!("the name before = is empty or not printable, {expected}"));
     }
     let (scheme, address) = place.split_once(':').ok_or(expected)?;
-    match scheme {
-        "udp" => {}
-        "tcp" | "tls" => return Err(format!("{scheme} is not served yet, {expected}")),
-        _ => return Err(expected.to_owned()),
-    }
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let transport = transports.into_iter().find(|known| known.name() == scheme).ok_or(expected)?;
     let address = address.parse().map_err(|_| expected.to_owned())?;
-    Ok(Listen { name: name.into(), transport: Transport::Udp, address })
+    Ok(Listen { name: name.into(), transport, address })
 }
 
 /// `ADDR:PORT` or `off`.
@@ -165,13 +162,16 @@ mod tests {
             "udp:",
             "udp:5060",
             "udp:localhost:5060",
-            "tcp:127.0.0.1:5060",
+            "sctp:127.0.0.1:5060",
+            "TCP:127.0.0.1:5060",
             "=udp:127.0.0.1:1",
             "x:1.2.3.4:5",
         ] {
             assert!(listen(wrong).is_err(), "{wrong}");
         }
-        assert!(listen("tcp:127.0.0.1:5060").unwrap_err().starts_with("tcp is not served yet"));
+        for (text, transport) in [("tcp:127.0.0.1:5060", Transport::Tcp), ("a=tls:[::1]:5061", Transport::Tls)] {
+            assert_eq!(listen(text).unwrap().transport, transport);
+        }
     }
 
     #[test]

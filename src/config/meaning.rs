@@ -11,7 +11,10 @@ use std::{
 
 use crate::{
     decide::CancelPolicy,
-    limits::{CONFIG_TEXT_BYTES_MAX, DNS_SERVERS_MAX, LISTENERS_MAX, OWN_NAMES_MAX},
+    limits::{
+        CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, LISTENERS_MAX,
+        OWN_NAMES_MAX,
+    },
     route::{
         Transport,
         file::{Diagnostic, Severity},
@@ -19,9 +22,9 @@ use crate::{
 };
 
 use super::{
-    Config, KeySource, Listen, Log, LogFormat, LogLevel,
+    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls,
     places::Places,
-    written::{Written, WrittenListen, WrittenLog},
+    written::{Written, WrittenConnections, WrittenListen, WrittenLog, WrittenTls},
 };
 
 /// Turns what is written into what is meant.
@@ -47,6 +50,15 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     if let Some(names) = written.names {
         config.call_ourselves(own_names(&names, &mut faults));
     }
+    config.connections = connections(&written.connections.unwrap_or_default(), &mut faults);
+    config.tls = written.tls.and_then(|written| tls(&written, &mut faults));
+    let tls_place = config.listen.iter().position(|listen| listen.transport == Transport::Tls);
+    if let (Some(index), None, true) = (tls_place, &config.tls, faults.found.is_empty()) {
+        faults.note(
+            &format!("listen[{index}]"),
+            "\"tls:\" needs a certificate; name one and its key as tls: {certificate: FILE, key: FILE}",
+        );
+    }
     if let Some(servers) = written.dns.and_then(|dns| dns.servers) {
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
@@ -54,24 +66,14 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     if faults.found.is_empty() { Ok(config) } else { Err(faults.found) }
 }
 
-/// `udp:ADDRESS:PORT`. The error is a sentence without place.
+/// `udp:ADDRESS:PORT`, and `tcp:` and `tls:` likewise. The error is a sentence without place.
 pub fn parse_listen(text: &str) -> Result<(Transport, SocketAddr), String> {
-    let expected =
-        "expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"";
-    let Some((transport, address)) = text.split_once(':') else {
-        return Err(format!("found \"{text}\", {expected}"));
-    };
-    match transport {
-        "udp" => {}
-        "tcp" | "tls" => {
-            return Err(format!(
-                "\"{transport}:\" is not served yet: this release listens on UDP only; write \"udp:{address}\""
-            ));
-        }
-        _ => return Err(format!("found \"{text}\", {expected}")),
-    }
-    let address = address.parse().map_err(|_| format!("found \"{text}\", {expected}"))?;
-    Ok((Transport::Udp, address))
+    let expected = "expected udp:, tcp: or tls:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"";
+    let fault = || format!("found \"{text}\", {expected}");
+    let (transport, address) = text.split_once(':').ok_or_else(fault)?;
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let transport = transports.into_iter().find(|known| known.name() == transport).ok_or_else(fault)?;
+    Ok((transport, address.parse().map_err(|_| fault())?))
 }
 
 /// 32 hexadecimal digits. The error is a sentence without place and without the key.
@@ -141,7 +143,10 @@ fn listeners(written: Vec<WrittenListen>, faults: &mut Faults<'_>) -> Vec<Listen
             continue;
         };
         // Port 0 asks for any free one: that may be asked for twice.
-        if address.port() != 0 && listen.iter().any(|other| other.address == address) {
+        let shares_ports = |other: &Listen| {
+            other.address == address && (other.transport == Transport::Udp) == (transport == Transport::Udp)
+        };
+        if address.port() != 0 && listen.iter().any(shares_ports) {
             faults.note(&address_path, format!("\"{}\" is listed twice; remove one", item.address));
             continue;
         }
@@ -244,6 +249,46 @@ fn own_name(name: &str) -> Result<Box<str>, String> {
         ));
     }
     Ok(host.to_ascii_lowercase().into())
+}
+
+fn connections(written: &WrittenConnections, faults: &mut Faults<'_>) -> Connections {
+    let mut number = |key: &str, written: Option<u64>, max: usize, default: usize| {
+        let Some(found) = written else { return default };
+        let fault = || format!("found {found}, expected 1 to {max}");
+        let taken = usize::try_from(found).ok().filter(|found| (1..=max).contains(found)).ok_or_else(fault);
+        faults.take(&format!("connections.{key}"), taken).unwrap_or(default)
+    };
+    let default = Connections::default();
+    let seconds = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
+    let idle = number("idle_s", written.idle_s, seconds(CONNECTION_IDLE_S_MAX), seconds(default.idle_s));
+    Connections {
+        max: number("max", written.max, CONNECTIONS_MAX, default.max),
+        per_source: number("per_source", written.per_source, CONNECTIONS_MAX, default.per_source),
+        idle_s: u64::try_from(idle).unwrap_or(default.idle_s),
+    }
+}
+
+fn tls(written: &WrittenTls, faults: &mut Faults<'_>) -> Option<Tls> {
+    let file = |text: &str| match text {
+        "" => Err("an empty path, expected one such as ./tls.pem".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    };
+    let certificate = faults.take("tls.certificate", file(&written.certificate));
+    let key = faults.take("tls.key", file(&written.key));
+    let client_ca = written.client_ca.as_deref().and_then(|text| faults.take("tls.client_ca", file(text)));
+    // A file with issuers and no word on what it is for asks for the strict reading.
+    let default = if client_ca.is_some() { "required" } else { "none" };
+    let known = [("none", None), ("optional", Some(false)), ("required", Some(true))];
+    let client = faults.take("tls.client", one_of(written.client.as_deref().unwrap_or(default), &known))?;
+    if client.is_some() && client_ca.is_none() {
+        faults.note("tls.client", "clients cannot be checked without client_ca: name the file with the certificates of those who issue theirs");
+    }
+    Some(Tls {
+        certificate: certificate?,
+        key: key?,
+        client_ca: client_ca.filter(|_| client.is_some()),
+        client_required: client == Some(true),
+    })
 }
 
 fn dns_servers(servers: &[String], faults: &mut Faults<'_>) -> Vec<SocketAddr> {

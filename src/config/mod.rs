@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     decide::Settings,
+    limits::{CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT},
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
@@ -25,7 +26,7 @@ pub use meaning::{parse_key, parse_listen};
 pub struct Listen {
     /// What the condition `listener` and the metrics call it.
     pub name: Box<str>,
-    /// The transport; UDP is the only one served.
+    /// The transport.
     pub transport: Transport,
     /// Where it is bound.
     pub address: SocketAddr,
@@ -64,6 +65,40 @@ pub enum LogLevel {
     Trace,
 }
 
+/// `connections:`. What TCP and TLS may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// Connections in all.
+    pub max: usize,
+    /// Connections of one source: an IPv4 address, an IPv6 /64.
+    pub per_source: usize,
+    /// How long one may be without a message, in seconds.
+    pub idle_s: u64,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            max: CONNECTIONS_DEFAULT,
+            per_source: CONNECTIONS_PER_SOURCE_DEFAULT,
+            idle_s: CONNECTION_IDLE_S_DEFAULT,
+        }
+    }
+}
+
+/// `tls:`. PEM files, read outside, at the start and with every reload of the routes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Our certificate and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Whose certificates clients may show. `None`: they are not asked for one.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client without a certificate is refused.
+    pub client_required: bool,
+}
+
 /// `log:`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -85,6 +120,10 @@ pub struct Config {
     pub settings: Settings,
     /// Where the key came from.
     pub key: KeySource,
+    /// What TCP and TLS may take.
+    pub connections: Connections,
+    /// `None`: TLS cannot be listened on.
+    pub tls: Option<Tls>,
     /// DNS servers; empty: those of /etc/resolv.conf.
     pub dns_servers: Vec<SocketAddr>,
     /// What is logged.
@@ -106,6 +145,8 @@ impl Default for Config {
             routes: PathBuf::from(DEFAULT_ROUTES),
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
+            connections: Connections::default(),
+            tls: None,
             dns_servers: Vec::new(),
             log: Log::default(),
         };
@@ -141,6 +182,8 @@ pub fn parse(file: &str, text: &str) -> Result<Config, Vec<Diagnostic>> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::{
         decide::CancelPolicy,
@@ -172,13 +215,15 @@ mod tests {
             r#"
 listen:
   - "udp:0.0.0.0:5060"
-  - {name: edge, address: "udp:[::]:5060"}
+  - {name: edge, address: "tls:[::]:5061"}
 admin: off
 routes: /etc/waypost/routes
 key: 00112233445566778899aabbccddeeff
 cancel: ok
 server: Waypost
 names: [SIP.example.net., 198.51.100.7, "[2001:db8::1]"]
+connections: {max: 100, per_source: 10, idle_s: 60}
+tls: {certificate: tls/cert.pem, key: tls/key.pem, client_ca: tls/ca.pem, client: optional}
 dns: {servers: ["127.0.0.1:5353", "::1"]}
 log: {format: json, level: debug}
 "#,
@@ -186,7 +231,8 @@ log: {format: json, level: debug}
         .unwrap();
         let names: Vec<&str> = config.listen.iter().map(|l| &*l.name).collect();
         assert_eq!(names, ["udp:0.0.0.0:5060", "edge"]);
-        assert_eq!(config.listen[1].address, "[::]:5060".parse().unwrap());
+        let edge = &config.listen[1];
+        assert_eq!((edge.transport, edge.address), (Transport::Tls, "[::]:5061".parse().unwrap()));
         assert_eq!(config.admin, None);
         assert_eq!(config.routes, PathBuf::from("/etc/waypost/routes"));
         assert_eq!(config.key, KeySource::Written);
@@ -196,6 +242,10 @@ log: {format: json, level: debug}
         let own: Vec<&str> = config.settings.ourselves.names.iter().map(|n| &**n).collect();
         assert_eq!(own, ["sip.example.net", "198.51.100.7", "[2001:db8::1]"]);
         assert_eq!(config.settings.ourselves.listeners.len(), 2);
+        assert_eq!(config.connections, Connections { max: 100, per_source: 10, idle_s: 60 });
+        let tls = config.tls.unwrap();
+        assert_eq!((&*tls.certificate, &*tls.key), (Path::new("tls/cert.pem"), Path::new("tls/key.pem")));
+        assert_eq!((tls.client_ca, tls.client_required), (Some("tls/ca.pem".into()), false));
         assert_eq!(config.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
         assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
     }
@@ -221,7 +271,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `tls`, `dns`, `log`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
@@ -231,7 +281,7 @@ log: {format: json, level: debug}
             ),
             (
                 "listen: [5060]\n",
-                "w.yaml:1:10: listen[0]: invalid type: integer `5060`, expected \"udp:ADDRESS:PORT\" or {name: NAME, address: \"udp:ADDRESS:PORT\"}",
+                "w.yaml:1:10: listen[0]: invalid type: integer `5060`, expected \"TRANSPORT:ADDRESS:PORT\" or {name: NAME, address: \"TRANSPORT:ADDRESS:PORT\"}",
             ),
             ("listen: [{name: edge}]\n", "w.yaml:1:10: listen[0]: missing field `address`"),
             (
@@ -240,23 +290,45 @@ log: {format: json, level: debug}
             ),
             (
                 "listen:\n  - 0.0.0.0:5060\n",
-                "w.yaml:2:5: listen[0]: found \"0.0.0.0:5060\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
+                "w.yaml:2:5: listen[0]: found \"0.0.0.0:5060\", expected udp:, tcp: or tls:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"",
             ),
             (
                 "listen: [{name: a, address: \"udp:sip.example.net:5060\"}]\n",
-                "w.yaml:1:29: listen[0].address: found \"udp:sip.example.net:5060\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
+                "w.yaml:1:29: listen[0].address: found \"udp:sip.example.net:5060\", expected udp:, tcp: or tls:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"",
             ),
             (
                 "listen: [nonsense]\n",
-                "w.yaml:1:10: listen[0]: found \"nonsense\", expected udp:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"udp:[::]:5060\"",
-            ),
-            (
-                "listen: [\"tcp:0.0.0.0:5060\"]\n",
-                "w.yaml:1:10: listen[0]: \"tcp:\" is not served yet: this release listens on UDP only; write \"udp:0.0.0.0:5060\"",
+                "w.yaml:1:10: listen[0]: found \"nonsense\", expected udp:, tcp: or tls:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"",
             ),
             (
                 "listen: [\"tls:0.0.0.0:5061\"]\n",
-                "w.yaml:1:10: listen[0]: \"tls:\" is not served yet: this release listens on UDP only; write \"udp:0.0.0.0:5061\"",
+                "w.yaml:1:10: listen[0]: \"tls:\" needs a certificate; name one and its key as tls: {certificate: FILE, key: FILE}",
+            ),
+            (
+                "listen: [\"tcp:0.0.0.0:5061\", \"tls:0.0.0.0:5061\"]\ntls: {certificate: c, key: k}\n",
+                "w.yaml:1:30: listen[1]: \"tls:0.0.0.0:5061\" is listed twice; remove one",
+            ),
+            ("tls: {certificate: c}\n", "w.yaml:1:6: tls: missing field `key`"),
+            (
+                "tls: {certificate: \"\", key: k}\n",
+                "w.yaml:1:20: tls.certificate: an empty path, expected one such as ./tls.pem",
+            ),
+            (
+                "tls: {certificate: c, key: k, client: required}\n",
+                "w.yaml:1:39: tls.client: clients cannot be checked without client_ca: name the file with the certificates of those who issue theirs",
+            ),
+            (
+                "tls: {certificate: c, key: k, client_ca: a, client: maybe}\n",
+                "w.yaml:1:53: tls.client: found \"maybe\", expected one of none, optional, required",
+            ),
+            ("connections: {max: 0}\n", "w.yaml:1:20: connections.max: found 0, expected 1 to 65536"),
+            (
+                "connections: {per_source: 70000}\n",
+                "w.yaml:1:27: connections.per_source: found 70000, expected 1 to 65536",
+            ),
+            (
+                "connections: {idle_s: 86401}\n",
+                "w.yaml:1:23: connections.idle_s: found 86401, expected 1 to 86400",
             ),
             (
                 "listen: [\"udp:[::1]:5060\", \"udp:[::1]:5060\"]\n",

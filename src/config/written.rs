@@ -25,8 +25,29 @@ pub(super) struct Written {
     pub(super) cancel: Option<String>,
     pub(super) server: Option<String>,
     pub(super) names: Option<Vec<String>>,
+    pub(super) connections: Option<WrittenConnections>,
+    pub(super) tls: Option<WrittenTls>,
     pub(super) dns: Option<WrittenDns>,
     pub(super) log: Option<WrittenLog>,
+}
+
+/// `connections:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenConnections {
+    pub(super) max: Option<u64>,
+    pub(super) per_source: Option<u64>,
+    pub(super) idle_s: Option<u64>,
+}
+
+/// `tls:`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenTls {
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) client_ca: Option<String>,
+    pub(super) client: Option<String>,
 }
 
 /// `dns:`.
@@ -64,7 +85,7 @@ impl<'de> Visitor<'de> for ListenVisitor {
     type Value = WrittenListen;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"udp:ADDRESS:PORT\" or {name: NAME, address: \"udp:ADDRESS:PORT\"}")
+        f.write_str("\"TRANSPORT:ADDRESS:PORT\" or {name: NAME, address: \"TRANSPORT:ADDRESS:PORT\"}")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {

@@ -52,6 +52,11 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
     let mut config = config::parse(&path.display().to_string(), &text)
         .map_err(|diagnostics| ConfigError::Rejected { diagnostics })?;
     config.routes = from(path, &config.routes);
+    if let Some(tls) = &mut config.tls {
+        for file in [&mut tls.certificate, &mut tls.key].into_iter().chain(&mut tls.client_ca) {
+            *file = from(path, file);
+        }
+    }
     if let KeySource::File(file) = &config.key {
         let file = from(path, file);
         config.settings.key = read_key(&file).map_err(|why| ConfigError::Key { path: file.clone(), why })?;

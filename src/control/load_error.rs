@@ -10,6 +10,8 @@ use crate::{
     route::file::{Diagnostic, Severity},
 };
 
+use super::tls::TlsError;
+
 /// Why there is no table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -38,6 +40,8 @@ pub enum LoadError {
         dir: PathBuf,
         diagnostics: Vec<Diagnostic>,
     },
+    /// A certificate, which is read together with the routes.
+    Tls(TlsError),
     /// Our own fault, told instead of ending the thread.
     Internal {
         what: String,
@@ -102,6 +106,7 @@ impl fmt::Display for LoadError {
                     _ => Ok(()),
                 }
             }
+            Self::Tls(error) => error.fmt(f),
             Self::Internal { what } => {
                 write!(f, "internal error while loading routes: {what}; please report it")
             }

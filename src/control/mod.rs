@@ -19,6 +19,7 @@ pub mod resolver;
 pub mod retired;
 mod serve;
 pub mod signals;
+pub mod tls;
 pub mod watch;
 
 pub use serve::{ServeError, serve};

@@ -6,11 +6,12 @@
 
 use std::{
     net::{SocketAddr, TcpListener as StdListener},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use arc_swap::ArcSwap;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -18,8 +19,9 @@ use crate::{
     counters::Counters,
     dns::Question,
     engine::Engine,
-    limits::QUESTIONS_UNDER_WAY_MAX,
-    net::{EventLoop, Handle, Order},
+    limits::{FILES_BESIDES_CONNECTIONS, QUESTIONS_UNDER_WAY_MAX},
+    net::{EventLoop, Handle, Order, StreamSettings},
+    route::Transport,
     snapshot::Snapshot,
 };
 
@@ -28,10 +30,11 @@ use super::{
     loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
     metrics::{Drops, Metrics, Sources},
-    reload::{Cause, Reloader, unix_s},
+    reload::{Cause, LoadFn, Reloader, unix_s},
     resolver,
     signals::Signals,
-    watch::{Timing, Watcher},
+    tls::Certificates,
+    watch::{RoutesAndCertificates, Timing, Watcher},
 };
 
 /// Why the server did not start or ended.
@@ -50,9 +53,13 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log);
     let loader = Arc::new(Loader::new(&config.routes));
     let table = Arc::new(ArcSwap::from_pointee(first_table(&loader)?));
+    let certificates = config.tls.clone().map(Certificates::read).transpose();
+    let certificates = certificates.map_err(|error| ServeError::Other(error.to_string()))?.map(Arc::new);
 
+    let streams = stream_settings(&config, certificates.as_deref());
+    raise_file_limit(streams.connections_max, &config);
     let (event_loop, handle) =
-        EventLoop::bind(&config.listen).map_err(|error| ServeError::Other(error.to_string()))?;
+        EventLoop::bind(&config.listen, streams).map_err(|error| ServeError::Other(error.to_string()))?;
     let addresses = event_loop.addresses();
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =
@@ -61,17 +68,21 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let counters = Arc::new(Counters::default());
     let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
-    let load = Arc::clone(&loader);
-    let reloader = Reloader::start(Arc::clone(&table), Box::new(move |serving| load.load(serving)))
+    let reloader = Reloader::start(Arc::clone(&table), load_both(&loader, certificates.clone()))
         .map_err(|error| no_thread(&error))?;
     let nudged = reloader.clone();
-    let _watcher = Watcher::start(loader, Timing::default(), move || nudged.nudge(Cause::Watch))
+    let _watcher =
+        Watcher::start(Arc::new(RoutesAndCertificates(loader, certificates)), Timing::default(), move || {
+            nudged.nudge(Cause::Watch)
+        })
         .map_err(|error| no_thread(&error))?;
     let metrics = Metrics::new(Sources {
         counters: Arc::clone(&counters),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
-        drops: Drops::new(names.iter().cloned().zip(event_loop.inodes())),
+        drops: Drops::new(
+            names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?))),
+        ),
     })
     .map_err(|error| ServeError::Other(format!("metrics: {error}")))?;
 
@@ -88,6 +99,61 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let ended = event_loop.run(engine, &table, &counters, &mut |question| ask.try_send(question).is_ok());
     control.stop();
     ended.map_err(|error| ServeError::Other(format!("the event loop ended: {error}")))
+}
+
+/// A load of the certificates, then of the routes. New certificates make a new generation, so that
+/// whoever asked sees that something changed.
+fn load_both(loader: &Arc<Loader>, certificates: Option<Arc<Certificates>>) -> LoadFn {
+    let loader = Arc::clone(loader);
+    let failed = Mutex::new(None);
+    Box::new(move |serving| {
+        let renewed = certificates.as_ref().map_or(Ok(false), |certificates| certificates.reload());
+        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match renewed {
+            Ok(renewed) => {
+                *failed = None;
+                if renewed {
+                    tracing::info!("TLS certificates renewed");
+                }
+                loader.load(serving.filter(|_| !renewed))
+            }
+            Err(error) => {
+                let error = LoadError::Tls(error);
+                let before = failed.replace(error.clone());
+                Err(if before.as_ref() == Some(&error) { LoadError::Again(Box::new(error)) } else { error })
+            }
+        }
+    })
+}
+
+fn stream_settings(config: &Config, certificates: Option<&Certificates>) -> StreamSettings {
+    StreamSettings {
+        connections_max: config.connections.max,
+        per_source_max: config.connections.per_source,
+        idle_ms: config.connections.idle_s.saturating_mul(1000),
+        tls: certificates.map(Certificates::in_service),
+        ..StreamSettings::default()
+    }
+}
+
+/// Each connection takes a file descriptor, and a process has 1024 by default; the system grants more
+/// to whoever asks.
+fn raise_file_limit(connections_max: usize, config: &Config) {
+    if config.listen.iter().all(|listen| listen.transport == Transport::Udp) {
+        return;
+    }
+    let needed = u64::try_from(connections_max.saturating_add(FILES_BESIDES_CONNECTIONS)).unwrap_or(u64::MAX);
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return;
+    }
+    let granted = limit.maximum.map_or(needed, |maximum| maximum.min(needed));
+    let set = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum });
+    if granted < needed || set.is_err() {
+        tracing::warn!(
+            "{connections_max} connections need {needed} open files, and this process may have {granted}: raise LimitNOFILE (systemd) or `ulimit -n`, or lower connections.max"
+        );
+    }
 }
 
 fn first_table(loader: &Loader) -> Result<Snapshot, ServeError> {
@@ -126,7 +192,7 @@ fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr
         .listen
         .iter()
         .zip(addresses)
-        .map(|(listen, address)| format!("udp:{address} ({})", listen.name))
+        .map(|(listen, address)| format!("{}:{address} ({})", listen.transport.name(), listen.name))
         .collect();
     let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     tracing::info!(

@@ -7,6 +7,7 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +19,7 @@ use std::{
 
 use crate::limits::{WATCH_DELAY_MS_MAX, WATCH_POLL_MS, WATCH_QUIET_MS};
 
-use super::{events::Events, loader::Loader};
+use super::{events::Events, loader::Loader, tls::Certificates};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,39 @@ impl Default for Timing {
     }
 }
 
+/// What is watched.
+pub trait Watched: Send + Sync {
+    /// Directories whose entries matter.
+    fn directories(&self) -> Vec<PathBuf>;
+    /// Whether the files are others than those read last.
+    fn is_stale(&self) -> bool;
+}
+
+impl Watched for Loader {
+    fn directories(&self) -> Vec<PathBuf> {
+        self.directories()
+    }
+
+    fn is_stale(&self) -> bool {
+        self.is_stale()
+    }
+}
+
+/// The routes, and the certificates where there are some.
+pub struct RoutesAndCertificates(pub Arc<Loader>, pub Option<Arc<Certificates>>);
+
+impl Watched for RoutesAndCertificates {
+    fn directories(&self) -> Vec<PathBuf> {
+        let mut directories = self.0.directories();
+        directories.extend(self.1.iter().flat_map(|certificates| certificates.directories()));
+        directories
+    }
+
+    fn is_stale(&self) -> bool {
+        self.0.is_stale() || self.1.as_ref().is_some_and(|certificates| certificates.is_stale())
+    }
+}
+
 /// The hold on the watching thread, which ends with it.
 #[derive(Debug)]
 pub struct Watcher {
@@ -52,16 +86,16 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts watching; `changed` is called when the files are not those the loader saw last.
+    /// Starts watching; `changed` is called when the files are not those that were read last.
     pub fn start(
-        loader: Arc<Loader>,
+        watched: Arc<dyn Watched>,
         timing: Timing,
         changed: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (wake, wakes) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
         let watching =
-            Watching { events: timing.events.then(|| Events::new(wake.clone())).flatten(), loader, timing };
+            Watching { events: timing.events.then(|| Events::new(wake.clone())).flatten(), watched, timing };
         thread::Builder::new().name("watch".to_owned()).spawn({
             let stop = Arc::clone(&stop);
             move || watching.run(&wakes, &stop, &changed)
@@ -79,7 +113,7 @@ impl Drop for Watcher {
 
 /// The state of the thread.
 struct Watching {
-    loader: Arc<Loader>,
+    watched: Arc<dyn Watched>,
     timing: Timing,
     events: Option<Events>,
 }
@@ -89,9 +123,9 @@ impl Watching {
         loop {
             // Watched first and looked at then: what changes after the look makes an event.
             if let Some(events) = &mut self.events {
-                events.watch(&self.loader.directories());
+                events.watch(&self.watched.directories());
             }
-            let stale = self.loader.is_stale();
+            let stale = self.watched.is_stale();
             if stale {
                 changed();
             }

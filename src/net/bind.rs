@@ -1,14 +1,14 @@
 //! Outside. Places to listen → bound sockets, all or none.
 //!
 //! In:    [`Listen`]s.
-//! Out:   [`Listener`]s, or why not: which address, and what to do about it.
+//! Out:   listening sockets, or why not: which address, and what to do about it.
 //! Never: shares a port with another program. `SO_REUSEADDR` and `SO_REUSEPORT` stay off, since on
 //!        UDP they let two servers bind the same port and lose each other's packets without a word.
 
 use std::{
     fs::File,
     io::{self, ErrorKind},
-    net::{SocketAddr, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::fs::MetadataExt,
@@ -20,7 +20,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::batch::ask_for_local;
 use crate::{
     config::Listen,
-    limits::{LISTENERS_MAX, RECEIVE_BUFFER_BYTES},
+    limits::{CONNECTIONS_BACKLOG, LISTENERS_MAX, RECEIVE_BUFFER_BYTES},
     route::Transport,
 };
 
@@ -38,9 +38,12 @@ pub enum BindError {
         /// How many.
         found: usize,
     },
-    /// A transport that is not served yet.
-    #[error("cannot listen on {0}: only udp is served in this version; write udp:{address}", address = .0.address)]
-    Transport(Place),
+    /// TLS without a certificate.
+    #[error(
+        "cannot listen on {0}: TLS needs a certificate; name one and its key in the configuration, as \
+         tls: {{certificate: FILE, key: FILE}}"
+    )]
+    NoCertificate(Place),
     /// Another program has the port.
     #[error(
         "cannot listen on {0}: address already in use; another server (or a second waypost) has it: \
@@ -111,16 +114,17 @@ impl Place {
     /// Whether both cannot be bound at once.
     fn overlaps(&self, other: &Self) -> bool {
         let (one, two) = (self.address, other.address);
-        self.transport == other.transport
+        // TCP and TLS have their ports in common.
+        (self.transport == Transport::Udp) == (other.transport == Transport::Udp)
             && one.is_ipv4() == two.is_ipv4()
             && one.port() == two.port()
             && (one.ip() == two.ip() || one.ip().is_unspecified() || two.ip().is_unspecified())
     }
 }
 
-/// One bound socket.
+/// One bound UDP socket.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct DatagramListener {
     socket: UdpSocket,
     /// As bound: port 0 is resolved.
     pub(super) address: SocketAddr,
@@ -128,7 +132,7 @@ pub(super) struct Listener {
     pub(super) wildcard: bool,
 }
 
-impl Listener {
+impl DatagramListener {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -139,8 +143,25 @@ impl Listener {
     }
 }
 
-/// Binds all, in order, or none.
-pub(super) fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
+/// One bound TCP socket, for TCP or TLS.
+#[derive(Debug)]
+pub(super) struct StreamListener {
+    pub(super) socket: mio::net::TcpListener,
+    pub(super) transport: Transport,
+}
+
+/// All that is listened on. Both lists have one place for each [`Listen`], in their order: one of
+/// the two is taken.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) datagrams: Vec<Option<DatagramListener>>,
+    pub(super) streams: Vec<Option<StreamListener>>,
+    /// As bound: port 0 is resolved.
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+/// Binds all, in order, or none. `has_certificate`: TLS can be spoken.
+pub(super) fn bind_all(listen: &[Listen], has_certificate: bool) -> Result<Bound, BindError> {
     if listen.is_empty() {
         return Err(BindError::None);
     }
@@ -151,8 +172,8 @@ pub(super) fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
         listen.iter().map(|l| Place { transport: l.transport, address: l.address }).collect();
     // What can be said without touching the system is said first.
     for (index, place) in places.iter().enumerate() {
-        if place.transport != Transport::Udp {
-            return Err(BindError::Transport(*place));
+        if place.transport == Transport::Tls && !has_certificate {
+            return Err(BindError::NoCertificate(*place));
         }
         let mut before =
             places.iter().take(index).filter(|other| place.address.port() != 0 && place.overlaps(other));
@@ -160,16 +181,36 @@ pub(super) fn bind_all(listen: &[Listen]) -> Result<Vec<Listener>, BindError> {
             return Err(BindError::Overlap { place: *place, other: *other });
         }
     }
-    places.iter().map(|place| bind(place).map_err(|error| reason(*place, error))).collect()
+    let mut bound = Bound { datagrams: Vec::new(), streams: Vec::new(), addresses: Vec::new() };
+    for place in &places {
+        bound.add(place).map_err(|error| reason(*place, error))?;
+    }
+    Ok(bound)
 }
 
-fn bind(place: &Place) -> io::Result<Listener> {
-    let socket =
-        Socket::new(Domain::for_address(place.address), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-    if place.address.is_ipv6() {
-        // One family per socket: no IPv4-mapped addresses in conditions, and both can be bound.
-        socket.set_only_v6(true)?;
+impl Bound {
+    fn add(&mut self, place: &Place) -> io::Result<()> {
+        let (datagram, stream, address) = match place.transport {
+            Transport::Udp => {
+                let listener = bind_datagrams(place)?;
+                let address = listener.address;
+                (Some(listener), None, address)
+            }
+            Transport::Tcp | Transport::Tls => {
+                let listener = bind_stream(place)?;
+                let address = listener.socket.local_addr()?;
+                (None, Some(listener), address)
+            }
+        };
+        self.datagrams.push(datagram);
+        self.streams.push(stream);
+        self.addresses.push(address);
+        Ok(())
     }
+}
+
+fn bind_datagrams(place: &Place) -> io::Result<DatagramListener> {
+    let socket = new_socket(place, Type::DGRAM, Protocol::UDP)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     let wildcard = place.address.ip().is_unspecified();
     if wildcard {
@@ -179,7 +220,26 @@ fn bind(place: &Place) -> io::Result<Listener> {
     socket.bind(&place.address.into())?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;
-    Ok(Listener { socket, address, wildcard })
+    Ok(DatagramListener { socket, address, wildcard })
+}
+
+fn bind_stream(place: &Place) -> io::Result<StreamListener> {
+    let socket = new_socket(place, Type::STREAM, Protocol::TCP)?;
+    // On TCP this shares no port: it lets us bind while connections of the last run are in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&place.address.into())?;
+    socket.listen(CONNECTIONS_BACKLOG)?;
+    let socket = mio::net::TcpListener::from_std(TcpListener::from(socket));
+    Ok(StreamListener { socket, transport: place.transport })
+}
+
+fn new_socket(place: &Place, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(place.address), kind.nonblocking(), Some(protocol))?;
+    if place.address.is_ipv6() {
+        // One family per socket: no IPv4-mapped addresses in conditions, and both can be bound.
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
 }
 
 fn reason(place: Place, error: io::Error) -> BindError {
@@ -205,7 +265,7 @@ mod tests {
     }
 
     fn message(listen: &[Listen]) -> String {
-        bind_all(listen).unwrap_err().to_string()
+        bind_all(listen, false).unwrap_err().to_string()
     }
 
     fn reason_of(error: libc::c_int, address: &str) -> String {
@@ -230,7 +290,7 @@ mod tests {
     fn all_are_bound_or_none() {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-        bind_all(&udp(&[&free, &taken.local_addr().unwrap().to_string()])).unwrap_err();
+        bind_all(&udp(&[&free, &taken.local_addr().unwrap().to_string()]), false).unwrap_err();
         UdpSocket::bind(&free).expect("the first is free again");
     }
 
@@ -280,33 +340,54 @@ mod tests {
     }
 
     #[test]
-    fn streams_are_refused_before_anything_is_bound() {
-        let listen = [listen(Transport::Udp, "127.0.0.1:0"), listen(Transport::Tcp, "127.0.0.1:5060")];
+    fn tls_without_a_certificate_is_refused_before_anything_is_bound() {
+        let listen = [listen(Transport::Udp, "127.0.0.1:0"), listen(Transport::Tls, "127.0.0.1:5061")];
         assert_eq!(
             message(&listen),
-            "cannot listen on tcp 127.0.0.1:5060: only udp is served in this version; write udp:127.0.0.1:5060"
+            "cannot listen on tls 127.0.0.1:5061: TLS needs a certificate; name one and its key in the \
+             configuration, as tls: {certificate: FILE, key: FILE}"
+        );
+        bind_all(&[self::listen(Transport::Tls, "127.0.0.1:0")], true).unwrap();
+    }
+
+    #[test]
+    fn udp_and_a_stream_share_a_port_and_two_streams_do_not() {
+        let any = bind_all(&udp(&["127.0.0.1:0"]), false).unwrap().addresses[0].to_string();
+        let tcp = bind_all(&[listen(Transport::Tcp, &any)], false).unwrap();
+        assert_eq!(tcp.addresses[0].to_string(), any);
+        assert!(tcp.datagrams[0].is_none() && tcp.streams[0].is_some());
+        assert_eq!(
+            bind_all(
+                &[listen(Transport::Tcp, "127.0.0.1:5061"), listen(Transport::Tls, "127.0.0.1:5061")],
+                true
+            )
+            .unwrap_err()
+            .to_string(),
+            "cannot listen on tls 127.0.0.1:5061: it overlaps tcp 127.0.0.1:5061, which is listened on already: \
+             remove one of them"
         );
     }
 
     #[test]
     fn the_number_of_listeners_has_two_bounds() {
-        assert!(matches!(bind_all(&[]), Err(BindError::None)));
+        assert!(matches!(bind_all(&[], false), Err(BindError::None)));
         let any = udp(&["127.0.0.1:0"; LISTENERS_MAX + 1]);
-        assert!(matches!(bind_all(&any), Err(BindError::TooMany { found: 33 })));
-        assert_eq!(bind_all(&any[..LISTENERS_MAX]).unwrap().len(), LISTENERS_MAX);
+        assert!(matches!(bind_all(&any, false), Err(BindError::TooMany { found: 33 })));
+        assert_eq!(bind_all(&any[..LISTENERS_MAX], false).unwrap().addresses.len(), LISTENERS_MAX);
     }
 
     #[test]
     fn both_wildcards_share_a_port() {
-        let port = bind_all(&udp(&["0.0.0.0:0"])).unwrap()[0].address.port();
-        let both = bind_all(&udp(&[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")])).unwrap();
-        assert!(both.iter().all(|listener| listener.wildcard));
+        let port = bind_all(&udp(&["0.0.0.0:0"]), false).unwrap().addresses[0].port();
+        let both = bind_all(&udp(&[&format!("0.0.0.0:{port}"), &format!("[::]:{port}")]), false).unwrap();
+        assert!(both.datagrams.iter().flatten().all(|listener| listener.wildcard));
     }
 
     #[test]
     fn the_inode_is_the_one_in_proc() {
         for (address, file) in [("127.0.0.1:0", "/proc/net/udp"), ("[::1]:0", "/proc/net/udp6")] {
-            let listener = &bind_all(&udp(&[address])).unwrap()[0];
+            let bound = bind_all(&udp(&[address]), false).unwrap();
+            let listener = bound.datagrams[0].as_ref().unwrap();
             let inode = listener.inode().unwrap().to_string();
             let port = format!(":{:04X}", listener.address.port());
             let table = std::fs::read_to_string(file).unwrap();

@@ -9,9 +9,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    counters::SocketTrouble,
+    counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
     engine::{Now, Path},
+    route::Transport,
 };
 
 /// An answer in the buffer, ready to leave.
@@ -51,6 +52,12 @@ pub trait Service {
     fn drain(&mut self);
     /// A system call failed; the loop goes on.
     fn trouble(&mut self, trouble: SocketTrouble);
+    /// A connection was taken.
+    fn connection_opened(&mut self, transport: Transport);
+    /// A connection was refused: there are as many as may be.
+    fn connection_refused(&mut self, refusal: ConnectionRefusal);
+    /// A connection has ended.
+    fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd);
     /// How long one decision took: the first of each batch.
     fn decided_in(&mut self, took: Duration);
     /// The loop is going to sleep: let go of what was borrowed for this turn.

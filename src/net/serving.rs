@@ -12,9 +12,10 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::service::{Departure, Ready, Service};
 use crate::{
-    counters::{Counters, SocketTrouble, Waits},
+    counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
     dns::{Answer, Failure, Question},
     engine::{Engine, Now, Outcome, Path},
+    route::Transport,
     snapshot::Snapshot,
 };
 
@@ -102,6 +103,18 @@ impl Service for Serving<'_> {
 
     fn trouble(&mut self, trouble: SocketTrouble) {
         self.counters.socket_trouble(trouble);
+    }
+
+    fn connection_opened(&mut self, transport: Transport) {
+        self.counters.connection_opened(transport);
+    }
+
+    fn connection_refused(&mut self, refusal: ConnectionRefusal) {
+        self.counters.connection_refused(refusal);
+    }
+
+    fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd) {
+        self.counters.connection_closed(transport, end);
     }
 
     fn decided_in(&mut self, took: Duration) {

@@ -100,9 +100,10 @@ impl Server {
         let mut server =
             Self { child, log, reader: Some(reader), listeners: vec![], admin: nowhere, _config: dir };
         let hello = server.line_with(" serves ");
-        server.listeners = hello.split("udp:").skip(1).map(first_address).collect();
-        // A listener without a name is called by its text, which follows in brackets.
-        server.listeners.retain(|address| address.port() != 0);
+        let places = hello.split(" serves ").nth(1).unwrap().split("; admin").next().unwrap();
+        let place = |text: &str| text.split_once(':').and_then(|(_, rest)| address_at_start(rest));
+        server.listeners = places.split(", ").filter_map(place).collect();
+        assert_eq!(server.listeners.len(), listen.len(), "{hello}");
         server.admin = first_address(hello.split("admin http://").nth(1).unwrap());
         eventually("the server is ready", || server.get("/readyz").status == 200);
         server
@@ -205,6 +206,10 @@ fn wait(child: &mut Child) -> ExitStatus {
 
 /// The address at the start of a text.
 fn first_address(text: &str) -> SocketAddr {
+    address_at_start(text).unwrap_or_else(|| panic!("an address in {text:?}"))
+}
+
+fn address_at_start(text: &str) -> Option<SocketAddr> {
     let end = text.find([' ', ',', ';', ')']).unwrap_or(text.len());
-    text[..end].parse().unwrap_or_else(|_| panic!("an address in {text:?}"))
+    text[..end].parse().ok()
 }

@@ -100,6 +100,10 @@ impl Collected {
         families.push(family(&super::SILENCES, counters.silences().map(labelled)));
         families.push(family(&super::REFUSED, counters.faults().map(labelled)));
         families.push(family(&super::SOCKET_ERRORS, counters.socket_troubles().map(labelled)));
+        families.push(family(&super::CONNECTIONS, counters.connections().map(labelled)));
+        families.push(family(&super::CONNECTIONS_OPENED, counters.connections_opened().map(labelled)));
+        families.push(family(&super::CONNECTIONS_CLOSED, counters.connections_closed().map(labelled)));
+        families.push(family(&super::CONNECTIONS_REFUSED, counters.connections_refused().map(labelled)));
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
         families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));

@@ -96,7 +96,14 @@ metrics! { OURS:
     DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
         "Datagrams that the kernel dropped because the listener's receive buffer was full."
-    SOCKET_ERRORS = Counter "waypost_socket_errors_total" ["kind"] "System calls on sockets that failed, by kind."
+    SOCKET_ERRORS = Counter "waypost_socket_errors_total" ["kind"]
+        "Trouble with sockets, by kind: a system call that failed, a datagram that was too long, an answer whose connection was gone."
+    CONNECTIONS = Gauge "waypost_connections" ["transport"] "Connections open now, by transport."
+    CONNECTIONS_OPENED = Counter "waypost_connections_opened_total" ["transport"] "Connections taken, by transport."
+    CONNECTIONS_CLOSED = Counter "waypost_connections_closed_total" ["reason"]
+        "Connections that ended, by reason: their \"peer\" ended them, a message of a \"slow_sender\" or the answers for a \"slow_reader\" took too long, the end of a message was not to be told (\"unframed\")."
+    CONNECTIONS_REFUSED = Counter "waypost_connections_refused_total" ["reason"]
+        "Connections not taken: there were as many as may be, in \"total\" or of one \"source\"."
     RELOADS = Counter "waypost_reloads_total" ["result"] "Reloads by result; the load at the start is not one."
     RELOAD_SUCCESSFUL = Gauge "waypost_reload_successful" [] "1 when the last load of the routes succeeded, 0 when it failed."
     RELOAD_SUCCESS_TIMESTAMP = Gauge "waypost_reload_success_timestamp_seconds" []

@@ -1,0 +1,158 @@
+//! Outside. Certificates on disk → the TLS side of the server; again with every reload.
+//!
+//! In:    the files that the configuration names.
+//! Out:   a `ServerConfig` in service, or which file is wrong and why, with the old one serving on.
+//! Never: shows a key, takes a certificate without the key that fits it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
+use sha2::{Digest as _, Sha256};
+
+use super::files;
+use crate::{config, limits::TLS_FILE_BYTES_MAX, net::TlsInService};
+
+/// Why the files give no TLS.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("TLS file {path} {why}", path = .path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// In the words of the system.
+        why: String,
+    },
+    /// A file has not what it is named for.
+    #[error("TLS file {path} has no {what} in PEM form (-----BEGIN …-----)", path = .path.display())]
+    Nothing {
+        /// Which.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The parts do not go together, or cannot be used.
+    #[error("TLS certificate {path}: {why}", path = .path.display())]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// In the words of the library.
+        why: String,
+    },
+}
+
+/// The certificates of one server.
+#[derive(Debug)]
+pub struct Certificates {
+    files: config::Tls,
+    in_service: TlsInService,
+    /// SHA-256 of the files in service.
+    hash: Mutex<[u8; 32]>,
+}
+
+impl Certificates {
+    /// Reads the files for the first time.
+    pub fn read(files: config::Tls) -> Result<Self, TlsError> {
+        let (config, hash) = read(&files)?;
+        Ok(Self { files, in_service: Arc::new(ArcSwap::from_pointee(config)), hash: Mutex::new(hash) })
+    }
+
+    /// What the loop takes for each new connection.
+    #[must_use]
+    pub fn in_service(&self) -> TlsInService {
+        Arc::clone(&self.in_service)
+    }
+
+    /// Reads the files again and puts them into service; whether they are others. On an error the
+    /// old ones serve on.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let (config, hash) = read(&self.files)?;
+        let mut served = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *served != hash;
+        if is_new {
+            self.in_service.store(Arc::new(config));
+            *served = hash;
+        }
+        Ok(is_new)
+    }
+
+    /// Directories whose entries matter.
+    #[must_use]
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let files = [&self.files.certificate, &self.files.key].into_iter().chain(&self.files.client_ca);
+        let mut directories: Vec<PathBuf> = Vec::new();
+        for directory in files.filter_map(|file| file.parent()) {
+            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            if !directories.iter().any(|known| known == directory) {
+                directories.push(directory.to_path_buf());
+            }
+        }
+        directories
+    }
+
+    /// Whether the files are others than those in service. Unreadable ones are: whoever reloads is told.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let served = *self.hash.lock().unwrap_or_else(PoisonError::into_inner);
+        hash(&self.files).is_ok_and(|hash| hash != served)
+    }
+}
+
+fn read(files: &config::Tls) -> Result<(ServerConfig, [u8; 32]), TlsError> {
+    let unusable = |why: String| TlsError::Unusable { path: files.certificate.clone(), why };
+    let chain = certificates(&files.certificate)?;
+    let key_pem = bytes(&files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(&key_pem)
+        .map_err(|_| TlsError::Nothing { path: files.key.clone(), what: "private key" })?;
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?;
+    let builder = match &files.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| TlsError::Unusable { path: path.clone(), why: error.to_string() })?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = if files.client_required { verifier } else { verifier.allow_unauthenticated() };
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| unusable(error.to_string()))?)
+        }
+    };
+    let config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
+    Ok((config, hash(files)?))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = bytes(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(TlsError::Nothing { path: path.to_path_buf(), what: "certificate" }),
+    }
+}
+
+fn hash(files: &config::Tls) -> Result<[u8; 32], TlsError> {
+    let mut hasher = Sha256::new();
+    for path in [&files.certificate, &files.key].into_iter().chain(&files.client_ca) {
+        hasher.update(Sha256::digest(bytes(path)?));
+    }
+    Ok(hasher.finalize().into())
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
+    files::read(path, TLS_FILE_BYTES_MAX)
+        .map_err(|error| TlsError::Unreadable { path: path.to_path_buf(), why: error.to_string() })
+}
