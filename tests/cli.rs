@@ -35,7 +35,10 @@ fn wrong_usage_is_2_and_says_what_was_expected() {
     for (args, expected) in [
         (&["nonsense"][..], "unrecognized subcommand 'nonsense'"),
         (&["--listen", "5060"], "expected udp:ADDR:PORT"),
-        (&["--listen", "udp:127.0.0.1:5060", "--listen", "sctp:127.0.0.1:5060"], "expected udp:, tcp: or tls:ADDR:PORT"),
+        (
+            &["--listen", "udp:127.0.0.1:5060", "--listen", "sctp:127.0.0.1:5060"],
+            "expected udp:, tcp: or tls:ADDR:PORT",
+        ),
         (&["--admin", "on"], "or off"),
         (&["--log-level", "loud"], "[possible values: error, warn, info, debug, trace]"),
         (&["--log-format", "xml"], "[possible values: human, json]"),

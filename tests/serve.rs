@@ -23,3 +23,5 @@ mod reload;
 mod start;
 #[path = "serve/stop.rs"]
 mod stop;
+#[path = "serve/streams.rs"]
+mod streams;

@@ -16,7 +16,8 @@ use crate::{
 
 /// `[NAME=]udp:ADDR:PORT`, `tcp:`, `tls:`.
 pub(crate) fn listen(text: &str) -> Result<Listen, String> {
-    let expected = "expected udp:, tcp: or tls:ADDR:PORT with an IP address, as udp:127.0.0.1:5060 or tcp:[::1]:5060";
+    let expected =
+        "expected udp:, tcp: or tls:ADDR:PORT with an IP address, as udp:127.0.0.1:5060 or tcp:[::1]:5060";
     let (name, place) = match text.split_once('=') {
         Some((name, place)) => (name, place),
         None => (text, text),
@@ -169,7 +170,9 @@ mod tests {
         ] {
             assert!(listen(wrong).is_err(), "{wrong}");
         }
-        for (text, transport) in [("tcp:127.0.0.1:5060", Transport::Tcp), ("a=tls:[::1]:5061", Transport::Tls)] {
+        for (text, transport) in
+            [("tcp:127.0.0.1:5060", Transport::Tcp), ("a=tls:[::1]:5061", Transport::Tls)]
+        {
             assert_eq!(listen(text).unwrap().transport, transport);
         }
     }

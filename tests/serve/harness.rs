@@ -114,6 +114,13 @@ impl Server {
         self.listeners[0]
     }
 
+    /// A number of /metrics; 0 when it is not there.
+    pub(crate) fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
