@@ -223,9 +223,14 @@ impl<T: Trace> List<'_, '_, T> {
         let Some(uri) = Uri::parse(bytes).filter(|_| bytes.iter().all(is_safe)) else {
             return Some("not a legal URI");
         };
+        let transport = |name| uri.param(b"transport").flatten().is_some_and(|value| same_name(value, name));
         // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls, wherever it comes from.
-        if uri.param(b"transport").flatten().is_some_and(|value| same_name(value, b"tls")) {
+        if transport(b"tls") {
             return Some("it says transport=tls (RFC 5630 §5.4)");
+        }
+        // RFC 3261 §19.1.1: of a sips: URI the transport is a reliable one; no client could call it.
+        if uri.scheme == Scheme::Sips && transport(b"udp") {
+            return Some("it is sips: over UDP (RFC 3261 §19.1.1)");
         }
         if is_ourselves(&uri, self.call) {
             return Some("it names this server: the call would come back");

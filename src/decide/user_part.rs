@@ -12,7 +12,7 @@ use super::{
 use crate::{
     limits::{URI_BYTES_MAX, URI_PARAMS_MAX, USER_PARAMS_MAX},
     route::{Gateway, ParamValue, push_user_escaped},
-    sip::same_name,
+    sip::{decoded, same_name},
 };
 
 /// Puts the user part for a gateway into the arena: `Ok(None)` when the request has no user, an
@@ -144,16 +144,17 @@ impl<'p> ParamList<'p> {
         }
     }
 
-    /// RFC 3261 §19.1.6: `isub` and `ext` first, the others by name, so that equal numbers look equal.
+    /// RFC 3261 §19.1.6: `isub` and `ext` first, the others by name, and names in lower case, so that
+    /// equal numbers look equal.
     fn write(mut self, out: &mut Vec<u8>) -> bool {
         let items = &mut self.items[..self.len];
         items.sort_unstable_by(|(a, _), (b, _)| {
             let rank = |name: &[u8]| match name {
-                b"isub" => 0,
-                b"ext" => 1,
+                _ if same_name(name, b"isub") => 0,
+                _ if same_name(name, b"ext") => 1,
                 _ => 2,
             };
-            rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+            rank(a).cmp(&rank(b)).then_with(|| plain_name(a).cmp(plain_name(b)))
         });
         for (name, shown) in items {
             let value = match shown {
@@ -162,7 +163,7 @@ impl<'p> ParamList<'p> {
                 Shown::Value(value) => Some(value),
             };
             out.push(b';');
-            push_user_escaped(name, true, out);
+            push_name(name, out);
             if let Some(value) = value {
                 out.push(b'=');
                 push_user_escaped(value, true, out);
@@ -170,4 +171,17 @@ impl<'p> ParamList<'p> {
         }
         !self.overflow
     }
+}
+
+/// Appends a parameter's name, in lower case and with no escape that it can do without.
+fn push_name(name: &[u8], out: &mut Vec<u8>) {
+    if name.iter().any(|byte| *byte == b'%' || byte.is_ascii_uppercase()) {
+        plain_name(name).for_each(|byte| push_user_escaped(&[byte], false, out));
+    } else {
+        push_user_escaped(name, true, out);
+    }
+}
+
+fn plain_name(name: &[u8]) -> impl Iterator<Item = u8> {
+    decoded(name).map(|byte| byte.to_ascii_lowercase())
 }
