@@ -56,11 +56,11 @@ fn plain_answer(request: &Request<'_>, context: &Context<'_>) -> Option<Plain<'s
     let uri = request.request_uri();
     Some(match request.method() {
         Method::Cancel => Plain::status(200),
+        // RFC 3261 §8.2: the method is judged before the headers. §8.2.1: 405 lists what is allowed.
+        Method::Register => Plain { status: 405, reason: reason_phrase(405).as_bytes(), lines: &[ALLOW] },
         // RFC 3261 §12.2.2: a request inside a dialog, and we have none.
         _ if request.to().tag().is_some() => Plain::status(481),
         Method::Bye | Method::Prack | Method::Update | Method::Info | Method::Notify => Plain::status(481),
-        // RFC 3261 §8.2.1: 405 lists what is allowed.
-        Method::Register => Plain { status: 405, reason: reason_phrase(405).as_bytes(), lines: &[ALLOW] },
         // RFC 3261 §8.2.2.1.
         _ if uri.scheme == Scheme::Other => Plain::status(416),
         Method::Options if uri.user.is_none() && context.draining => Plain::status(503),
