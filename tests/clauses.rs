@@ -8,7 +8,7 @@
 use std::{collections::HashSet, fs, path::Path};
 
 /// As many rows as each file has: a row that is lost must not pass.
-const FILES: &[(&str, usize)] = &[("rfc3261.md", 1)];
+const FILES: &[(&str, usize)] = &[("rfc3261.md", 159)];
 
 const KEYWORDS: [&str; 11] = [
     "MUST",
