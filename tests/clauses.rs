@@ -133,8 +133,7 @@ impl<'t> Row<'t> {
         }
         let kinds: Vec<&str> = self.paragraphs.iter().map(|paragraph| kind(&paragraph.text)).collect();
         match kinds[..] {
-            ["", "Test"] | ["" | "Deviates", "Deviates"] => {}
-            ["Deviates" | "Not ours"] | ["", "Not ours"] => {}
+            ["", "Test"] | ["", "Deviates" | "Not ours"] | ["Deviates" | "Not ours"] => {}
             ["Deviates", "Test"] | ["", "Deviates", "Test"] => {}
             _ => faults.push(format!(
                 "{at}: after the quote come what Waypost does and one of `Test:`, `Deviates:` (with or \
@@ -258,6 +257,7 @@ fn the_reader_finds_what_is_wrong() {
         ("Test: tests/run.sh\n", "between backquotes"),
         ("Test: `tests/clauses.rs`\n", "no `#[test] fn`"),
         ("Deviates: no\n", "no reason"),
+        ("Deviates: for a reason.\n\nDeviates: for a reason.\n", "found [\"\", \"Deviates\", \"Deviates\"]"),
         ("", "found [\"\"]"),
         ("Test: `tests/run.sh`\n\nNot ours: of somebody else\n", "found [\"\", \"Test\", \"Not ours\"]"),
         ("Test: `tests/run.sh`\n\n### 8.1 MUST: b\n> MUST\n\nNot ours: of a proxy.\n", "stands after 8.2"),
