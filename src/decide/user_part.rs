@@ -144,15 +144,14 @@ impl<'p> ParamList<'p> {
         }
     }
 
-    /// RFC 3261 §19.1.6: `isub` and `ext` first, the others by name, and names in lower case, so that
-    /// equal numbers look equal.
+    /// RFC 3966 §3: `isub` or `ext` first, then `phone-context`, the others by name, and names in lower
+    /// case, so that equal numbers look equal.
     fn write(mut self, out: &mut Vec<u8>) -> bool {
         let items = &mut self.items[..self.len];
         items.sort_unstable_by(|(a, _), (b, _)| {
-            let rank = |name: &[u8]| match name {
-                _ if same_name(name, b"isub") => 0,
-                _ if same_name(name, b"ext") => 1,
-                _ => 2,
+            let rank = |name: &[u8]| {
+                let first: [&[u8]; 3] = [b"isub", b"ext", b"phone-context"];
+                first.iter().position(|first| same_name(first, name)).unwrap_or(first.len())
             };
             rank(a).cmp(&rank(b)).then_with(|| plain_name(a).cmp(plain_name(b)))
         });
