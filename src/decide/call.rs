@@ -11,7 +11,9 @@ use super::{
 use crate::{
     limits::NUMBER_BYTES_MAX,
     route::{NormalisationId, Part, Party, ValueOf, Values},
-    sip::{HeaderName, NameAddr, Request, Uri, decoded, is_visual_separator, list_values, unfolded},
+    sip::{
+        HeaderName, NameAddr, Request, Uri, decoded, is_visual_separator, list_values, same_name, unfolded,
+    },
 };
 
 /// One request on its way through the routes.
@@ -127,6 +129,15 @@ impl<'a> Call<'a> {
     /// A parameter of the Request-URI, as the routes so far left it: `None` when it is not there,
     /// `Some(None)` when it has no value.
     pub(super) fn param<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
+        let found = self.param_alone(name, work)?;
+        let Some(partner) = trunk_group_partner(name) else { return Some(found) };
+        let has_value = |value: Option<&[u8]>| value.is_some_and(|value| !value.is_empty());
+        // RFC 4904 §5: with one of the two, it is as if there were neither.
+        let is_whole = has_value(found) && has_value(self.param_alone(partner, work).flatten());
+        is_whole.then_some(found)
+    }
+
+    fn param_alone<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
         match work.set_param(name) {
             Some(SetParam::Value(value)) => Some(Some(work.bytes(value))),
             Some(SetParam::Flag) => Some(None),
@@ -203,6 +214,15 @@ impl Call<'_> {
             Some(normalisation) => normalisation.apply(number, out),
             None => out.extend_from_slice(number),
         }
+    }
+}
+
+/// The parameter that names a trunk group together with this one (RFC 4904 §5).
+pub(super) fn trunk_group_partner(name: &[u8]) -> Option<&'static [u8]> {
+    match name {
+        _ if same_name(name, b"tgrp") => Some(b"trunk-context"),
+        _ if same_name(name, b"trunk-context") => Some(b"tgrp"),
+        _ => None,
     }
 }
 

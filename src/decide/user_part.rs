@@ -5,7 +5,7 @@
 //! the gateway says; the last word wins.
 
 use super::{
-    call::{Call, View},
+    call::{Call, View, trunk_group_partner},
     condition::into_temp,
     scratch::{SetParam, Span, Work},
 };
@@ -46,8 +46,13 @@ pub(super) fn compose(
                 // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
                 list.put(b"phone-context", Shown::No);
             }
+            let group = [b"tgrp", &b"trunk-context"[..]].map(|name| call.uri.user_param(name).flatten());
+            let is_grouped = group.iter().all(Option::is_some);
             for (name, value) in call.uri.user_params() {
-                list.put(name, value.map_or(Shown::Name, Shown::Value));
+                // Half a trunk group of the request must not be completed by a half of ours.
+                if is_grouped || trunk_group_partner(name).is_none() {
+                    list.put(name, value.map_or(Shown::Name, Shown::Value));
+                }
             }
             list.write(out)
         }
@@ -148,6 +153,7 @@ impl<'p> ParamList<'p> {
     /// case, so that equal numbers look equal.
     fn write(mut self, out: &mut Vec<u8>) -> bool {
         let items = &mut self.items[..self.len];
+        drop_half_a_trunk_group(items);
         items.sort_unstable_by(|(a, _), (b, _)| {
             let rank = |name: &[u8]| {
                 let first: [&[u8]; 3] = [b"isub", b"ext", b"phone-context"];
@@ -170,6 +176,23 @@ impl<'p> ParamList<'p> {
         }
         !self.overflow
     }
+}
+
+/// RFC 4904 §5: both parameters or none.
+fn drop_half_a_trunk_group(items: &mut [(&[u8], Shown<'_>)]) {
+    let has_value = |name: &[u8]| {
+        let is_it = |(of, shown): &(&[u8], Shown<'_>)| {
+            same_name(of, name) && matches!(shown, Shown::Value(value) if !value.is_empty())
+        };
+        items.iter().any(is_it)
+    };
+    if has_value(b"tgrp") && has_value(b"trunk-context") {
+        return;
+    }
+    items
+        .iter_mut()
+        .filter(|(name, _)| trunk_group_partner(name).is_some())
+        .for_each(|(_, shown)| *shown = Shown::No);
 }
 
 /// Appends a parameter's name, in lower case and with no escape that it can do without.
