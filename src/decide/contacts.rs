@@ -223,6 +223,13 @@ impl<T: Trace> List<'_, '_, T> {
         let Some(uri) = Uri::parse(bytes).filter(|_| bytes.iter().all(is_safe)) else {
             return Some("not a legal URI");
         };
+        // RFC 3261 §19.1.1, RFC 3966 §3: a value of the request may have brought in what is there.
+        if uri.has_double_param() {
+            return Some("a parameter stands in it twice (RFC 3261 §19.1.1)");
+        }
+        if uri.scheme == Scheme::Tel && !is_tagged(&uri) {
+            return Some("a local number without phone-context (RFC 3966 §5.1.5)");
+        }
         let transport = |name| uri.param(b"transport").flatten().is_some_and(|value| same_name(value, name));
         // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls, wherever it comes from.
         if transport(b"tls") {
@@ -263,6 +270,11 @@ impl<T: Trace> List<'_, '_, T> {
         self.work.dropped = self.work.dropped.saturating_add(1);
         self.trace.dropped(uri, why);
     }
+}
+
+/// Whether the number of a tel: URI is global, or says in which context it is not.
+fn is_tagged(uri: &Uri<'_>) -> bool {
+    uri.user_name().starts_with(b"+") || uri.user_param(b"phone-context").is_some()
 }
 
 /// Whether a Contact would bring the call back to us. Its maddr counts for its host: that is where a
