@@ -227,7 +227,10 @@ impl<T: Trace> List<'_, '_, T> {
         if uri.has_double_param() {
             return Some("a parameter stands in it twice (RFC 3261 §19.1.1)");
         }
-        if uri.scheme == Scheme::Tel && !is_tagged(&uri) {
+        if uri.has_mandatory_param() {
+            return Some("a parameter of it must be understood, and is not (RFC 3966 §5.4)");
+        }
+        if uri.lacks_phone_context() {
             return Some("a local number without phone-context (RFC 3966 §5.1.5)");
         }
         let transport = |name| uri.param(b"transport").flatten().is_some_and(|value| same_name(value, name));
@@ -270,11 +273,6 @@ impl<T: Trace> List<'_, '_, T> {
         self.work.dropped = self.work.dropped.saturating_add(1);
         self.trace.dropped(uri, why);
     }
-}
-
-/// Whether the number of a tel: URI is global, or says in which context it is not.
-fn is_tagged(uri: &Uri<'_>) -> bool {
-    uri.user_name().starts_with(b"+") || uri.user_param(b"phone-context").is_some()
 }
 
 /// Whether a Contact would bring the call back to us. Its maddr counts for its host: that is where a
