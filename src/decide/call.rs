@@ -101,9 +101,12 @@ impl<'a> Call<'a> {
         // RFC 3261 §25.1: `#` can only come as %23.
         let mut room = [0; NUMBER_BYTES_MAX];
         let Some(number) = decoded_number(uri.user_name(), &mut room) else { return false };
+        // RFC 3966 §9: a local number MUST NOT be translated by whoever does not understand its context.
+        // A route that does says so: `when: { params: { phone-context: … } }, set: { normalise: … }`.
+        let is_of_elsewhere = !number.starts_with(b"+") && uri.user_param(b"phone-context").is_some();
         match self.context.table.defaults.normalisation {
-            Some(id) => self.normalise(id, number, out),
-            None => push_without_separators(number, out),
+            Some(id) if !is_of_elsewhere => self.normalise(id, number, out),
+            _ => push_without_separators(number, out),
         }
         true
     }
