@@ -132,6 +132,9 @@ impl<'a> Call<'a> {
     /// A parameter of the Request-URI, as the routes so far left it: `None` when it is not there,
     /// `Some(None)` when it has no value.
     pub(super) fn param<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
+        if is_of_another_value(name, work) {
+            return None;
+        }
         let found = self.param_alone(name, work)?;
         let Some(partner) = trunk_group_partner(name) else { return Some(found) };
         let has_value = |value: Option<&[u8]>| value.is_some_and(|value| !value.is_empty());
@@ -217,6 +220,22 @@ impl Call<'_> {
             Some(normalisation) => normalisation.apply(number, out),
             None => out.extend_from_slice(number),
         }
+    }
+}
+
+/// Whether a context of the request is that of a value which a route has replaced or taken off
+/// (RFC 4694 §4: `rn-context` says where a local `rn` holds).
+fn is_of_another_value(name: &[u8], work: &Work) -> bool {
+    value_of_context(name).is_some_and(|value| work.set_param(value).is_some())
+        && work.set_param(name).is_none()
+}
+
+/// The parameter whose value a context belongs to (RFC 4694 §4).
+pub(super) fn value_of_context(name: &[u8]) -> Option<&'static [u8]> {
+    match name {
+        _ if same_name(name, b"rn-context") => Some(b"rn"),
+        _ if same_name(name, b"cic-context") => Some(b"cic"),
+        _ => None,
     }
 }
 

@@ -5,13 +5,13 @@
 //! the gateway says; the last word wins.
 
 use super::{
-    call::{Call, View, trunk_group_partner},
+    call::{Call, View, trunk_group_partner, value_of_context},
     condition::into_temp,
     scratch::{SetParam, Span, Work},
 };
 use crate::{
     limits::{URI_BYTES_MAX, URI_PARAMS_MAX, USER_PARAMS_MAX},
-    route::{Gateway, ParamValue, push_user_escaped},
+    route::{Gateway, ParamValue, push_param_escaped, push_user_escaped},
     sip::{decoded, same_name},
 };
 
@@ -48,10 +48,14 @@ pub(super) fn compose(
             }
             let group = [b"tgrp", &b"trunk-context"[..]].map(|name| call.uri.user_param(name).flatten());
             let is_grouped = group.iter().all(Option::is_some);
+            // Half a trunk group must not be completed by a half of ours, and a context not be that of
+            // a value of ours (RFC 4694 §4).
+            let own_len = list.len;
             for (name, value) in call.uri.user_params() {
-                // Half a trunk group of the request must not be completed by a half of ours.
-                if is_grouped || trunk_group_partner(name).is_none() {
-                    list.put(name, value.map_or(Shown::Name, Shown::Value));
+                let is_half = !is_grouped && trunk_group_partner(name).is_some();
+                let is_of_ours = value_of_context(name).is_some_and(|value| list.has(value, own_len));
+                if !is_half && !is_of_ours {
+                    list.put(name, value.map_or(Shown::Name, Shown::AsItCame));
                 }
             }
             list.write(out)
@@ -114,6 +118,9 @@ struct ParamList<'p> {
 enum Shown<'p> {
     No,
     Name,
+    /// Of the request, which is not for us to change (RFC 3966 §5.4).
+    AsItCame(&'p [u8]),
+    /// Of a route or gateway.
     Value(&'p [u8]),
 }
 
@@ -135,9 +142,14 @@ impl<'p> ParamList<'p> {
         );
     }
 
+    /// Whether a name is among the first so many.
+    fn has(&self, name: &[u8], len: usize) -> bool {
+        self.items[..len].iter().any(|(of, _)| same_name(of, name))
+    }
+
     /// Puts a parameter in, unless its name is there.
     fn put(&mut self, name: &'p [u8], shown: Shown<'p>) {
-        if self.items[..self.len].iter().any(|(of, _)| same_name(of, name)) {
+        if self.has(name, self.len) {
             return;
         }
         match self.items.get_mut(self.len) {
@@ -162,16 +174,21 @@ impl<'p> ParamList<'p> {
             rank(a).cmp(&rank(b)).then_with(|| plain_name(a).cmp(plain_name(b)))
         });
         for (name, shown) in items {
-            let value = match shown {
-                Shown::No => continue,
-                Shown::Name => None,
-                Shown::Value(value) => Some(value),
-            };
+            if matches!(shown, Shown::No) {
+                continue;
+            }
             out.push(b';');
             push_name(name, out);
-            if let Some(value) = value {
-                out.push(b'=');
-                push_user_escaped(value, true, out);
+            match shown {
+                Shown::No | Shown::Name => {}
+                Shown::AsItCame(value) => {
+                    out.push(b'=');
+                    push_user_escaped(value, true, out);
+                }
+                Shown::Value(value) => {
+                    out.push(b'=');
+                    push_param_escaped(value, out);
+                }
             }
         }
         !self.overflow
@@ -182,7 +199,8 @@ impl<'p> ParamList<'p> {
 fn drop_half_a_trunk_group(items: &mut [(&[u8], Shown<'_>)]) {
     let has_value = |name: &[u8]| {
         let is_it = |(of, shown): &(&[u8], Shown<'_>)| {
-            same_name(of, name) && matches!(shown, Shown::Value(value) if !value.is_empty())
+            same_name(of, name)
+                && matches!(shown, Shown::AsItCame(value) | Shown::Value(value) if !value.is_empty())
         };
         items.iter().any(is_it)
     };

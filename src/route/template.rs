@@ -342,6 +342,14 @@ pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
     });
 }
 
+/// Appends the value of a parameter of a telephone number (RFC 3966 §3 `paramchar`, as far as it may stand
+/// in a user part); `%HH` is kept.
+pub fn push_param_escaped(value: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(value);
+    escape_in_place(out, start, true, |byte| is_unreserved(byte) || b"/&+$".contains(&byte));
+}
+
 fn parse_pieces(text: &str, names: &dyn Names) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = Vec::new();
