@@ -304,7 +304,7 @@ fn parse_ip(host: &[u8]) -> Option<IpAddr> {
 }
 
 /// Writes a located server as a Contact: the address, so that the client does not look it up again
-/// (RFC 3263 §4.2); for TLS the name, which its certificate must have.
+/// (RFC 3263 §4.2); for TLS the name, which its certificate must have (§4.1).
 fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
     let is_tls = target.transport == TargetTransport::Tls;
     out.extend_from_slice(if is_tls { b"sips:" } else { b"sip:" });
@@ -323,9 +323,12 @@ fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
             out.push(b']');
         }
     }
-    if !(is_tls && target.port == 5061) {
+    // RFC 3263 §4.2: the servers of a name are looked up by the client, unless a port stands there.
+    let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+    let is_domain = host.strip_suffix(b".").unwrap_or(host).eq_ignore_ascii_case(target.name.as_bytes());
+    if let Some(port) = if is_tls && is_domain { uri.port } else { Some(target.port) } {
         out.push(b':');
-        push_number(target.port.into(), out);
+        push_number(port.into(), out);
     }
     for param in uri.params.split(|&byte| byte == b';').filter(|param| !param.is_empty()) {
         let name = param.split(|&byte| byte == b'=').next().unwrap_or_default();
