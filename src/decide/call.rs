@@ -182,7 +182,8 @@ impl Values for View<'_, '_> {
             ValueOf::From(part) => call.push_part(Party::From, *part, work, out),
             ValueOf::PAssertedIdentity(part) => call.push_part(Party::PAssertedIdentity, *part, work, out),
             ValueOf::Param(name) => match call.param(name.as_bytes(), work) {
-                Some(value) => push(value.unwrap_or(b"true"), out),
+                Some(Some(value)) => push_param(name.as_bytes(), value, out),
+                Some(None) => push(b"true", out),
                 None => false,
             },
             ValueOf::Header(name) => match call.request.values_named(name.as_bytes()).next() {
@@ -261,6 +262,16 @@ pub(super) fn is_number(user: &[u8]) -> bool {
 /// RFC 3966 §5.1.1: visual separators mean nothing.
 fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
     out.extend(number.iter().filter(|byte| !is_visual_separator(**byte)));
+}
+
+/// Appends the value of a parameter as it is used. RFC 4694 §5: `rn` and `cic` without visual separators.
+pub(super) fn push_param(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> bool {
+    if same_name(name, b"rn") || same_name(name, b"cic") {
+        push_without_separators(value, out);
+    } else {
+        out.extend_from_slice(value);
+    }
+    true
 }
 
 /// Appends a number in decimal.
