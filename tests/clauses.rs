@@ -17,7 +17,7 @@ const FILES: &[(&str, usize)] = &[
     ("rfc4320.md", 5),
     ("rfc4694.md", 26),
     ("rfc4904.md", 14),
-    ("rfc5626.md", 2),
+    ("rfc5626.md", 1),
     ("rfc5630.md", 16),
 ];
 
