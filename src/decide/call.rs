@@ -11,7 +11,9 @@ use super::{
 use crate::{
     limits::NUMBER_BYTES_MAX,
     route::{NormalisationId, Part, Party, ValueOf, Values},
-    sip::{HeaderName, NameAddr, Request, Uri, decoded, is_visual_separator, list_values, unfolded},
+    sip::{
+        HeaderName, NameAddr, Request, Uri, decoded, is_visual_separator, list_values, same_name, unfolded,
+    },
 };
 
 /// One request on its way through the routes.
@@ -99,9 +101,12 @@ impl<'a> Call<'a> {
         // RFC 3261 §25.1: `#` can only come as %23.
         let mut room = [0; NUMBER_BYTES_MAX];
         let Some(number) = decoded_number(uri.user_name(), &mut room) else { return false };
+        // RFC 3966 §9: a local number MUST NOT be translated by whoever does not understand its context.
+        // A route that does says so: `when: { params: { phone-context: … } }, set: { normalise: … }`.
+        let is_of_elsewhere = !number.starts_with(b"+") && uri.user_param(b"phone-context").is_some();
         match self.context.table.defaults.normalisation {
-            Some(id) => self.normalise(id, number, out),
-            None => push_without_separators(number, out),
+            Some(id) if !is_of_elsewhere => self.normalise(id, number, out),
+            _ => push_without_separators(number, out),
         }
         true
     }
@@ -127,6 +132,18 @@ impl<'a> Call<'a> {
     /// A parameter of the Request-URI, as the routes so far left it: `None` when it is not there,
     /// `Some(None)` when it has no value.
     pub(super) fn param<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
+        if is_of_another_value(name, work) {
+            return None;
+        }
+        let found = self.param_alone(name, work)?;
+        let Some(partner) = trunk_group_partner(name) else { return Some(found) };
+        let has_value = |value: Option<&[u8]>| value.is_some_and(|value| !value.is_empty());
+        // RFC 4904 §5: with one of the two, it is as if there were neither.
+        let is_whole = has_value(found) && has_value(self.param_alone(partner, work).flatten());
+        is_whole.then_some(found)
+    }
+
+    fn param_alone<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
         match work.set_param(name) {
             Some(SetParam::Value(value)) => Some(Some(work.bytes(value))),
             Some(SetParam::Flag) => Some(None),
@@ -165,7 +182,8 @@ impl Values for View<'_, '_> {
             ValueOf::From(part) => call.push_part(Party::From, *part, work, out),
             ValueOf::PAssertedIdentity(part) => call.push_part(Party::PAssertedIdentity, *part, work, out),
             ValueOf::Param(name) => match call.param(name.as_bytes(), work) {
-                Some(value) => push(value.unwrap_or(b"true"), out),
+                Some(Some(value)) => push_param(name.as_bytes(), value, out),
+                Some(None) => push(b"true", out),
                 None => false,
             },
             ValueOf::Header(name) => match call.request.values_named(name.as_bytes()).next() {
@@ -206,6 +224,31 @@ impl Call<'_> {
     }
 }
 
+/// Whether a context of the request is that of a value which a route has replaced or taken off
+/// (RFC 4694 §4: `rn-context` says where a local `rn` holds).
+fn is_of_another_value(name: &[u8], work: &Work) -> bool {
+    value_of_context(name).is_some_and(|value| work.set_param(value).is_some())
+        && work.set_param(name).is_none()
+}
+
+/// The parameter whose value a context belongs to (RFC 4694 §4).
+pub(super) fn value_of_context(name: &[u8]) -> Option<&'static [u8]> {
+    match name {
+        _ if same_name(name, b"rn-context") => Some(b"rn"),
+        _ if same_name(name, b"cic-context") => Some(b"cic"),
+        _ => None,
+    }
+}
+
+/// The parameter that names a trunk group together with this one (RFC 4904 §5).
+pub(super) fn trunk_group_partner(name: &[u8]) -> Option<&'static [u8]> {
+    match name {
+        _ if same_name(name, b"tgrp") => Some(b"trunk-context"),
+        _ if same_name(name, b"trunk-context") => Some(b"tgrp"),
+        _ => None,
+    }
+}
+
 /// A user that can be dialled: RFC 3966 `phonedigit` and what PBXs add, not too long to match.
 pub(super) fn is_number(user: &[u8]) -> bool {
     let digits = user.strip_prefix(b"+").unwrap_or(user);
@@ -219,6 +262,16 @@ pub(super) fn is_number(user: &[u8]) -> bool {
 /// RFC 3966 §5.1.1: visual separators mean nothing.
 fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
     out.extend(number.iter().filter(|byte| !is_visual_separator(**byte)));
+}
+
+/// Appends the value of a parameter as it is used. RFC 4694 §5: `rn` and `cic` without visual separators.
+pub(super) fn push_param(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> bool {
+    if same_name(name, b"rn") || same_name(name, b"cic") {
+        push_without_separators(value, out);
+    } else {
+        out.extend_from_slice(value);
+    }
+    true
 }
 
 /// Appends a number in decimal.

@@ -2,7 +2,7 @@
 
 use super::{
     Trace,
-    call::{Call, View, push_ip, push_unfolded},
+    call::{Call, View, push_ip, push_param, push_unfolded},
     scratch::Work,
 };
 use crate::{
@@ -82,10 +82,7 @@ fn holds<T: Trace>(
         }
         Condition::Param(name, test) => {
             let present = into_temp(work, |work, out| match call.param(name.as_bytes(), work) {
-                Some(value) => {
-                    out.extend_from_slice(value.unwrap_or_default());
-                    true
-                }
+                Some(value) => push_param(name.as_bytes(), value.unwrap_or_default(), out),
                 None => false,
             });
             passes(test, present.then_some(&work.temp[..]))

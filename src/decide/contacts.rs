@@ -223,9 +223,24 @@ impl<T: Trace> List<'_, '_, T> {
         let Some(uri) = Uri::parse(bytes).filter(|_| bytes.iter().all(is_safe)) else {
             return Some("not a legal URI");
         };
+        // RFC 3261 §19.1.1, RFC 3966 §3: a value of the request may have brought in what is there.
+        if uri.has_double_param() {
+            return Some("a parameter stands in it twice (RFC 3261 §19.1.1)");
+        }
+        if uri.has_mandatory_param() {
+            return Some("a parameter of it must be understood, and is not (RFC 3966 §5.4)");
+        }
+        if uri.lacks_phone_context() {
+            return Some("a local number without phone-context (RFC 3966 §5.1.5)");
+        }
+        let transport = |name| uri.param(b"transport").flatten().is_some_and(|value| same_name(value, name));
         // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls, wherever it comes from.
-        if uri.param(b"transport").flatten().is_some_and(|value| same_name(value, b"tls")) {
+        if transport(b"tls") {
             return Some("it says transport=tls (RFC 5630 §5.4)");
+        }
+        // RFC 3261 §19.1.1: of a sips: URI the transport is a reliable one; no client could call it.
+        if uri.scheme == Scheme::Sips && transport(b"udp") {
+            return Some("it is sips: over UDP (RFC 3261 §19.1.1)");
         }
         if is_ourselves(&uri, self.call) {
             return Some("it names this server: the call would come back");
@@ -289,7 +304,7 @@ fn parse_ip(host: &[u8]) -> Option<IpAddr> {
 }
 
 /// Writes a located server as a Contact: the address, so that the client does not look it up again
-/// (RFC 3263 §4.2); for TLS the name, which its certificate must have.
+/// (RFC 3263 §4.2); for TLS the name, which its certificate must have (§4.1).
 fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
     let is_tls = target.transport == TargetTransport::Tls;
     out.extend_from_slice(if is_tls { b"sips:" } else { b"sip:" });
@@ -308,9 +323,12 @@ fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
             out.push(b']');
         }
     }
-    if !(is_tls && target.port == 5061) {
+    // RFC 3263 §4.2: the servers of a name are looked up by the client, unless a port stands there.
+    let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+    let is_domain = host.strip_suffix(b".").unwrap_or(host).eq_ignore_ascii_case(target.name.as_bytes());
+    if let Some(port) = if is_tls && is_domain { uri.port } else { Some(target.port) } {
         out.push(b':');
-        push_number(target.port.into(), out);
+        push_number(port.into(), out);
     }
     for param in uri.params.split(|&byte| byte == b';').filter(|param| !param.is_empty()) {
         let name = param.split(|&byte| byte == b'=').next().unwrap_or_default();

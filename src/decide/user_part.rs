@@ -5,14 +5,14 @@
 //! the gateway says; the last word wins.
 
 use super::{
-    call::{Call, View},
+    call::{Call, View, trunk_group_partner, value_of_context},
     condition::into_temp,
     scratch::{SetParam, Span, Work},
 };
 use crate::{
     limits::{URI_BYTES_MAX, URI_PARAMS_MAX, USER_PARAMS_MAX},
-    route::{Gateway, ParamValue, push_user_escaped},
-    sip::same_name,
+    route::{Gateway, ParamValue, push_param_escaped, push_user_escaped},
+    sip::{decoded, same_name},
 };
 
 /// Puts the user part for a gateway into the arena: `Ok(None)` when the request has no user, an
@@ -46,8 +46,17 @@ pub(super) fn compose(
                 // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
                 list.put(b"phone-context", Shown::No);
             }
+            let group = [b"tgrp", &b"trunk-context"[..]].map(|name| call.uri.user_param(name).flatten());
+            let is_grouped = group.iter().all(Option::is_some);
+            // Half a trunk group must not be completed by a half of ours, and a context not be that of
+            // a value of ours (RFC 4694 §4).
+            let own_len = list.len;
             for (name, value) in call.uri.user_params() {
-                list.put(name, value.map_or(Shown::Name, Shown::Value));
+                let is_half = !is_grouped && trunk_group_partner(name).is_some();
+                let is_of_ours = value_of_context(name).is_some_and(|value| list.has(value, own_len));
+                if !is_half && !is_of_ours {
+                    list.put(name, value.map_or(Shown::Name, Shown::AsItCame));
+                }
             }
             list.write(out)
         }
@@ -109,6 +118,9 @@ struct ParamList<'p> {
 enum Shown<'p> {
     No,
     Name,
+    /// Of the request, which is not for us to change (RFC 3966 §5.4).
+    AsItCame(&'p [u8]),
+    /// Of a route or gateway.
     Value(&'p [u8]),
 }
 
@@ -130,9 +142,14 @@ impl<'p> ParamList<'p> {
         );
     }
 
+    /// Whether a name is among the first so many.
+    fn has(&self, name: &[u8], len: usize) -> bool {
+        self.items[..len].iter().any(|(of, _)| same_name(of, name))
+    }
+
     /// Puts a parameter in, unless its name is there.
     fn put(&mut self, name: &'p [u8], shown: Shown<'p>) {
-        if self.items[..self.len].iter().any(|(of, _)| same_name(of, name)) {
+        if self.has(name, self.len) {
             return;
         }
         match self.items.get_mut(self.len) {
@@ -144,30 +161,67 @@ impl<'p> ParamList<'p> {
         }
     }
 
-    /// RFC 3261 §19.1.6: `isub` and `ext` first, the others by name, so that equal numbers look equal.
+    /// RFC 3966 §3: `isub` or `ext` first, then `phone-context`, the others by name, and names in lower
+    /// case, so that equal numbers look equal.
     fn write(mut self, out: &mut Vec<u8>) -> bool {
         let items = &mut self.items[..self.len];
+        drop_half_a_trunk_group(items);
         items.sort_unstable_by(|(a, _), (b, _)| {
-            let rank = |name: &[u8]| match name {
-                b"isub" => 0,
-                b"ext" => 1,
-                _ => 2,
+            let rank = |name: &[u8]| {
+                let first: [&[u8]; 3] = [b"isub", b"ext", b"phone-context"];
+                first.iter().position(|first| same_name(first, name)).unwrap_or(first.len())
             };
-            rank(a).cmp(&rank(b)).then_with(|| a.cmp(b))
+            rank(a).cmp(&rank(b)).then_with(|| plain_name(a).cmp(plain_name(b)))
         });
         for (name, shown) in items {
-            let value = match shown {
-                Shown::No => continue,
-                Shown::Name => None,
-                Shown::Value(value) => Some(value),
-            };
+            if matches!(shown, Shown::No) {
+                continue;
+            }
             out.push(b';');
-            push_user_escaped(name, true, out);
-            if let Some(value) = value {
-                out.push(b'=');
-                push_user_escaped(value, true, out);
+            push_name(name, out);
+            match shown {
+                Shown::No | Shown::Name => {}
+                Shown::AsItCame(value) => {
+                    out.push(b'=');
+                    push_user_escaped(value, true, out);
+                }
+                Shown::Value(value) => {
+                    out.push(b'=');
+                    push_param_escaped(value, out);
+                }
             }
         }
         !self.overflow
     }
+}
+
+/// RFC 4904 §5: both parameters or none.
+fn drop_half_a_trunk_group(items: &mut [(&[u8], Shown<'_>)]) {
+    let has_value = |name: &[u8]| {
+        let is_it = |(of, shown): &(&[u8], Shown<'_>)| {
+            same_name(of, name)
+                && matches!(shown, Shown::AsItCame(value) | Shown::Value(value) if !value.is_empty())
+        };
+        items.iter().any(is_it)
+    };
+    if has_value(b"tgrp") && has_value(b"trunk-context") {
+        return;
+    }
+    items
+        .iter_mut()
+        .filter(|(name, _)| trunk_group_partner(name).is_some())
+        .for_each(|(_, shown)| *shown = Shown::No);
+}
+
+/// Appends a parameter's name, in lower case and with no escape that it can do without.
+fn push_name(name: &[u8], out: &mut Vec<u8>) {
+    if name.iter().any(|byte| *byte == b'%' || byte.is_ascii_uppercase()) {
+        plain_name(name).for_each(|byte| push_user_escaped(&[byte], false, out));
+    } else {
+        push_user_escaped(name, true, out);
+    }
+}
+
+fn plain_name(name: &[u8]) -> impl Iterator<Item = u8> {
+    decoded(name).map(|byte| byte.to_ascii_lowercase())
 }

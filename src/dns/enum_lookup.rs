@@ -130,7 +130,8 @@ fn callable(result: &[u8]) -> Option<&[u8]> {
             let kept = result.get(..end)?;
             Some(kept.strip_suffix(b"?").unwrap_or(kept))
         }
-        Scheme::Tel => Some(result),
+        // RFC 3966 §5.1.5, §5.4: nobody could place a call to it.
+        Scheme::Tel => (!uri.lacks_phone_context() && !uri.has_mandatory_param()).then_some(result),
         Scheme::Other => None,
     }
 }
@@ -311,6 +312,16 @@ mod tests {
             ("sip:a@x;p=%3F", "sip:a@x;p=%3F"),
         ] {
             assert_eq!(uris_of(&[sip(1, 1, uri)]), [kept], "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_tel_uri_that_nobody_could_place_a_call_to_is_passed_over() {
+        for uri in ["tel:7042", "tel:7042;ext=1", "tel:+44;m-new=1", "tel:+44;M-NEW"] {
+            assert_eq!(uris_of(&[sip(1, 1, uri), sip(1, 2, "sip:b@x")]), ["sip:b@x"], "{uri}");
+        }
+        for uri in ["tel:7042;phone-context=example.net", "tel:+44;ext=1"] {
+            assert_eq!(uris_of(&[sip(1, 1, uri)]), [uri], "{uri}");
         }
     }
 

@@ -52,7 +52,8 @@ pub struct Target {
     /// The transport.
     pub transport: TargetTransport,
     /// The name the certificate must have, for [`TargetTransport::Tls`]: a Contact then carries the
-    /// name, not the address. In lower case, without final dot; an IPv6 address has its brackets.
+    /// name, not the address. It is the host of the URI, or a server inside that domain. In lower case,
+    /// without final dot; an IPv6 address has its brackets.
     pub name: Box<str>,
 }
 
@@ -160,7 +161,7 @@ impl Search<'_> {
             match self.dns.look_or_ask(&name, Kind::Srv)? {
                 Seen::Found(records) => {
                     has_srv = true;
-                    self.by_srv_records(records, *transport)?;
+                    self.by_srv_records(records, host, *transport)?;
                 }
                 Seen::Nothing(_) | Seen::Unknown => {}
                 Seen::Failed(failure) => self.fail(failure),
@@ -176,7 +177,12 @@ impl Search<'_> {
         self.by_addresses(host, None, plain)
     }
 
-    fn by_srv_records(&mut self, records: &[Record], transport: TargetTransport) -> Result<(), Question> {
+    fn by_srv_records(
+        &mut self,
+        records: &[Record],
+        domain: &str,
+        transport: TargetTransport,
+    ) -> Result<(), Question> {
         let servers = records.iter().filter_map(|record| match record {
             // RFC 2782: a target of `.` says that there is no such service here.
             Record::Srv(srv) if &*srv.target != "." => Some(srv),
@@ -188,9 +194,24 @@ impl Search<'_> {
                 break;
             }
             self.names += 1;
+            let before = self.targets.len();
             self.by_addresses(&srv.target, Some(srv.port), transport)?;
+            if transport == TargetTransport::Tls && !is_inside(&srv.target, domain) {
+                self.keep_domain(domain, before);
+            }
         }
         Ok(())
+    }
+
+    /// Has the targets from `first` on asked for by the domain. RFC 3263 §4.1: the certificate must be valid
+    /// for that, or whoever forges an SRV record leads the call to a name of his own. A Contact that named
+    /// the server would have the client check that name only.
+    fn keep_domain(&mut self, domain: &str, first: usize) {
+        let domain = bare_name(domain);
+        if self.targets.iter().take(first).any(|target| target.name == domain) {
+            self.targets.truncate(first);
+        }
+        self.targets.iter_mut().skip(first).for_each(|target| target.name.clone_from(&domain));
     }
 
     /// All addresses of a name, IPv4 first. One that cannot be had is left out.
@@ -234,7 +255,7 @@ impl Search<'_> {
         if self.is_full() {
             return;
         }
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into();
+        let name = bare_name(name);
         let port = port.unwrap_or_else(|| transport.default_port());
         self.targets.push(Target { address, port, transport, name });
     }
@@ -246,6 +267,17 @@ impl Search<'_> {
     fn fail(&mut self, failure: Failure) {
         self.failure = self.failure.or(Some(failure));
     }
+}
+
+/// Whether a server's name is the domain or inside it.
+fn is_inside(server: &str, domain: &str) -> bool {
+    let (server, domain) = (bare_name(server), bare_name(domain));
+    server.strip_suffix(&*domain).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// In lower case, without final dot.
+fn bare_name(name: &str) -> Box<str> {
+    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into()
 }
 
 /// RFC 2782: the records of each priority in an order drawn by weight. `records` come by priority,
@@ -407,6 +439,34 @@ mod tests {
             "[2001:db8::1]:5070 udp example.net".to_owned(),
         ];
         assert_eq!(run("sip:a@example.net:5070", &zone, 0), ("Found(2)".into(), port));
+    }
+
+    #[test]
+    fn a_tls_server_outside_the_domain_is_not_named() {
+        let run = |servers: &[&str]| {
+            let mut zone = Vec::new();
+            for (server, last) in servers.iter().zip(1..) {
+                zone.push(format!("_sips._tcp.example.net SRV {last} 1 507{last} {server}"));
+                zone.push(format!("{server} A 192.0.2.{last}"));
+            }
+            let zone: Vec<_> = zone.iter().map(String::as_str).collect();
+            run("sips:a@Example.NET.", &zone, 0).1
+        };
+        let table: [(&[&str], &[&str]); 4] = [
+            (
+                &["s.example.net.", "a.b.Example.net."],
+                &["192.0.2.1:5071 tls s.example.net", "192.0.2.2:5072 tls a.b.example.net"],
+            ),
+            (&["example.net."], &["192.0.2.1:5071 tls example.net"]),
+            (&["evilexample.net.", "net."], &["192.0.2.1:5071 tls example.net"]),
+            (
+                &["s.example.org.", "s.example.net.", "s.example.com."],
+                &["192.0.2.1:5071 tls example.net", "192.0.2.2:5072 tls s.example.net"],
+            ),
+        ];
+        for (servers, targets) in table {
+            assert_eq!(run(servers), targets, "{servers:?}");
+        }
     }
 
     #[test]

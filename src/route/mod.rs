@@ -17,4 +17,6 @@ pub use numbers::RowTarget;
 pub use numbers::{Columns, Match, NumberTable, Row};
 pub use pattern::{NumberPattern, TextPattern};
 pub use table::*;
-pub use template::{Names, Part, Template, UriTemplate, ValueOf, Values, push_user_escaped};
+pub use template::{
+    Names, Part, Template, UriTemplate, ValueOf, Values, push_param_escaped, push_user_escaped,
+};

@@ -316,6 +316,11 @@ impl UriTemplate {
         if matches!(uri.scheme, Scheme::Sip | Scheme::Sips) && uri.host.is_empty() {
             return Err(format!("`{text}` has no host"));
         }
+        if uri.has_double_param() {
+            return Err(format!(
+                "`{text}` has a parameter twice, which RFC 3261 §19.1.1 forbids; take one out"
+            ));
+        }
         let transport = uri.param(b"transport").flatten();
         if transport.is_some_and(|value| value.eq_ignore_ascii_case(b"tls")) {
             // RFC 5630 §5.4: a redirect server MUST NOT use transport=tls.
@@ -335,6 +340,14 @@ pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
     escape_in_place(out, start, as_it_came, |byte| {
         is_user_char(byte) || (as_it_came && b",/?".contains(&byte))
     });
+}
+
+/// Appends the value of a parameter of a telephone number (RFC 3966 §3 `paramchar`, as far as it may stand
+/// in a user part); `%HH` is kept.
+pub fn push_param_escaped(value: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(value);
+    escape_in_place(out, start, true, |byte| is_unreserved(byte) || b"/&+$".contains(&byte));
 }
 
 fn parse_pieces(text: &str, names: &dyn Names) -> Result<Vec<Piece>, String> {
@@ -788,6 +801,8 @@ mod tests {
             ("sip:gw example", "not a legal URI"),
             ("sip:gw;transport=TLS", "RFC 5630"),
             ("sip:{number}@", "not a legal URI"),
+            ("sip:{number};rn=+1;RN={var.x}@gw", "a parameter twice"),
+            ("sip:gw;lr;lr", "a parameter twice"),
         ] {
             let error = UriTemplate::parse(template, &World).expect_err(template);
             assert!(error.contains(part), "{template}: {error}");

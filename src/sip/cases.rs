@@ -68,6 +68,8 @@ fn every_fault_has_bytes_that_have_it() {
         (Fault::DoubleUriParameter, "INVITE sip:bob@", "INVITE sip:bob;rn=+1;rn=+2@"),
         (Fault::DoubleUriParameter, "INVITE sip:bob@", "INVITE sip:bob;rn=+1;a;%72N=+2@"),
         (Fault::DoubleUriParameter, "INVITE sip:bob@example.com", "INVITE sip:bob@example.com;x;lr;X=1"),
+        (Fault::MandatoryUriParameter, "INVITE sip:bob@example.com", "INVITE tel:+1;m-new=1"),
+        (Fault::MandatoryUriParameter, "INVITE sip:bob@example.com", "INVITE sip:+1;M-new@h;user=phone"),
         (Fault::HeadersUnterminated, "4\r\n\r\nbody", "4\r\n"),
         (Fault::HeadersUnterminated, "4\r\n\r\nbody", "4"),
         (Fault::BadHeaderLine, "Max-Forwards: 70", "Max-Forwards 70"),

@@ -64,6 +64,9 @@ reasons! {
         RequestUriHeaders = (400, "Header Fields in Request-URI", "request_uri_headers"),
         /// A parameter's name stands twice in one part of the Request-URI (RFC 3261 §19.1.1).
         DoubleUriParameter = (400, "Doubled Parameter in Request-URI", "double_uri_parameter"),
+        /// A telephone number with a parameter that must be understood (RFC 3966 §5.4).
+        MandatoryUriParameter =
+            (400, "Mandatory Parameter Not Understood", "mandatory_uri_parameter"),
         /// No empty line ends the header fields: the message was cut off.
         HeadersUnterminated = (400, "Header Fields Without End", "headers_unterminated"),
         /// More lines than [`crate::limits::HEADERS_MAX`].

@@ -92,8 +92,13 @@ fn bare_uri<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
 fn params<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
     scan.skip_lws();
     let params = scan.rest();
+    let mut tags = 0;
     while scan.eat_spaced(b';') {
-        scan.param()?;
+        tags += usize::from(scan.param()?.name.eq_ignore_ascii_case(b"tag"));
+    }
+    // RFC 3261 §7.3.1: a parameter stands once. Two readers of two tags would see two dialogs.
+    if tags > 1 {
+        return None;
     }
     scan.skip_lws();
     scan.peek().is_none().then_some(trim_end(params))
@@ -160,6 +165,8 @@ mod tests {
             "sip:a,b@c",
             "sip:a@b;;tag=1",
             "sip:a@b;tag=",
+            "sip:a@b;tag=1;x;tag=1",
+            "<sip:a@b>;tag=1;Tag=2",
             "sip:a@b;a=\"T\\",
             "sip:a@b;=1",
             "<sip:a b@c>",

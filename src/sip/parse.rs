@@ -146,6 +146,7 @@ impl<'a> RequestLine<'a> {
             None => note(&mut fault, Fault::BadRequestUri),
             Some(uri) if !uri.headers.is_empty() => note(&mut fault, Fault::RequestUriHeaders),
             Some(uri) if uri.has_double_param() => note(&mut fault, Fault::DoubleUriParameter),
+            Some(uri) if uri.has_mandatory_param() => note(&mut fault, Fault::MandatoryUriParameter),
             Some(_) => {}
         }
         Ok(Self { method, method_token, uri_bytes, uri: uri.unwrap_or_default(), fault })

@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn rport_is_filled_in_whatever_the_transport() {
+        for transport in ["TCP", "TLS", "SCTP", "udp", "WS"] {
+            let text = with("UDP 192.0.2.1:5070;branch", &format!("{transport} 192.0.2.1:5070;rport;branch"));
+            let head = head_of(&text, "192.0.2.1:40000");
+            let expected = format!("Via: SIP/2.0/{transport} 192.0.2.1:5070;rport=40000;branch=z9hG4bK1");
+            let via = head.lines().nth(1).expect("a Via");
+            assert!(via.starts_with(&expected) && via.ends_with(";received=192.0.2.1"), "{via}");
+        }
+    }
+
+    #[test]
     fn the_to_tag_is_ours_only_where_there_is_none() {
         let table = [
             ("<sip:b@c>", "<sip:b@c>;tag=T"),

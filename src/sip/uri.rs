@@ -154,6 +154,27 @@ impl<'a> Uri<'a> {
         has_double(|| self.user_params()) || has_double(|| pairs(self.params, b';'))
     }
 
+    /// Whether it is a telephone number with a parameter that must be understood, and is not: RFC 3966
+    /// §5.4 has their names begin with `m-`, and none has ever been registered.
+    #[must_use]
+    pub fn has_mandatory_param(&self) -> bool {
+        let is_mandatory = |name: &[u8]| {
+            let mut start = decoded(name).map(|byte| byte.to_ascii_lowercase());
+            (start.next(), start.next()) == (Some(b'm'), Some(b'-'))
+        };
+        self.user_params().any(|(name, _)| is_mandatory(name))
+            && (self.scheme == Scheme::Tel
+                || self.param(b"user").flatten().is_some_and(|user| same_name(user, b"phone")))
+    }
+
+    /// Whether it is a tel: URI of a local number that does not say where (RFC 3966 §5.1.5).
+    #[must_use]
+    pub fn lacks_phone_context(&self) -> bool {
+        self.scheme == Scheme::Tel
+            && !self.user_name().starts_with(b"+")
+            && self.user_param(b"phone-context").is_none()
+    }
+
     /// Parameters of the user part, in order.
     pub fn user_params(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + use<'a> {
         let user = self.user.unwrap_or_default();
@@ -283,6 +304,38 @@ mod tests {
         for (text, repeats) in table {
             let uri = parse(&text).unwrap_or_else(|| panic!("{text}"));
             assert_eq!(uri.has_double_param(), repeats, "{text}");
+        }
+    }
+
+    #[test]
+    fn mandatory_parameters_are_those_of_telephone_numbers() {
+        let table = [
+            ("tel:+1;m-x=1", true),
+            ("tel:+1;a;M-X", true),
+            ("tel:+1;%6D%2dx", true),
+            ("sip:+1;m-x@h;user=phone", true),
+            ("sip:+1;m-x@h;User=PHONE", true),
+            ("sip:+1;m-x@h", false),
+            ("sip:+1@h;m-x;user=phone", false),
+            ("tel:+1;m=1;mx-y;x-m-", false),
+            ("urn:a;m-x", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text).map(|uri| uri.has_mandatory_param()), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn local_numbers_need_a_context() {
+        let table = [
+            ("tel:7042", true),
+            ("tel:7042;ext=1", true),
+            ("tel:7042;Phone-Context=example.net", false),
+            ("tel:+7042", false),
+            ("sip:7042@h;user=phone", false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse(text).map(|uri| uri.lacks_phone_context()), Some(expected), "{text}");
         }
     }
 

@@ -62,9 +62,12 @@ mod tests {
         }
         assert!((0..=1000).all(|code| redirect(code).is_err() || refusal(code).is_err()));
         assert!(
-            [100, 180, 199, 200, 299, 304, 401, 407, 481, 699, 700]
-                .iter()
-                .all(|&code| refusal(code).is_err())
+            [
+                100, 180, 199, 200, 299, 303, 304, 307, 401, 405, 407, 408, 409, 411, 413, 415, 420, 421,
+                481, 485, 501, 505, 699, 700
+            ]
+            .iter()
+            .all(|&code| refusal(code).is_err())
         );
     }
 }

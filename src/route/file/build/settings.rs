@@ -76,7 +76,21 @@ impl Builder<'_> {
             }
         }
         self.check_trunk_group(at, &params);
+        self.check_dip(at, &params);
         params
+    }
+
+    /// RFC 4694 §5.2.1: who adds rn MUST add npdi, or the next hop looks the number up again.
+    fn check_dip(&mut self, at: At<'_>, params: &[(Box<str>, ParamValue)]) {
+        let has_rn =
+            params.iter().any(|(name, value)| **name == *"rn" && !matches!(value, ParamValue::Remove));
+        if has_rn && !params.iter().any(|(name, _)| **name == *"npdi") {
+            self.findings.warning(
+                &at.key("rn").place(),
+                "`rn` without `npdi`: the next hop will look the number up again (RFC 4694 §5.2.1); \
+                 add `npdi: true`, or `npdi: false` if it must not be there",
+            );
+        }
     }
 
     pub(super) fn params(
