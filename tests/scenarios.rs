@@ -16,7 +16,7 @@ use waypost::{
 };
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 49;
+const SCENARIOS: usize = 50;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
