@@ -8,10 +8,21 @@
 
 #![allow(missing_docs)]
 
+// Of these two, tests/serve.rs needs more.
+#[allow(dead_code)]
+#[path = "serve/admin.rs"]
+mod admin;
+#[path = "torture/floods.rs"]
+mod floods;
+#[allow(dead_code)]
+#[path = "serve/harness.rs"]
+mod harness;
 #[path = "torture/messages.rs"]
 mod messages;
 #[path = "torture/play.rs"]
 mod play;
+#[path = "torture/wire.rs"]
+mod wire;
 
 use std::{collections::BTreeSet, fs};
 
@@ -37,7 +48,11 @@ fn every_message_gets_what_its_file_says() {
                 if std::env::var_os("UPDATE").is_some() {
                     fs::write(&message.expect_path, &expected).expect("update");
                 } else {
-                    failed.push(format!("{}: {}", message.name, first_difference(&message.expect, &expected)));
+                    failed.push(format!(
+                        "{}: {}",
+                        message.name,
+                        first_difference(&message.expect, &expected)
+                    ));
                 }
             }
             let first = message.reason().lines().next().unwrap_or_default();
