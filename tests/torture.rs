@@ -21,6 +21,8 @@ mod harness;
 mod messages;
 #[path = "torture/play.rs"]
 mod play;
+#[path = "torture/stream.rs"]
+mod stream;
 #[path = "torture/wire.rs"]
 mod wire;
 

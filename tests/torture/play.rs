@@ -163,6 +163,15 @@ impl Played {
         write!(text, " {}.", self.end.word()).expect("text");
         text
     }
+
+    /// All that a TCP client reads.
+    pub(crate) fn tcp_bytes(&self) -> Vec<u8> {
+        let sent = self.tcp.iter().filter_map(|event| match event {
+            Event::Send { bytes, .. } => Some(&bytes[..]),
+            Event::Silence(_) => None,
+        });
+        sent.collect::<Vec<_>>().concat()
+    }
 }
 
 impl Event {

@@ -12,7 +12,7 @@ use crate::{
     play::{Event, Played, Player, ROUTES, text_of},
 };
 
-/// A server with a UDP port of either family.
+/// A server with a UDP and a TCP port of either family.
 pub(crate) struct Ports {
     pub(crate) server: Server,
     _routes: Routes,
@@ -21,7 +21,7 @@ pub(crate) struct Ports {
 impl Ports {
     pub(crate) fn start() -> Self {
         let routes = Routes::of(ROUTES);
-        let listen = ["udp:127.0.0.1:0", "udp:[::1]:0"];
+        let listen = ["udp:127.0.0.1:0", "udp:[::1]:0", "tcp:127.0.0.1:0", "tcp:[::1]:0"];
         let server = Server::start_on(&listen, routes.path(), KEY);
         assert_eq!(server.listeners.len(), listen.len());
         Self { server, _routes: routes }
@@ -29,6 +29,10 @@ impl Ports {
 
     pub(crate) fn udp(&self, caller: SocketAddr) -> SocketAddr {
         self.server.listeners[usize::from(caller.is_ipv6())]
+    }
+
+    pub(crate) fn tcp(&self, caller: SocketAddr) -> SocketAddr {
+        self.server.listeners[2 + usize::from(caller.is_ipv6())]
     }
 }
 
