@@ -16,7 +16,7 @@ use waypost::{
 };
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 73;
+const SCENARIOS: usize = 74;
 
 const LOCAL: &str = "192.0.2.1:5060";
 

@@ -31,6 +31,12 @@ pub(super) fn compose(
         *slot = Some(render_param(value, call, work)?);
     }
     let whole = into_temp(work, |work, out| {
+        // RFC 3261 §19.1.4: in the user of a name, every byte and its place count. Only numbers have
+        // parameters there that may be put in order.
+        if work.number.is_none() && params.is_empty() && work.params.is_empty() {
+            push_user_as_it_came(call.uri.user.unwrap_or_default(), out);
+            return true;
+        }
         push_number_or_name(call, gateway, work, out);
         let is_global = out.first() == Some(&b'+');
         let has_params = !params.is_empty() || !work.params.is_empty() || has_params(call);
@@ -101,6 +107,15 @@ fn push_number_or_name(call: &Call<'_>, gateway: Option<&Gateway>, work: &Work, 
     let strip = gateway.map_or(0, |gateway| gateway.strip);
     out.extend_from_slice(gateway.map_or(&[][..], |gateway| gateway.prefix.as_bytes()));
     push_user_escaped(number.get(strip..).unwrap_or_default(), false, out);
+}
+
+fn push_user_as_it_came(user: &[u8], out: &mut Vec<u8>) {
+    for (place, part) in user.split(|&byte| byte == b';').enumerate() {
+        if place > 0 {
+            out.push(b';');
+        }
+        push_user_escaped(part, true, out);
+    }
 }
 
 /// Room for what the gateway, the routes and the request each may bring.

@@ -107,6 +107,8 @@ fn every_fault_has_bytes_that_have_it() {
         (Fault::BadCseq, "1 INVITE", "1 INVITE x"),
         (Fault::CseqMethodMismatch, "1 INVITE", "1 OPTIONS"),
         (Fault::CseqMethodMismatch, "1 INVITE", "1 Invite"),
+        (Fault::UnknownMethodMismatch, "INVITE sip", "NEWMETHOD sip"),
+        (Fault::UnknownMethodMismatch, "INVITE sip", "invite sip"),
         (Fault::BadContentLength, "Length: 4", "Length: -999"),
         (Fault::BadContentLength, "Length: 4", "Length: four"),
         (Fault::BadContentLength, "Length: 4", "Length:"),

@@ -107,6 +107,8 @@ reasons! {
         BadCseq = (400, "Malformed CSeq Header Field", "bad_cseq"),
         /// CSeq has another method than the request line.
         CseqMethodMismatch = (400, "CSeq Method Differs From Request", "cseq_method_mismatch"),
+        /// CSeq has another method than the request line, whose method we do not know (RFC 4475 §3.1.2.18).
+        UnknownMethodMismatch = (501, "CSeq Method Differs From Unknown Method", "unknown_method_mismatch"),
         /// Content-Length is not a number below 2^32.
         BadContentLength = (400, "Malformed Content-Length Header Field", "bad_content_length"),
         /// Several Content-Length lines that differ.
@@ -168,6 +170,7 @@ mod tests {
         for fault in Fault::ALL {
             let status = match fault {
                 Fault::BadVersion => 505,
+                Fault::UnknownMethodMismatch => 501,
                 Fault::MessageTooLong => 513,
                 _ => 400,
             };

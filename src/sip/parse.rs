@@ -197,8 +197,11 @@ impl<'a> Reader<'a> {
             HeaderName::CSeq if !request.cseq.keep_first(found) => self.note(Fault::DuplicateCseq),
             HeaderName::CSeq => match cseq_method(value) {
                 None => self.note(Fault::BadCseq),
-                Some(method) if method != request.method_token => self.note(Fault::CseqMethodMismatch),
-                Some(_) => {}
+                Some(method) if method == request.method_token => {}
+                // RFC 4475 §3.1.2.18: of an unknown method, 501 says more than 400, and to a client of
+                // the future the right thing.
+                Some(_) if request.method == Method::Other => self.note(Fault::UnknownMethodMismatch),
+                Some(_) => self.note(Fault::CseqMethodMismatch),
             },
             HeaderName::ContentLength => self.content_length(value),
             HeaderName::MaxForwards if number(value).is_none_or(|hops| hops > 255) => {

@@ -3,6 +3,8 @@
 //!
 //! Never: steps outside the bytes it was given; every step moves forward.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use memchr::memchr;
 
 use super::class::{HOST, TOKEN, VALUE, is, is_lws, trim};
@@ -160,8 +162,21 @@ pub(super) struct Param<'a> {
 }
 
 /// An IPv6 address without brackets.
-pub(super) fn ipv6(text: &[u8]) -> Option<std::net::Ipv6Addr> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+pub(super) fn ipv6(text: &[u8]) -> Option<Ipv6Addr> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse().ok().or_else(|| three_colons(text))
+}
+
+/// RFC 5118 §4.10: the grammar of RFC 3261 makes three colons of the two before an IPv4 address, and
+/// both must be tolerated: `2001:db8:::192.0.2.1`.
+#[cold]
+fn three_colons(text: &str) -> Option<Ipv6Addr> {
+    let (before, v4) = text.rsplit_once(':')?;
+    let v4: Ipv4Addr = v4.parse().ok()?;
+    let before: Ipv6Addr = before.ends_with("::").then(|| before.parse().ok())??;
+    // The gap and the IPv4 address take the last three groups at least.
+    let ends_in_gap = matches!(before.segments(), [.., 0, 0, 0]);
+    ends_in_gap.then(|| Ipv6Addr::from_bits(before.to_bits() | u128::from(v4.to_bits())))
 }
 
 #[cfg(test)]
@@ -195,6 +210,30 @@ mod tests {
         );
         assert_eq!(values(b"<sip:a\"b@c>, \"d\" <tel:+1>"), [&b"<sip:a\"b@c>"[..], b"\"d\" <tel:+1>"]);
         assert_eq!(values(b", <tel:+1>"), [&b""[..], b"<tel:+1>"]);
+    }
+
+    #[test]
+    fn three_colons_before_an_ipv4_address_are_two() {
+        for (text, same) in [
+            ("2001:db8:::192.0.2.1", "2001:db8::192.0.2.1"),
+            (":::192.0.2.1", "::192.0.2.1"),
+            ("1:2:3:4:5:::192.0.2.1", "1:2:3:4:5:0:192.0.2.1"),
+        ] {
+            assert_eq!(ipv6(text.as_bytes()), same.parse().ok(), "{text}");
+        }
+        for bad in [
+            "2001:db8:::1",
+            "2001:db8::::192.0.2.1",
+            "1:2:3:4:5:6:::192.0.2.1",
+            "1::2:::192.0.2.1",
+            "2001:db8:192.0.2.1",
+            ":::192.0.2.256",
+            ":::",
+            "192.0.2.1",
+            "",
+        ] {
+            assert_eq!(ipv6(bad.as_bytes()), None, "{bad}");
+        }
     }
 
     #[test]
