@@ -134,7 +134,11 @@ pub fn decide<T: Trace>(
     out: &mut [u8],
 ) -> Verdict {
     let Scratch { index, work } = scratch;
-    let request = match parse(datagram, index) {
+    let parsed = match arrival.transport {
+        Transport::Udp => parse(datagram, index),
+        Transport::Tcp | Transport::Tls => parse(datagram, index).of_stream(),
+    };
+    let request = match parsed {
         Parsed::Sound(request) => request,
         Parsed::Faulty(request, fault) => {
             return answer::write_fault(fault, &request, arrival, context.settings, out);

@@ -108,6 +108,10 @@ reasons! {
         BadContentLength = (400, "Malformed Content-Length Header Field", "bad_content_length"),
         /// Several Content-Length lines that differ.
         ContentLengthConflict = (400, "Conflicting Content-Length Header Fields", "content_length_conflict"),
+        /// No Content-Length in a stream, where nothing else tells the end (RFC 3261 §18.3).
+        MissingContentLength = (400, "Missing Content-Length Header Field", "missing_content_length"),
+        /// Content-Length announces more than [`crate::limits::MESSAGE_BYTES_MAX`] in all, in a stream.
+        MessageTooLong = (513, "Message Too Large", "message_too_long"),
         /// Fewer bytes follow than Content-Length says (RFC 3261 §18.3).
         BodyTooShort = (400, "Body Shorter Than Content-Length", "body_too_short"),
         /// Max-Forwards is not a number from 0 to 255.
@@ -159,7 +163,12 @@ mod tests {
         assert_eq!(phrases.len(), Fault::ALL.len());
         assert!(phrases.iter().all(|phrase| phrase.bytes().all(|b| (b' '..0x7f).contains(&b))));
         for fault in Fault::ALL {
-            assert_eq!(fault.status(), if *fault == Fault::BadVersion { 505 } else { 400 });
+            let status = match fault {
+                Fault::BadVersion => 505,
+                Fault::MessageTooLong => 513,
+                _ => 400,
+            };
+            assert_eq!(fault.status(), status);
         }
     }
 }

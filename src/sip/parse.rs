@@ -27,6 +27,23 @@ pub enum Parsed<'a> {
     Unanswerable(Unanswerable),
 }
 
+impl Parsed<'_> {
+    /// The same message as one that a stream brought, framed by [`super::Framer`]: there, nothing but
+    /// Content-Length tells its end (RFC 3261 §18.3).
+    #[must_use]
+    pub fn of_stream(self) -> Self {
+        match self {
+            // RFC 3261 §17.1.1.3: an ACK has no response.
+            Self::Sound(request) if request.content_length.is_none() && request.method != Method::Ack => {
+                Self::Faulty(request, Fault::MissingContentLength)
+            }
+            // A stream brings a message whole, or its head alone when the whole is too long.
+            Self::Faulty(request, Fault::BodyTooShort) => Self::Faulty(request, Fault::MessageTooLong),
+            other => other,
+        }
+    }
+}
+
 /// Reads one message from `bytes`: a whole datagram, or one framed message of a stream.
 pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
     let (line, headers_start) = match first_line(bytes) {
@@ -46,10 +63,11 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
         to: Address::default(),
         call_id: Field::default(),
         cseq: Field::default(),
+        content_length: None,
         body: bytes.get(block.body_start..).unwrap_or_default(),
     };
     let fault = line.fault.into_iter().chain(block.fault).min();
-    let mut reader = Reader { request, fault, vias: 0, content_length: None };
+    let mut reader = Reader { request, fault, vias: 0 };
     let read = reader.read();
     match (read, reader.fault) {
         (Ok(()), None) => Parsed::Sound(reader.request),
@@ -143,7 +161,6 @@ struct Reader<'a> {
     request: Request<'a>,
     fault: Option<Fault>,
     vias: usize,
-    content_length: Option<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -222,10 +239,10 @@ impl<'a> Reader<'a> {
     }
 
     fn content_length(&mut self, value: &[u8]) {
-        match (number(value), self.content_length) {
+        match (number(value), self.request.content_length) {
             (None, _) => self.note(Fault::BadContentLength),
             (Some(length), Some(other)) if length != other => self.note(Fault::ContentLengthConflict),
-            (length, _) => self.content_length = length,
+            (length, _) => self.request.content_length = length,
         }
     }
 
@@ -247,7 +264,7 @@ impl<'a> Reader<'a> {
 
     /// RFC 3261 §18.3: bytes beyond Content-Length are dropped; fewer are a fault.
     fn judge_body(&mut self) {
-        let Some(length) = self.content_length else { return };
+        let Some(length) = self.request.content_length else { return };
         match usize::try_from(length).ok().and_then(|length| self.request.body.get(..length)) {
             Some(body) => self.request.body = body,
             None => self.note(Fault::BodyTooShort),

@@ -23,6 +23,7 @@ pub struct Request<'a> {
     pub(super) to: Address<'a>,
     pub(super) call_id: Field<'a>,
     pub(super) cseq: Field<'a>,
+    pub(super) content_length: Option<u32>,
     pub(super) body: &'a [u8],
 }
 
