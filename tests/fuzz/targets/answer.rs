@@ -33,8 +33,10 @@ impl<'a> Answer<'a> {
             Some(line)
         };
         let status_line = next().expect("a status line");
-        let (status, reason) =
-            status_line.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.split_at_checked(3)).expect("status line");
+        let (status, reason) = status_line
+            .strip_prefix(b"SIP/2.0 ")
+            .and_then(|rest| rest.split_at_checked(3))
+            .expect("status line");
         assert!(reason.len() > 1 && reason[0] == b' ', "a space and a phrase");
         let status = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok()).expect("status");
         assert!((200..700).contains(&status), "no 1xx, nothing beyond: {status}");

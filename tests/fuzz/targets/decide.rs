@@ -14,7 +14,9 @@ use waypost::{
 use super::{answer::Answer, echo, liar, via::SOURCES};
 
 pub fn check(bytes: &[u8]) {
-    let Some((&[tables_by, source_by, transport_by, seed], datagram)) = bytes.split_first_chunk() else { return };
+    let Some((&[tables_by, source_by, transport_by, seed], datagram)) = bytes.split_first_chunk() else {
+        return;
+    };
     let world = World {
         table: &tables()[usize::from(tables_by) % tables().len()],
         source: SOURCES[usize::from(source_by) % SOURCES.len()].parse().expect("an address"),
@@ -26,7 +28,10 @@ pub fn check(bytes: &[u8]) {
     let mut cache = Cache::new();
     let (verdict, answer) = world.decide(datagram, &mut cache);
     // The same from a cache that knows all, by another node, and after giving up at once.
-    assert_eq!((&verdict, &answer), (&world.decide(datagram, &mut cache).0, &world.decide(datagram, &mut cache).1));
+    assert_eq!(
+        (&verdict, &answer),
+        (&world.decide(datagram, &mut cache).0, &world.decide(datagram, &mut cache).1)
+    );
     let (other_verdict, other_answer) = world.decide(datagram, &mut Cache::new());
     assert_eq!((&verdict, &answer), (&other_verdict, &other_answer));
     world.check(datagram, &verdict, &answer);
@@ -83,10 +88,14 @@ impl World {
     fn check(&self, datagram: &[u8], verdict: &Verdict, answer: &[u8]) {
         let mut index = HeaderIndex::new();
         let parsed = parse(datagram, &mut index);
+        let parsed = if self.transport == Transport::Udp { parsed } else { parsed.of_stream() };
         match (verdict, &parsed) {
             (Verdict::Ask { .. }, _) => panic!("a question is no end"),
-            (Verdict::Silence(Silence::Unanswerable(why)), Parsed::Unanswerable(reason)) => assert_eq!(why, reason),
-            (Verdict::Silence(Silence::Unanswerable(_)), _) | (Verdict::Reply(_), Parsed::Unanswerable(_)) => {
+            (Verdict::Silence(Silence::Unanswerable(why)), Parsed::Unanswerable(reason)) => {
+                assert_eq!(why, reason)
+            }
+            (Verdict::Silence(Silence::Unanswerable(_)), _)
+            | (Verdict::Reply(_), Parsed::Unanswerable(_)) => {
                 panic!("{verdict:?} to {parsed:?}")
             }
             (Verdict::Silence(Silence::AnswerTooLong), _) => panic!("there is room for the longest"),
@@ -119,7 +128,11 @@ impl World {
         }
         let count = self.check_contacts(request, &read);
         let route = reply.route.map(|id| &self.table.routes[id]);
-        assert!(count == 0 || route.is_some() && (300..400).contains(&reply.status), "{count} Contacts in {}", reply.status);
+        assert!(
+            count == 0 || route.is_some() && (300..400).contains(&reply.status),
+            "{count} Contacts in {}",
+            reply.status
+        );
         let budget = self.table.defaults.answer_bytes_max;
         let fits = answer.len() <= budget || count <= 1 || self.transport != Transport::Udp;
         assert!(fits, "{} bytes with {count} Contacts", answer.len());
@@ -135,7 +148,8 @@ impl World {
         while let Some(after) = rest.strip_prefix('<') {
             let (uri, after) = after.split_once('>').expect("a URI in <>");
             let (params, after) = after.split_once(", ").unwrap_or((after, ""));
-            let q = params.strip_prefix(";q=").and_then(|q| q.split(';').next()?.parse::<f64>().ok()).expect("q");
+            let q =
+                params.strip_prefix(";q=").and_then(|q| q.split(';').next()?.parse::<f64>().ok()).expect("q");
             assert!((0.0..last_q).contains(&q) || q == 0.0 && last_q > 0.0, "q falls: {line:?}");
             (last_q, rest) = (q, after);
             uris.push(Uri::parse(uri.as_bytes()).unwrap_or_else(|| panic!("{uri} is no URI")));
@@ -163,7 +177,9 @@ fn settings(cancel: CancelPolicy) -> Settings {
 /// The routes that requests are decided by: the example set, the rich one, none.
 pub fn tables() -> &'static [RouteTable; 3] {
     static TABLES: OnceLock<[RouteTable; 3]> = OnceLock::new();
-    TABLES.get_or_init(|| [example(), table(&[("rich.yaml", include_str!("rich.yaml"))]), RouteTable::default()])
+    TABLES.get_or_init(|| {
+        [example(), table(&[("rich.yaml", include_str!("rich.yaml"))]), RouteTable::default()]
+    })
 }
 
 fn example() -> RouteTable {
@@ -180,7 +196,10 @@ fn example() -> RouteTable {
 
 /// A table of these files.
 pub fn table(files: &[(&str, &str)]) -> RouteTable {
-    let source = |(path, text): &(&str, &str)| file::Source { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() };
+    let source = |(path, text): &(&str, &str)| file::Source {
+        path: (*path).to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    };
     let sources: Vec<_> = files.iter().map(source).collect();
     let draft = file::parse(&sources).unwrap_or_else(|errors| panic!("{errors:#?}"));
     let data = |path: &str| match path {

@@ -53,7 +53,12 @@ fn check_to(request: &Request<'_>, sent: &[u8], echoed: &[u8]) {
         return assert_same(echoed, sent);
     }
     let gained = unfolded(without).eq(unfolded(sent));
-    assert!(gained || !readable && unfolded(echoed).eq(unfolded(sent)), "{:?} for {:?}", text(echoed), text(sent));
+    assert!(
+        gained || !readable && unfolded(echoed).eq(unfolded(sent)),
+        "{:?} for {:?}",
+        text(echoed),
+        text(sent)
+    );
     assert!(gained == tag_at.is_some() || !readable, "a tag");
     if readable {
         let tag = &echoed[tag_at.expect("a tag") + 5..];

@@ -67,7 +67,8 @@ fn record(kind: Kind, roll: &mut impl FnMut(u64) -> u64) -> Record {
 const SRV_TARGETS: &[&str] =
     &["a.example.net.", "b.example.net.", "c.example.org.", ".", "", "waypost.example.net.", "not a name"];
 
-const SERVICES: &[&[u8]] = &[b"E2U+sip", b"e2u+SIP", b"E2U+pstn:tel+sip", b"sip+E2U", b"E2U+email:mailto", b"\xff"];
+const SERVICES: &[&[u8]] =
+    &[b"E2U+sip", b"e2u+SIP", b"E2U+pstn:tel+sip", b"sip+E2U", b"E2U+email:mailto", b"\xff"];
 
 const EXPRESSIONS: &[&[u8]] = &[
     b"!^.*$!sip:bob@example.net!",

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod decide;
 pub mod echo;
+pub mod framing;
 pub mod liar;
 pub mod message;
 pub mod naptr;
@@ -18,6 +19,7 @@ pub mod yaml;
 /// Every target with its check.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("decide", decide::check),
+    ("framing", framing::check),
     ("message", message::check),
     ("naptr", naptr::check),
     ("uri", uri::check),

@@ -14,8 +14,11 @@ pub fn check(bytes: &[u8]) {
     let records: Vec<_> = lines.chunks(4).take(DNS_RECORDS_MAX + 1).map(record).collect();
     let (result, uris) = found(number, &records);
     // A record of another type, and one that nobody wants, change nothing.
-    let more: Vec<_> =
-        records.iter().cloned().chain([Record::A([192, 0, 2, 1].into()), of(u16::MAX, b"", b"", b"")]).collect();
+    let more: Vec<_> = records
+        .iter()
+        .cloned()
+        .chain([Record::A([192, 0, 2, 1].into()), of(u16::MAX, b"", b"", b"")])
+        .collect();
     if records.len() < DNS_RECORDS_MAX {
         assert_eq!((result, &uris), (found(number, &more).0, &found(number, &more).1));
     }

@@ -70,7 +70,9 @@ type Param<'a> = (&'a [u8], Option<&'a [u8]>);
 fn pairs(list: &[u8]) -> Vec<Param<'_>> {
     let of_piece = |piece: &'_ [u8]| piece.iter().position(|&byte| byte == b'=');
     let pieces = list.split(|&byte| byte == b';').filter(|piece| !piece.is_empty());
-    pieces.map(|piece| of_piece(piece).map_or((piece, None), |at| (&piece[..at], Some(&piece[at + 1..])))).collect()
+    pieces
+        .map(|piece| of_piece(piece).map_or((piece, None), |at| (&piece[..at], Some(&piece[at + 1..]))))
+        .collect()
 }
 
 /// Each is found by its name, and it is the first of that name that is.

@@ -39,7 +39,9 @@ fn top_via_of_answer(value: &[u8], source: SocketAddr) -> Option<(Vec<u8>, Known
     let rest = b"\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n";
     let message = [b"INVITE sip:a@b SIP/2.0\r\nVia: ", value, rest].concat();
     let mut index = HeaderIndex::new();
-    let (Parsed::Sound(request) | Parsed::Faulty(request, _)) = parse(&message, &mut index) else { return None };
+    let (Parsed::Sound(request) | Parsed::Faulty(request, _)) = parse(&message, &mut index) else {
+        return None;
+    };
     let via = request.top_via();
     check_via(&via);
     let mut buffer = vec![0; ANSWER_BYTES_ROOM + MESSAGE_BYTES_MAX];

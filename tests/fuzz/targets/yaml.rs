@@ -45,5 +45,8 @@ fn check_place(finding: &Diagnostic, bytes: &[u8]) {
     let line = usize::try_from(finding.line).expect("a line");
     assert!((1..=lines + 1).contains(&line) && finding.column >= 1, "{finding:?} of {lines} lines");
     let length = bytes.split(|&byte| byte == b'\n').nth(line - 1).map_or(0, <[u8]>::len);
-    assert!(usize::try_from(finding.column).expect("a column") <= length + 1, "{finding:?} of {length} bytes");
+    assert!(
+        usize::try_from(finding.column).expect("a column") <= length + 1,
+        "{finding:?} of {length} bytes"
+    );
 }
