@@ -121,6 +121,9 @@ impl World {
         let read = Answer::read(answer);
         assert_eq!(read.status, reply.status);
         echo::check(request, &read, self.source);
+        let is_xml = read.values(b"Content-Type").eq([b"application/3gpp-ims+xml"]);
+        assert_eq!(read.body.starts_with(b"<?xml"), is_xml && reply.status == 380, "a body is of a 380");
+        assert!(is_xml || read.body.is_empty());
         if self.transport == Transport::Udp {
             echo::check_address(&request.top_via(), self.source, reply.to);
         } else {
@@ -182,7 +185,7 @@ pub fn tables() -> &'static [RouteTable; 3] {
     })
 }
 
-fn example() -> RouteTable {
+pub fn example() -> RouteTable {
     table(&[
         ("00-defaults.yaml", include_str!("../../../routes/00-defaults.yaml")),
         ("10-gateways.yaml", include_str!("../../../routes/10-gateways.yaml")),

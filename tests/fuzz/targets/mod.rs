@@ -16,8 +16,11 @@ pub mod uri;
 pub mod via;
 pub mod yaml;
 
-/// Every target with its check.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+/// A target's name and its check.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const TARGETS: &[Target] = &[
     ("decide", decide::check),
     ("framing", framing::check),
     ("message", message::check),
