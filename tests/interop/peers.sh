@@ -41,9 +41,12 @@ free_port() {
     done
 }
 
-# start NAME COMMAND...: runs it in the background; what it prints goes to $work/logs/NAME.
+# start NAME COMMAND...: runs it in the background, in a process group of its own; what it prints goes to
+# $work/logs/NAME.
 start() {
+    set -m
     "${@:2}" >"$work/logs/$1" 2>&1 </dev/null &
+    set +m
     peers[$1]=$!
 }
 
@@ -54,7 +57,7 @@ stop() {
     ended=0
     [ -n "${peers[$1]:-}" ] || return 0
     kill -"${2:-TERM}" "${peers[$1]}" 2>/dev/null || true
-    eventually 5 not running "$1" || kill -KILL "${peers[$1]}" 2>/dev/null || true
+    eventually 5 not running "$1" || kill -KILL -- "-${peers[$1]}" 2>/dev/null || true
     wait "${peers[$1]}" 2>/dev/null || ended=$?
     unset "peers[$1]"
 }
