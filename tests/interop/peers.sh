@@ -101,9 +101,9 @@ ready() {
 
 sipp=${SIPP:-sipp}
 
-# start_uas NAME PORT [ARGUMENT...]: a SIPp that answers calls until it is stopped.
+# start_uas NAME PORT [ARGUMENT...]: a SIPp that answers calls, or plays the scenario $uas, until it is stopped.
 start_uas() {
-    start "$1" "$sipp" -sf tests/interop/uas.xml -i "$host" -p "$2" -mi "$host" -nostdin "${@:3}" \
+    start "$1" "$sipp" -sf "${uas:-tests/interop/uas.xml}" -i "$host" -p "$2" -mi "$host" -nostdin "${@:3}" \
         -trace_stat -stf "$work/$1.csv" -fd 1 -trace_err -error_file "$work/logs/$1.errors"
     await "$1 listens on port $2" 5 listens "$2"
 }
@@ -129,7 +129,7 @@ sipp_count() {
 # run_uac NAME SCENARIO CALLS DESTINATION [ARGUMENT...]: SIPp calls, and every call must succeed.
 run_uac() {
     local status=0
-    timeout -k 2 40 "$sipp" "$4" -sf "tests/interop/$2.xml" -i "$host" -mi "$host" -m "$3" -r 20 -l "$3" -nostdin \
+    timeout -k 2 40 "$sipp" "$4" -sf "$2" -i "$host" -mi "$host" -m "$3" -r 20 -l "$3" -nostdin \
         -timeout 30s -timeout_error "${@:5}" -trace_stat -stf "$work/$1.csv" -fd 1 \
         -trace_err -error_file "$work/logs/$1.errors" >"$work/logs/$1" 2>&1 </dev/null || status=$?
     expect "SIPp's exit status, $1" "$status" 0

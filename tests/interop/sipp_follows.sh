@@ -34,7 +34,7 @@ start_waypost waypost "$transport:$host:$sip"
 
 echo "over $transport, to the Contact with the highest q"
 start_uas lon "$lon" "${uas_sockets[@]}"
-run_uac caller follow 50 "$host:$sip" "${sockets[@]}" -key caller +441632960001
+run_uac caller tests/interop/follow.xml 50 "$host:$sip" "${sockets[@]}" -key caller +441632960001
 stop_uas lon
 expect "calls answered and ended at lon" "$answered" 50
 expect "redirects counted" "$(metric 'waypost_answers_total{code="302"}')" 50
@@ -42,7 +42,7 @@ expect "redirects counted" "$(metric 'waypost_answers_total{code="302"}')" 50
 echo "over $transport, to two that share the calls"
 start_uas lon "$lon" "${uas_sockets[@]}"
 start_uas nyc "$nyc" "${uas_sockets[@]}"
-run_uac caller follow 50 "$host:$sip" "${sockets[@]}" -key caller +441632960002
+run_uac caller tests/interop/follow.xml 50 "$host:$sip" "${sockets[@]}" -key caller +441632960002
 stop_uas lon
 at_lon=$answered
 stop_uas nyc
