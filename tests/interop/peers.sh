@@ -27,18 +27,24 @@ trap finish EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# free_port NAME...: sets each variable to a port that nobody has, UDP or TCP, on any address.
+# free_port NAME...: sets each variable to a port that nobody has, UDP or TCP, on any address, nor the
+# port above it, which baresip takes for TLS.
 free_port() {
-    local name port used
+    local name port
     for name in "$@"; do
         while :; do
-            port=$((20000 + RANDOM % 10000))
-            used=$(awk -v port="$(printf ':%04X' "$port")" '$2 ~ port "$" { print "used"; exit }' /proc/net/udp /proc/net/udp6 /proc/net/tcp /proc/net/tcp6)
-            [ -z "$used" ] && [[ "$taken" != *" $port "* ]] && break
+            port=$((20000 + 2 * (RANDOM % 5000)))
+            [[ "$taken" == *" $port "* ]] || anybody_has "$port" || anybody_has "$((port + 1))" || break
         done
         taken+="$port "
         printf -v "$name" %s "$port"
     done
+}
+
+# anybody_has PORT: a socket is bound to it.
+anybody_has() {
+    awk -v port="$(printf ':%04X' "$1")" '$2 ~ port "$" { found = 1 } END { exit !found }' \
+        /proc/net/udp /proc/net/udp6 /proc/net/tcp /proc/net/tcp6
 }
 
 # start NAME COMMAND...: runs it in the background, in a process group of its own; what it prints goes to
@@ -105,12 +111,7 @@ sipp=${SIPP:-sipp}
 start_uas() {
     start "$1" "$sipp" -sf "${uas:-tests/interop/uas.xml}" -i "$host" -p "$2" -mi "$host" -nostdin "${@:3}" \
         -trace_stat -stf "$work/$1.csv" -fd 1 -trace_err -error_file "$work/logs/$1.errors"
-    await "$1 listens on port $2" 5 listens "$2"
-}
-
-# listens PORT: somebody has it, UDP or TCP.
-listens() {
-    awk -v port="$(printf ':%04X' "$1")" '$2 ~ port "$" { found = 1 } END { exit !found }' /proc/net/udp /proc/net/tcp
+    await "$1 listens on port $2" 5 anybody_has "$2"
 }
 
 # stop_uas NAME: lets it finish, and sets $answered to the calls that came, were answered and ended there. None
