@@ -34,7 +34,7 @@ fn version() {
 fn wrong_usage_is_2_and_says_what_was_expected() {
     for (args, expected) in [
         (&["nonsense"][..], "unrecognized subcommand 'nonsense'"),
-        (&["--listen", "5060"], "expected udp:ADDR:PORT"),
+        (&["--listen", "5060"], "expected udp:, tcp: or tls:ADDR:PORT"),
         (
             &["--listen", "udp:127.0.0.1:5060", "--listen", "sctp:127.0.0.1:5060"],
             "expected udp:, tcp: or tls:ADDR:PORT",

@@ -187,7 +187,10 @@ mod tests {
     use super::*;
     use crate::{
         decide::CancelPolicy,
-        limits::{CONFIG_TEXT_BYTES_MAX, DNS_SERVERS_MAX, LISTENERS_MAX, OWN_NAMES_MAX},
+        limits::{
+            CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, LISTENERS_MAX,
+            OWN_NAMES_MAX,
+        },
     };
 
     fn faults(text: &str) -> Vec<String> {
@@ -427,6 +430,16 @@ log: {format: json, level: debug}
         let names = |n: usize| format!("names: {:?}", (1..=n).map(|p| format!("n{p}")).collect::<Vec<_>>());
         assert_eq!(parse("w", &names(OWN_NAMES_MAX)).unwrap().settings.ourselves.names.len(), OWN_NAMES_MAX);
         assert_eq!(faults(&names(OWN_NAMES_MAX + 1)), ["w.yaml:1:8: names: 65 items, expected at most 64"]);
+
+        let connections = |max: usize, idle_s: u64| {
+            format!("connections: {{max: {max}, per_source: {max}, idle_s: {idle_s}}}")
+        };
+        let most = parse("w", &connections(CONNECTIONS_MAX, CONNECTION_IDLE_S_MAX)).unwrap().connections;
+        assert_eq!(
+            (most.max, most.per_source, most.idle_s),
+            (CONNECTIONS_MAX, CONNECTIONS_MAX, CONNECTION_IDLE_S_MAX)
+        );
+        assert_eq!(faults(&connections(CONNECTIONS_MAX + 1, CONNECTION_IDLE_S_MAX + 1)).len(), 3);
 
         assert!(parse("w", &format!("server: {}", "x".repeat(CONFIG_TEXT_BYTES_MAX))).is_ok());
         assert!(parse("w", &format!("server: {}", "x".repeat(CONFIG_TEXT_BYTES_MAX + 1))).is_err());

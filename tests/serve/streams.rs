@@ -5,6 +5,8 @@ use std::{
     net::{Shutdown, SocketAddr, TcpStream},
 };
 
+use waypost::limits::{MESSAGE_BYTES_MAX, MESSAGES_PER_VISIT_MAX};
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
@@ -263,6 +265,20 @@ fn a_source_has_its_share_of_connections_and_no_more() {
         server.metric(r#"waypost_connections{transport="tcp"}"#) == 2.0
     });
     assert_eq!(status(&Stream::to(server.address()).ask(&tcp("c"))), 302);
+}
+
+/// Longer than what is answered, and read, in one visit.
+#[test]
+fn more_than_the_share_of_one_visit_is_answered_in_the_next() {
+    let (_routes, server) = server(&["tcp:127.0.0.1:0"], "");
+    let mut stream = Stream::to(server.address());
+    let body = "x".repeat(MESSAGE_BYTES_MAX - 400);
+    let calls: Vec<String> = (0..10 * MESSAGES_PER_VISIT_MAX).map(|number| format!("v{number}")).collect();
+    let long = |call: &String| tcp(call).replace("Length: 0", &format!("Length: {}", body.len())) + &body;
+    stream.send(calls.iter().map(long).collect::<String>());
+    for call in &calls {
+        assert_eq!(call_id(&stream.answer()), call);
+    }
 }
 
 #[test]
