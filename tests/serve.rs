@@ -25,3 +25,5 @@ mod start;
 mod stop;
 #[path = "serve/streams.rs"]
 mod streams;
+#[path = "serve/tls.rs"]
+mod tls;

@@ -64,8 +64,7 @@ pub struct Global {
     /// The directory with the route files; ./routes without this and without a configuration.
     #[arg(long, global = true, value_name = "DIR")]
     pub routes: Option<PathBuf>,
-    /// Where to listen, over udp, tcp or tls (with `tls:` in the configuration); may be given again.
-    /// NAME=udp:ADDR:PORT names it for `when: { listener: NAME }`.
+    /// Where to listen; may be given again. tls needs `tls:` in the configuration. NAME=udp:ADDR:PORT names it for `when: { listener: NAME }`.
     #[arg(long, global = true, value_name = "udp|tcp|tls:ADDR:PORT", value_parser = flags::listen)]
     pub listen: Vec<Listen>,
     /// Where metrics, probes and reload are served over HTTP, or `off`.

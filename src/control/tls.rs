@@ -156,3 +156,34 @@ fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
     files::read(path, TLS_FILE_BYTES_MAX)
         .map_err(|error| TlsError::Unreadable { path: path.to_path_buf(), why: error.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_are_read_up_to_their_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let certified = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let pad = |pem: &str, len: usize| format!("{pem}{}", "\n".repeat(len - pem.len()));
+        fs::write(path("key"), pad(&certified.signing_key.serialize_pem(), TLS_FILE_BYTES_MAX)).unwrap();
+        fs::write(path("cert"), pad(&certified.cert.pem(), TLS_FILE_BYTES_MAX)).unwrap();
+        let files = config::Tls {
+            certificate: path("cert"),
+            key: path("key"),
+            client_ca: Some(path("cert")),
+            client_required: true,
+        };
+        let certificates = Certificates::read(files.clone()).unwrap();
+        assert_eq!((certificates.is_stale(), certificates.reload()), (false, Ok(false)));
+        assert_eq!(certificates.directories(), [dir.path()]);
+
+        fs::write(path("cert"), pad(&certified.cert.pem(), TLS_FILE_BYTES_MAX + 1)).unwrap();
+        let too_long = Certificates::read(files).unwrap_err();
+        assert!(matches!(too_long, TlsError::Unreadable { .. }), "{too_long}");
+        assert!(certificates.reload().is_err());
+    }
+}

@@ -34,6 +34,7 @@ fn refused_by_us(fault: &str) -> Class {
         "content_length_conflict",
         "control_byte",
         "cseq_method_mismatch",
+        "unknown_method_mismatch",
         "duplicate_call_id",
         "duplicate_cseq",
         "duplicate_from",

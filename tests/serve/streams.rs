@@ -48,6 +48,10 @@ impl<S: std::io::Read + std::io::Write> Stream<S> {
         Self { stream, read: Vec::new() }
     }
 
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
         self.stream.flush().unwrap();
