@@ -114,13 +114,6 @@ impl Server {
         self.listeners[0]
     }
 
-    /// A number of /metrics; 0 when it is not there.
-    pub(crate) fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics").body;
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().unwrap())
-    }
-
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -189,7 +182,7 @@ pub(crate) fn run_until_it_ends(args: &[&str]) -> (i32, String) {
     (status.code().expect("an exit code"), reader.join().unwrap())
 }
 
-fn waypost() -> Command {
+pub(crate) fn waypost() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_waypost"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command

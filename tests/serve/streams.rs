@@ -213,7 +213,7 @@ fn a_message_without_content_length_ends_the_connection() {
         assert_eq!(all.split("\r\n").next(), Some(line));
         assert_eq!(all.matches("SIP/2.0 ").count(), 1, "{all}");
     }
-    assert_eq!(server.metric(r#"waypost_connections_closed_total{reason="unframed"}"#), 5.0);
+    assert_eq!(server.sample(r#"waypost_connections_closed_total{reason="unframed"}"#), 5.0);
 }
 
 #[test]
@@ -261,12 +261,12 @@ fn a_source_has_its_share_of_connections_and_no_more() {
         assert_eq!(status(&stream.ask(&tcp("b"))), 302);
     }
     assert_eq!(connect("127.0.0.3", server.address()).rest(), "", "the sixth in all");
-    assert_eq!(server.metric(r#"waypost_connections_refused_total{reason="source"}"#), 1.0);
-    assert_eq!(server.metric(r#"waypost_connections_refused_total{reason="total"}"#), 1.0);
-    assert_eq!(server.metric(r#"waypost_connections{transport="tcp"}"#), 5.0);
+    assert_eq!(server.sample(r#"waypost_connections_refused_total{reason="source"}"#), 1.0);
+    assert_eq!(server.sample(r#"waypost_connections_refused_total{reason="total"}"#), 1.0);
+    assert_eq!(server.sample(r#"waypost_connections{transport="tcp"}"#), 5.0);
     drop(kept);
     eventually("the places are free again", || {
-        server.metric(r#"waypost_connections{transport="tcp"}"#) == 2.0
+        server.sample(r#"waypost_connections{transport="tcp"}"#) == 2.0
     });
     assert_eq!(status(&Stream::to(server.address()).ask(&tcp("c"))), 302);
 }
@@ -291,7 +291,7 @@ fn an_idle_connection_is_ended() {
     let mut stream = Stream::to(server.address());
     assert_eq!(status(&stream.ask(&tcp("a"))), 302);
     assert_eq!(stream.rest(), "");
-    assert_eq!(server.metric(r#"waypost_connections_closed_total{reason="idle"}"#), 1.0);
+    assert_eq!(server.sample(r#"waypost_connections_closed_total{reason="idle"}"#), 1.0);
 }
 
 /// Ten thousand connections of which half have sent the beginning of a message: datagrams are answered
@@ -315,7 +315,7 @@ fn ten_thousand_idle_or_half_open_connections_leave_udp_untouched() {
         })
         .collect();
     eventually("all are taken", || {
-        server.metric(r#"waypost_connections_opened_total{transport="tcp"}"#) == 10_000.0
+        server.sample(r#"waypost_connections_opened_total{transport="tcp"}"#) == 10_000.0
     });
     for number in 0..2_000 {
         let call = format!("call-{number}");
@@ -325,7 +325,7 @@ fn ten_thousand_idle_or_half_open_connections_leave_udp_untouched() {
     }
     assert!(caller.heard_nothing());
     assert_eq!(status(&Stream::to(tcp_address).ask(&tcp("one-more"))), 302);
-    assert_eq!(server.metric(r#"waypost_answers_total{code="302"}"#), 2_002.0);
+    assert_eq!(server.sample(r#"waypost_answers_total{code="302"}"#), 2_002.0);
     assert_eq!(streams.len(), CONNECTIONS);
 }
 
