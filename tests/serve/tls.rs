@@ -165,7 +165,7 @@ fn a_new_certificate_serves_new_connections_and_a_bad_one_none() {
     // The key of another certificate: what serves goes on to serve.
     fs::write(dir.path().join("key.pem"), KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let said = server.reload();
-    assert_eq!(said.status, 500, "{}", said.body);
+    assert_eq!(said.status, 422, "{}", said.body);
     assert!(said.body.contains("cert.pem: "), "{}", said.body);
     assert!(is_served(server.address(), &new, None));
 }
