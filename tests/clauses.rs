@@ -9,7 +9,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 /// As many rows as each file has: a row that is lost must not pass.
 const FILES: &[(&str, usize)] = &[
-    ("rfc3261.md", 159),
+    ("rfc3261.md", 165),
     ("rfc3263.md", 17),
     ("rfc3326.md", 5),
     ("rfc3581.md", 8),
@@ -17,7 +17,7 @@ const FILES: &[(&str, usize)] = &[
     ("rfc4320.md", 5),
     ("rfc4694.md", 26),
     ("rfc4904.md", 14),
-    ("rfc5626.md", 1),
+    ("rfc5626.md", 2),
     ("rfc5630.md", 16),
 ];
 
