@@ -14,6 +14,7 @@ need() { # need COMMAND PACKAGE
 
 missing=()
 need cc gcc
+need c++ g++
 need curl curl
 need sipp sip-tester
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -43,6 +44,9 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 say "unit, integration and scenario tests"
 cargo test --locked
+
+say "every fuzz target, ${FUZZ_SECONDS:-20} s each"
+tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"
 
 say "release build"
 cargo build --release --locked
