@@ -65,5 +65,5 @@ for n in 1 2 3; do
     await "callee: call $n has ended" 10 happened callee CALL_CLOSED "$n"
     echo "  call $n: established on both sides, heard on both sides, ended on both sides"
 done
-expect "redirects counted" "$(metric 'waypost_answers_total{code="302"}')" 3
-expect "ACKs absorbed" "$(metric 'waypost_silences_total{reason="ack"}')" 3
+at_least "redirects counted" "$(metric 'waypost_answers_total{code="302"}')" 3
+at_least "ACKs absorbed" "$(metric 'waypost_silences_total{reason="ack"}')" 3

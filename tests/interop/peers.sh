@@ -122,6 +122,15 @@ stop_uas() {
     expect "calls that failed at $1" "$(sipp_count "$1" 'FailedCall(C)')" 0
 }
 
+# at_least WHAT ACTUAL LEAST: for what a retransmission, on a busy machine, counts twice.
+at_least() {
+    if [ "$2" -lt "$3" ]; then
+        echo "FAILED: $1: $2, expected $3 or more" >&2
+        exit 1
+    fi
+    echo "  $1: $2"
+}
+
 # sipp_count NAME COLUMN: the last value in its statistics.
 sipp_count() {
     awk -F';' -v column="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) n = i } END { print (n && NR > 1) ? $n : "no statistics" }' "$work/$1.csv"
@@ -135,4 +144,22 @@ run_uac() {
         -trace_err -error_file "$work/logs/$1.errors" >"$work/logs/$1" 2>&1 </dev/null || status=$?
     expect "SIPp's exit status, $1" "$status" 0
     expect "calls that $1 made to their end" "$(sipp_count "$1" 'SuccessfulCall(C)')" "$3"
+}
+
+# make_certificates: in $work/tls, an authority and what it has signed: waypost and peer, both for $host.
+make_certificates() {
+    local name
+    mkdir -p "$work/tls"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj "/CN=interop authority" \
+        -keyout "$work/tls/ca.key" -out "$work/tls/ca.pem" 2>"$work/logs/openssl-ca"
+    for name in waypost peer; do
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 2 -subj "/CN=$name" \
+            -CA "$work/tls/ca.pem" -CAkey "$work/tls/ca.key" -addext "subjectAltName=IP:$host" -addext "basicConstraints=critical,CA:false" \
+            -keyout "$work/tls/$name.key" -out "$work/tls/$name.pem" 2>"$work/logs/openssl-$name"
+    done
+}
+
+# tls_configuration [MORE]: the lines of Waypost's configuration that name its certificate.
+tls_configuration() {
+    echo "tls: {certificate: $work/tls/waypost.pem, key: $work/tls/waypost.key${1:+, $1}}"
 }
