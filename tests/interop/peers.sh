@@ -139,7 +139,7 @@ sipp_count() {
 # run_uac NAME SCENARIO CALLS DESTINATION [ARGUMENT...]: SIPp calls, and every call must succeed.
 run_uac() {
     local status=0
-    timeout -k 2 40 "$sipp" "$4" -sf "$2" -i "$host" -mi "$host" -m "$3" -r 20 -l "$3" -nostdin \
+    timeout -k 2 40 "$sipp" "$4" -sf "$2" -i "$host" -mi "$host" -m "$3" -r 50 -l "$3" -nostdin \
         -timeout 30s -timeout_error "${@:5}" -trace_stat -stf "$work/$1.csv" -fd 1 \
         -trace_err -error_file "$work/logs/$1.errors" >"$work/logs/$1" 2>&1 </dev/null || status=$?
     expect "SIPp's exit status, $1" "$status" 0
