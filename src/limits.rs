@@ -362,7 +362,7 @@ pub const MESSAGE_MS_MAX: u64 = 10_000;
 /// request of it is read; an answer that waited for DNS and finds no room ends the connection.
 pub const UNSENT_BYTES_MAX: usize = 64 * 1024;
 
-/// Time in which a peer must have taken all answers that were written for it, in milliseconds.
+/// Time without progress in which answers that were written for a peer may stand, in milliseconds.
 pub const UNSENT_MS_MAX: u64 = 10_000;
 
 /// Time that a peer has to end a connection of which we have ended our side, in milliseconds: closed

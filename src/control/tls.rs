@@ -103,25 +103,50 @@ impl Certificates {
     #[must_use]
     pub fn is_stale(&self) -> bool {
         let served = *self.hash.lock().unwrap_or_else(PoisonError::into_inner);
-        hash(&self.files).is_ok_and(|hash| hash != served)
+        Pem::read(&self.files).map_or(true, |pem| pem.hash() != served)
+    }
+}
+
+/// The files as they are now, each read once: what serves and its hash are of the same bytes.
+struct Pem {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+    client_ca: Option<Vec<u8>>,
+}
+
+impl Pem {
+    fn read(files: &config::Tls) -> Result<Self, TlsError> {
+        Ok(Self {
+            certificate: bytes(&files.certificate)?,
+            key: bytes(&files.key)?,
+            client_ca: files.client_ca.as_deref().map(bytes).transpose()?,
+        })
+    }
+
+    fn hash(&self) -> [u8; 32] {
+        let mut hasher = Sha256::new();
+        for bytes in [&self.certificate, &self.key].into_iter().chain(&self.client_ca) {
+            hasher.update(Sha256::digest(bytes));
+        }
+        hasher.finalize().into()
     }
 }
 
 fn read(files: &config::Tls) -> Result<(ServerConfig, [u8; 32]), TlsError> {
     let unusable = |why: String| TlsError::Unusable { path: files.certificate.clone(), why };
-    let chain = certificates(&files.certificate)?;
-    let key_pem = bytes(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&key_pem)
+    let pem = Pem::read(files)?;
+    let chain = certificates(&files.certificate, &pem.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem.key)
         .map_err(|_| TlsError::Nothing { path: files.key.clone(), what: "private key" })?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(error.to_string()))?;
-    let builder = match &files.client_ca {
+    let builder = match files.client_ca.as_ref().zip(pem.client_ca.as_ref()) {
         None => builder.with_no_client_auth(),
-        Some(path) => {
+        Some((path, issuers)) => {
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
+            for certificate in certificates(path, issuers)? {
                 roots
                     .add(certificate)
                     .map_err(|error| TlsError::Unusable { path: path.clone(), why: error.to_string() })?;
@@ -132,24 +157,15 @@ fn read(files: &config::Tls) -> Result<(ServerConfig, [u8; 32]), TlsError> {
         }
     };
     let config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
-    Ok((config, hash(files)?))
+    Ok((config, pem.hash()))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = bytes(path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         _ => Err(TlsError::Nothing { path: path.to_path_buf(), what: "certificate" }),
     }
-}
-
-fn hash(files: &config::Tls) -> Result<[u8; 32], TlsError> {
-    let mut hasher = Sha256::new();
-    for path in [&files.certificate, &files.key].into_iter().chain(&files.client_ca) {
-        hasher.update(Sha256::digest(bytes(path)?));
-    }
-    Ok(hasher.finalize().into())
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -185,5 +201,6 @@ mod tests {
         let too_long = Certificates::read(files).unwrap_err();
         assert!(matches!(too_long, TlsError::Unreadable { .. }), "{too_long}");
         assert!(certificates.reload().is_err());
+        assert!(certificates.is_stale(), "what cannot be read is told with the next reload");
     }
 }

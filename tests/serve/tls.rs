@@ -2,10 +2,11 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -16,6 +17,7 @@ use rustls::{
 use tempfile::TempDir;
 
 use crate::{
+    admin::nonzero,
     caller::{invite, status},
     harness::{KEY, PATIENCE, Routes, Server, eventually, waypost},
     streams::Stream,
@@ -124,6 +126,48 @@ fn tls_is_answered_with_and_without_a_client_certificate() {
             }
         }
         assert_eq!(server.sample(r#"waypost_requests_total{method="INVITE",transport="tls"}"#), 4.0);
+    }
+}
+
+/// What the client's TLS keeps of bytes that the socket does not take, at most, and a record.
+const CLIENT_BUFFER_BYTES: usize = 96 * 1024;
+
+/// The server's TLS buffer, its socket and ours are full of answers when we begin to read; nothing that we
+/// send wakes the server then, only the room that we make.
+#[test]
+fn who_stops_reading_for_a_while_gets_all_answers_without_sending_more() {
+    let issuer = Issuer::new();
+    let (_routes, _dir, server) = server(&issuer, "");
+    let mut stream = connect(server.address(), &issuer, None);
+    let request = tls("a");
+    assert_eq!(status(&stream.ask(&request)), 302);
+    let mut stream = stream.into_inner();
+    stream.sock.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let many = request.repeat(1000);
+    let mut sent = 0;
+    loop {
+        assert!(sent < 1 << 30, "the server reads on although its answers are not taken");
+        match stream.write(&many.as_bytes()[sent % many.len()..]) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    stream.sock.set_write_timeout(None).unwrap();
+    let (mut text, mut chunk, mut answers) = (Vec::new(), [0; 65_536], 0);
+    // What did not leave our own TLS buffer does not count.
+    let whole = (sent - CLIENT_BUFFER_BYTES) / request.len();
+    while answers < whole {
+        // Not by `stream.read`, which sends first what could not be sent above.
+        let tls_bytes = stream.conn.read_tls(&mut stream.sock).expect("an answer comes");
+        stream.conn.process_new_packets().unwrap();
+        let closed = || nonzero(&server.samples(), "waypost_connections_closed_total").len();
+        assert!(tls_bytes > 0, "{answers} of {whole} answers came, {} ended", closed());
+        let Ok(count) = stream.conn.reader().read(&mut chunk) else { continue };
+        text.extend_from_slice(&chunk[..count]);
+        let found = memchr::memmem::find_iter(&text, b"\r\n\r\n").last();
+        answers += memchr::memmem::find_iter(&text, b"\r\n\r\n").count();
+        text.drain(..found.map_or(0, |at| at + 4));
     }
 }
 

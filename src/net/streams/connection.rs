@@ -65,7 +65,7 @@ pub(super) struct Connection {
     active_ms: u64,
     /// When the message under way began.
     message_since_ms: Option<u64>,
-    /// Since when not all answers were taken.
+    /// Since when answers stand here of which none was taken.
     unsent_since_ms: Option<u64>,
     /// When a message last got no answer at once: it may wait for DNS.
     unanswered_ms: Option<u64>,
@@ -142,7 +142,13 @@ impl Connection {
                 .map(|since_ms| (after(since_ms, patience.message_ms), ConnectionEnd::SlowSender))
         };
         let idle = match (self.phase, self.unanswered_ms) {
-            (Phase::PeerEnded, Some(since_ms)) => (after(since_ms, LOOKUP_MS_MAX), ConnectionEnd::Peer),
+            // Looked at again once no answer can come any more: then our side ends.
+            (Phase::Ending(_), Some(since_ms)) if unsent.is_none() => {
+                (after(since_ms, LOOKUP_MS_MAX), ConnectionEnd::Unframed)
+            }
+            (Phase::PeerEnded, Some(since_ms)) if unsent.is_none() => {
+                (after(since_ms, LOOKUP_MS_MAX), ConnectionEnd::Peer)
+            }
             _ => (after(self.active_ms, patience.idle_ms), ConnectionEnd::Idle),
         };
         [unsent, message, Some(idle)].into_iter().flatten().min_by_key(|(at_ms, _)| *at_ms).unwrap_or(idle)
@@ -238,7 +244,7 @@ impl Connection {
     fn after_work(&mut self, worked: Next, now: Now) -> Next {
         let all_sent = self.unsent() == 0 && !self.tls_unsent;
         match self.phase {
-            Phase::Ending(end) if all_sent => {
+            Phase::Ending(end) if all_sent && !self.may_owe_an_answer(now) => {
                 self.wire.end();
                 self.phase = Phase::Lingering { end, until_ms: now.ms.saturating_add(LINGER_MS_MAX) };
                 self.input = Vec::new();
@@ -295,13 +301,18 @@ impl Connection {
     }
 
     fn write(&mut self, now: Now) -> Result<(), ConnectionEnd> {
+        let before = self.sent;
         self.write_all().map_err(|_| ConnectionEnd::Broken)?;
+        // The kernel tells of room when a good part of its buffer is free: who takes a byte now and then
+        // makes no progress.
+        let progress = self.sent > before;
         if self.unsent() == 0 {
             self.output.clear();
             self.sent = 0;
         }
         let unsent = self.unsent() > 0 || self.tls_unsent;
-        self.unsent_since_ms = unsent.then(|| self.unsent_since_ms.unwrap_or(now.ms));
+        let since_ms = self.unsent_since_ms.filter(|_| !progress).unwrap_or(now.ms);
+        self.unsent_since_ms = unsent.then_some(since_ms);
         Ok(())
     }
 

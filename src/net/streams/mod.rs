@@ -168,6 +168,10 @@ impl Streams {
                     Some(Some((_, State::Readable | State::Troubled))) => self.accept(index, service, now),
                     _ => break,
                 }
+                // What failed once fails again in this turn.
+                if let Some(Some((_, State::Troubled))) = self.listeners.get(index) {
+                    break;
+                }
             }
         }
         for _ in 0..VISITS_PER_TURN_MAX.min(self.line.len()) {
@@ -347,7 +351,10 @@ impl Streams {
         let Some(mut connection) = self.connections.try_remove(place) else { return };
         self.timers.remove(&(connection.armed_ms, place));
         let Path { source, local, transport, .. } = connection.path;
-        self.by_path.remove(&(source, local));
+        // A peer that came again from the same port has its new connection there already.
+        if self.by_path.get(&(source, local)) == Some(&place) {
+            self.by_path.remove(&(source, local));
+        }
         let source = source_of(source);
         if let Some(count) = self.by_source.get_mut(&source) {
             *count = count.saturating_sub(1);

@@ -67,8 +67,14 @@ impl Wire {
         match self {
             Self::Plain(stream) => stream.write(bytes),
             Self::Tls(tls) => {
-                let taken = tls.session.writer().write(bytes)?;
+                let mut taken = tls.session.writer().write(bytes)?;
                 tls.flush()?;
+                if taken == 0 && !tls.session.wants_write() {
+                    // TLS was full, and the socket took all of it: the socket will not tell of room,
+                    // since it was never without.
+                    taken = tls.session.writer().write(bytes)?;
+                    tls.flush()?;
+                }
                 if taken == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(taken) }
             }
         }
