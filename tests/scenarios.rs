@@ -5,6 +5,9 @@
 //! The whole file is written anew from what happens and compared with what stands there:
 //! `UPDATE=1 cargo test --test scenarios` accepts the new text, for review.
 
+#[path = "scenarios/shown.rs"]
+mod shown;
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Path as FilePath};
 
 use waypost::{
@@ -14,6 +17,8 @@ use waypost::{
     limits::ANSWER_BYTES_ROOM,
     route::{RouteTable, Transport, file},
 };
+
+use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
 const SCENARIOS: usize = 74;
@@ -44,24 +49,6 @@ fn every_scenario_holds() {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-}
-
-fn first_difference(expected: &str, actual: &str) -> String {
-    let (mut expected, mut actual) = (expected.lines(), actual.lines());
-    for number in 1.. {
-        match (expected.next(), actual.next()) {
-            (Some(a), Some(b)) if a == b => {}
-            (None, None) => break,
-            (a, b) => {
-                return format!(
-                    "  line {number}:\n  expected {}\n  got      {}",
-                    a.unwrap_or("the end"),
-                    b.unwrap_or("the end")
-                );
-            }
-        }
-    }
-    "  they differ in their line ends".to_owned()
 }
 
 /// One scenario being played.
@@ -211,7 +198,7 @@ fn table(routes: &str, sections: &BTreeMap<String, String>, name: &str) -> Route
     draft.build(&data).unwrap_or_else(|errors| panic!("{name}: {errors:#?}")).0
 }
 
-/// `| text` is a line with CRLF, `|= text` one without; `\xHH`, `\\` are escapes.
+/// The other way round than [`shown::text_of`].
 fn bytes_of(lines: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for line in lines {
@@ -241,32 +228,6 @@ fn bytes_of(lines: &[&str]) -> Vec<u8> {
         bytes.extend_from_slice(end);
     }
     bytes
-}
-
-/// The other way round: every byte that is not plain is escaped.
-fn text_of(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (line, end, after) = match rest.windows(2).position(|pair| pair == b"\r\n") {
-            Some(at) => (&rest[..at], "|", &rest[at + 2..]),
-            None => (rest, "|=", &rest[rest.len()..]),
-        };
-        text.push_str(end);
-        if !line.is_empty() {
-            text.push(' ');
-        }
-        for &byte in line {
-            match byte {
-                b'\\' => text.push_str("\\\\"),
-                b' '..=b'~' => text.push(char::from(byte)),
-                _ => write!(text, "\\x{byte:02x}").expect("text"),
-            }
-        }
-        text.push('\n');
-        rest = after;
-    }
-    text
 }
 
 /// `NAME TYPE WORD [TTL]` for what is no record, else `NAME TYPE TTL` with a record on each `|` line.

@@ -21,6 +21,8 @@ mod harness;
 mod messages;
 #[path = "torture/play.rs"]
 mod play;
+#[path = "scenarios/shown.rs"]
+mod shown;
 #[path = "torture/stream.rs"]
 mod stream;
 #[path = "torture/wire.rs"]
@@ -31,6 +33,7 @@ use std::{collections::BTreeSet, fs};
 use messages::{CVE_ROWS, SETS, Set};
 use play::Player;
 use sha2::{Digest as _, Sha256};
+use shown::first_difference;
 
 const RFC_4475: Set = SETS[0];
 const CVE: Set = SETS[2];
@@ -94,18 +97,3 @@ fn the_messages_of_rfc_4475_are_those_of_its_archive() {
 }
 
 const ARCHIVE_SHA256: &str = "a027170f419792e5bb50fe912c83d1e456596c7e9e0ae675f34c266d4ffc9398";
-
-fn first_difference(expected: &str, actual: &str) -> String {
-    let (mut expected, mut actual) = (expected.lines(), actual.lines());
-    for number in 1.. {
-        match (expected.next(), actual.next()) {
-            (Some(a), Some(b)) if a == b => {}
-            (None, None) => break,
-            (a, b) => {
-                let (a, b) = (a.unwrap_or("the end"), b.unwrap_or("the end"));
-                return format!("line {number}:\n  expected {a}\n  got      {b}");
-            }
-        }
-    }
-    "they differ in their line ends".to_owned()
-}

@@ -6,7 +6,8 @@ use std::{fs, net::UdpSocket};
 use crate::{
     harness::PATIENCE,
     messages::{Message, SETS},
-    play::{Event, Player, text_of},
+    play::{Event, Player},
+    shown::text_of,
     wire::Ports,
 };
 

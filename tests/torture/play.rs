@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use crate::shown::text_of;
 use waypost::{
     decide::{Settings, Silence},
     engine::{Engine, Now, Outcome, Path},
@@ -188,30 +189,4 @@ fn push_sent(text: &mut String, word: &str, bytes: &[u8]) {
     text.push_str(word);
     text.push('\n');
     text.push_str(&text_of(bytes));
-}
-
-/// `| text` is a line with CRLF, `|= text` one without; `\xHH`, `\\` are escapes.
-pub(crate) fn text_of(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (line, end, after) = match rest.windows(2).position(|pair| pair == b"\r\n") {
-            Some(at) => (&rest[..at], "|", &rest[at + 2..]),
-            None => (rest, "|=", &rest[rest.len()..]),
-        };
-        text.push_str(end);
-        if !line.is_empty() {
-            text.push(' ');
-        }
-        for &byte in line {
-            match byte {
-                b'\\' => text.push_str("\\\\"),
-                b' '..=b'~' => text.push(char::from(byte)),
-                _ => write!(text, "\\x{byte:02x}").expect("text"),
-            }
-        }
-        text.push('\n');
-        rest = after;
-    }
-    text
 }

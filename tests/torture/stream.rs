@@ -13,7 +13,8 @@ use crate::{
     floods::{GROWTH_KIB_MAX, call, memory_kib, message},
     harness::PATIENCE,
     messages::{Message, SETS},
-    play::{End, Player, text_of},
+    play::{End, Player},
+    shown::text_of,
     wire::{Ports, is_answer_to, options},
 };
 

@@ -9,7 +9,8 @@ use std::{
 use crate::{
     harness::{KEY, PATIENCE, Routes, Server, eventually},
     messages::SETS,
-    play::{Event, Played, Player, ROUTES, text_of},
+    play::{Event, Played, Player, ROUTES},
+    shown::text_of,
 };
 
 /// A server with a UDP and a TCP port of either family.
