@@ -7,25 +7,14 @@
 
 use std::io::{self, ErrorKind};
 
-use super::wire::Wire;
+use super::{StreamSettings, wire::Wire};
 use crate::{
     counters::ConnectionEnd,
     engine::{Now, Path},
-    limits::{
-        LINGER_MS_MAX, LOOKUP_MS_MAX, MESSAGES_PER_VISIT_MAX, READS_PER_VISIT_MAX, STREAM_READ_BYTES,
-        UNSENT_BYTES_MAX,
-    },
+    limits::{LINGER_MS_MAX, LOOKUP_MS_MAX, MESSAGES_PER_VISIT_MAX, READS_PER_VISIT_MAX, UNSENT_BYTES_MAX},
     net::service::Service,
     sip::{Framed, Framer, HeaderIndex},
 };
-
-/// Times of one connection; see [`super::StreamSettings`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    pub(super) idle_ms: u64,
-    pub(super) message_ms: u64,
-    pub(super) unsent_ms: u64,
-}
 
 /// Memory that one visit uses and all connections share.
 #[derive(Debug)]
@@ -127,20 +116,17 @@ impl Connection {
     }
 
     /// When it must be looked at again at the latest, and what it ends of then.
-    pub(super) fn deadline(&self, patience: &Patience) -> (u64, ConnectionEnd) {
+    pub(super) fn deadline(&self, settings: &StreamSettings) -> (u64, ConnectionEnd) {
         let after = |since_ms: u64, ms: u64| since_ms.saturating_add(ms);
         if let Phase::Lingering { end, until_ms } = self.phase {
             return (until_ms, end);
         }
         let unsent = self
             .unsent_since_ms
-            .map(|since_ms| (after(since_ms, patience.unsent_ms), ConnectionEnd::SlowReader));
-        let message = if self.wire.is_handshaking() {
-            Some((after(self.active_ms, patience.message_ms), ConnectionEnd::SlowSender))
-        } else {
-            self.message_since_ms
-                .map(|since_ms| (after(since_ms, patience.message_ms), ConnectionEnd::SlowSender))
-        };
+            .map(|since_ms| (after(since_ms, settings.unsent_ms), ConnectionEnd::SlowReader));
+        let began_ms = if self.wire.is_handshaking() { Some(self.active_ms) } else { self.message_since_ms };
+        let message =
+            began_ms.map(|since_ms| (after(since_ms, settings.message_ms), ConnectionEnd::SlowSender));
         let idle = match (self.phase, self.unanswered_ms) {
             // Looked at again once no answer can come any more: then our side ends.
             (Phase::Ending(_), Some(since_ms)) if unsent.is_none() => {
@@ -149,7 +135,7 @@ impl Connection {
             (Phase::PeerEnded, Some(since_ms)) if unsent.is_none() => {
                 (after(since_ms, LOOKUP_MS_MAX), ConnectionEnd::Peer)
             }
-            _ => (after(self.active_ms, patience.idle_ms), ConnectionEnd::Idle),
+            _ => (after(self.active_ms, settings.idle_ms), ConnectionEnd::Idle),
         };
         [unsent, message, Some(idle)].into_iter().flatten().min_by_key(|(at_ms, _)| *at_ms).unwrap_or(idle)
     }
@@ -351,5 +337,3 @@ impl Connection {
         Next::Visit
     }
 }
-
-const _: () = assert!(STREAM_READ_BYTES > 0);

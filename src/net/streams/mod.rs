@@ -26,7 +26,7 @@ use mio::{Interest, Registry, Token, event::Event, net::TcpStream};
 use rustls::ServerConfig;
 use slab::Slab;
 
-use connection::{Connection, Next, Patience, Workbench};
+use connection::{Connection, Next, Workbench};
 use wire::Wire;
 
 use super::{
@@ -84,7 +84,6 @@ impl Default for StreamSettings {
 #[derive(Debug)]
 pub(super) struct Streams {
     settings: StreamSettings,
-    patience: Patience,
     registry: Registry,
     /// Token of the connection in place 0.
     first_token: usize,
@@ -117,11 +116,6 @@ impl Streams {
                     .map_err(BindError::Loop)?;
             }
         }
-        let patience = Patience {
-            idle_ms: settings.idle_ms,
-            message_ms: settings.message_ms,
-            unsent_ms: settings.unsent_ms,
-        };
         let bench = Workbench {
             index: HeaderIndex::new(),
             read: vec![0; STREAM_READ_BYTES].into_boxed_slice(),
@@ -129,7 +123,6 @@ impl Streams {
         };
         Ok(Self {
             settings,
-            patience,
             registry,
             first_token,
             listeners,
@@ -209,7 +202,7 @@ impl Streams {
             self.timers.pop_first();
             let Some(connection) = self.connections.get_mut(place) else { continue };
             connection.armed_ms = u64::MAX;
-            match connection.deadline(&self.patience) {
+            match connection.deadline(&self.settings) {
                 (at_ms, end) if at_ms <= now.ms => self.close(place, end, service),
                 _ => self.arm(place),
             }
@@ -339,7 +332,7 @@ impl Streams {
     /// comes, it is looked at again. So a message costs no change of the timers.
     fn arm(&mut self, place: usize) {
         let Some(connection) = self.connections.get_mut(place) else { return };
-        let (at_ms, _) = connection.deadline(&self.patience);
+        let (at_ms, _) = connection.deadline(&self.settings);
         if at_ms < connection.armed_ms {
             self.timers.remove(&(connection.armed_ms, place));
             self.timers.insert((at_ms, place));
