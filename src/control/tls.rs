@@ -62,8 +62,9 @@ pub struct Certificates {
 impl Certificates {
     /// Reads the files for the first time.
     pub fn read(files: config::Tls) -> Result<Self, TlsError> {
-        let (config, hash) = read(&files)?;
-        Ok(Self { files, in_service: Arc::new(ArcSwap::from_pointee(config)), hash: Mutex::new(hash) })
+        let pem = Pem::read(&files)?;
+        let in_service = Arc::new(ArcSwap::from_pointee(build(&files, &pem)?));
+        Ok(Self { files, in_service, hash: Mutex::new(pem.hash()) })
     }
 
     /// What the loop takes for each new connection.
@@ -75,11 +76,12 @@ impl Certificates {
     /// Reads the files again and puts them into service; whether they are others. On an error the
     /// old ones serve on.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let (config, hash) = read(&self.files)?;
+        let pem = Pem::read(&self.files)?;
+        let hash = pem.hash();
         let mut served = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = *served != hash;
         if is_new {
-            self.in_service.store(Arc::new(config));
+            self.in_service.store(Arc::new(build(&self.files, &pem)?));
             *served = hash;
         }
         Ok(is_new)
@@ -132,9 +134,8 @@ impl Pem {
     }
 }
 
-fn read(files: &config::Tls) -> Result<(ServerConfig, [u8; 32]), TlsError> {
+fn build(files: &config::Tls, pem: &Pem) -> Result<ServerConfig, TlsError> {
     let unusable = |why: String| TlsError::Unusable { path: files.certificate.clone(), why };
-    let pem = Pem::read(files)?;
     let chain = certificates(&files.certificate, &pem.certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&pem.key)
         .map_err(|_| TlsError::Nothing { path: files.key.clone(), what: "private key" })?;
@@ -156,8 +157,7 @@ fn read(files: &config::Tls) -> Result<(ServerConfig, [u8; 32]), TlsError> {
             builder.with_client_cert_verifier(verifier.build().map_err(|error| unusable(error.to_string()))?)
         }
     };
-    let config = builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))?;
-    Ok((config, pem.hash()))
+    builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))
 }
 
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
