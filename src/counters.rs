@@ -82,12 +82,6 @@ pub struct DecisionTimes {
     pub sum_ns: u64,
 }
 
-/// Transports in the order of the metrics, with their label.
-const TRANSPORTS: [(Transport, &str); 3] = [
-    (Transport::Udp, Transport::Udp.name()),
-    (Transport::Tcp, Transport::Tcp.name()),
-    (Transport::Tls, Transport::Tls.name()),
-];
 /// Label of a message whose method could not be read.
 const NO_METHOD: &str = "unreadable";
 /// Rows of the request counters: the methods and [`NO_METHOD`].
@@ -97,7 +91,7 @@ const CODES: usize = 600;
 /// All counters of one loop.
 #[derive(Debug)]
 pub struct Counters {
-    requests: [[AtomicU64; TRANSPORTS.len()]; METHOD_ROWS],
+    requests: [[AtomicU64; Transport::ALL.len()]; METHOD_ROWS],
     answers: [AtomicU64; CODES],
     silences: [AtomicU64; Silence::KINDS],
     faults: [AtomicU64; Fault::ALL.len()],
@@ -135,10 +129,8 @@ impl Default for Counters {
 impl Counters {
     /// One message came in.
     pub fn request(&self, method: Option<Method>, transport: Transport) {
-        let row = method
-            .and_then(|method| Method::ALL.iter().position(|known| *known == method))
-            .unwrap_or(Method::ALL.len());
-        let column = TRANSPORTS.iter().position(|(known, _)| *known == transport);
+        let row = method.and_then(|method| place(&Method::ALL, method)).unwrap_or(Method::ALL.len());
+        let column = place(&Transport::ALL, transport);
         add(self.requests.get(row).zip(column).and_then(|(row, column)| row.get(column)), 1);
     }
 
@@ -148,7 +140,7 @@ impl Counters {
             Outcome::Send { reply, .. } => {
                 add(self.answers.get(usize::from(reply.status).wrapping_sub(100)), 1);
                 if let Some(fault) = reply.fault {
-                    let index = Fault::ALL.iter().position(|known| *known == fault);
+                    let index = place(Fault::ALL, fault);
                     add(index.and_then(|index| self.faults.get(index)), 1);
                 }
                 add(Some(&self.contacts_trimmed), u64::from(reply.contacts_trimmed));
@@ -171,7 +163,7 @@ impl Counters {
 
     /// A system call failed; the loop goes on.
     pub fn socket_trouble(&self, trouble: SocketTrouble) {
-        let index = SocketTrouble::ALL.iter().position(|known| *known == trouble);
+        let index = place(&SocketTrouble::ALL, trouble);
         add(index.and_then(|index| self.socket_troubles.get(index)), 1);
     }
 
@@ -208,8 +200,8 @@ impl Counters {
         let methods = Method::ALL.iter().map(|method| method.name()).chain([NO_METHOD]);
         self.requests.iter().zip(methods).flat_map(|(row, method)| {
             row.iter()
-                .zip(TRANSPORTS)
-                .map(move |(count, (_, transport))| (method, transport, count.load(Relaxed)))
+                .zip(Transport::ALL)
+                .map(move |(count, transport)| (method, transport.name(), count.load(Relaxed)))
         })
     }
 
@@ -303,6 +295,11 @@ impl Counters {
 
 fn zeros<const N: usize>() -> [AtomicU64; N] {
     array::from_fn(|_| AtomicU64::new(0))
+}
+
+/// Where one stands among all.
+fn place<T: PartialEq>(all: &[T], one: T) -> Option<usize> {
+    all.iter().position(|known| *known == one)
 }
 
 /// One writer: a load and a store do what a locked read-modify-write would, for less.

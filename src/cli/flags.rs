@@ -26,8 +26,7 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
         return Err(format!("the name before = is empty or not printable, {expected}"));
     }
     let (scheme, address) = place.split_once(':').ok_or(expected)?;
-    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
-    let transport = transports.into_iter().find(|known| known.name() == scheme).ok_or(expected)?;
+    let transport = Transport::from_name(scheme).ok_or(expected)?;
     let address = address.parse().map_err(|_| expected.to_owned())?;
     Ok(Listen { name: name.into(), transport, address })
 }
@@ -51,12 +50,7 @@ pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
 
 /// `udp`, `tcp` or `tls`.
 pub(crate) fn transport(text: &str) -> Result<Transport, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "udp" => Ok(Transport::Udp),
-        "tcp" => Ok(Transport::Tcp),
-        "tls" => Ok(Transport::Tls),
-        _ => Err("expected udp, tcp or tls".to_owned()),
-    }
+    Transport::from_name(&text.to_ascii_lowercase()).ok_or_else(|| "expected udp, tcp or tls".to_owned())
 }
 
 /// A token (RFC 3261 §25.1): a method.

@@ -38,7 +38,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
     }
     if let Some(routes) = written.routes {
-        config.routes = faults.take("routes", path(&routes)).unwrap_or(config.routes);
+        config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
     }
     key(written.key, written.key_file, &mut config, &mut faults);
     if let Some(cancel) = written.cancel {
@@ -71,8 +71,7 @@ pub fn parse_listen(text: &str) -> Result<(Transport, SocketAddr), String> {
     let expected = "expected udp:, tcp: or tls:ADDRESS:PORT with an IP address, such as \"udp:0.0.0.0:5060\" or \"tcp:[::]:5060\"";
     let fault = || format!("found \"{text}\", {expected}");
     let (transport, address) = text.split_once(':').ok_or_else(fault)?;
-    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
-    let transport = transports.into_iter().find(|known| known.name() == transport).ok_or_else(fault)?;
+    let transport = Transport::from_name(transport).ok_or_else(fault)?;
     Ok((transport, address.parse().map_err(|_| fault())?))
 }
 
@@ -171,9 +170,9 @@ fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
     })
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+fn path(text: &str, example: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
-        Err("an empty path, expected one such as ./routes".to_owned())
+        Err(format!("an empty path, expected one such as {example}"))
     } else {
         Ok(PathBuf::from(text))
     }
@@ -189,7 +188,7 @@ fn key(written: Option<String>, file: Option<String>, config: &mut Config, fault
             }
         }
         (None, Some(file)) => {
-            if let Some(file) = faults.take("key_file", path(&file)) {
+            if let Some(file) = faults.take("key_file", path(&file, "./routes")) {
                 config.key = KeySource::File(file);
             }
         }
@@ -269,10 +268,7 @@ fn connections(written: &WrittenConnections, faults: &mut Faults<'_>) -> Connect
 }
 
 fn tls(written: &WrittenTls, faults: &mut Faults<'_>) -> Option<Tls> {
-    let file = |text: &str| match text {
-        "" => Err("an empty path, expected one such as ./tls.pem".to_owned()),
-        _ => Ok(PathBuf::from(text)),
-    };
+    let file = |text: &str| path(text, "./tls.pem");
     let certificate = faults.take("tls.certificate", file(&written.certificate));
     let key = faults.take("tls.key", file(&written.key));
     let client_ca = written.client_ca.as_deref().and_then(|text| faults.take("tls.client_ca", file(text)));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{add, zeros};
+use super::{add, place, zeros};
 use crate::route::Transport;
 
 /// Why a connection ended.
@@ -131,10 +131,6 @@ impl ConnectionCounters {
         let labels = ConnectionRefusal::ALL.iter().map(|refusal| refusal.label());
         labels.zip(self.refusals.iter().map(|count| count.load(Relaxed)))
     }
-}
-
-fn place<T: PartialEq>(all: &[T], one: T) -> Option<usize> {
-    all.iter().position(|known| *known == one)
 }
 
 #[cfg(test)]

@@ -207,6 +207,15 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// Every transport, in the order of the metrics.
+    pub const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
+
+    /// The transport of this [`Transport::name`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+
     /// Its name in route files, metrics and messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
