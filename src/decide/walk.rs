@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     dns::{EnumResult, Step, lookup},
-    limits::{JUMPS_MAX, LOOKUP_MS_DEFAULT, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
+    limits::{JUMPS_MAX, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
     route::{Answer, EnumRoute, ListId, Party, RouteId, Setting, Template, Then},
 };
 
@@ -136,8 +136,8 @@ fn give<T: Trace>(
     out: &mut [u8],
 ) -> Walked {
     work.clear_contacts();
-    if let Err(question) = contacts::collect(answer, call, work, trace) {
-        return Walked::Done(Verdict::Ask { question, within_ms: LOOKUP_MS_DEFAULT });
+    if let Err(ask) = contacts::collect(answer, call, work, trace) {
+        return Walked::Done(Verdict::Ask(ask));
     }
     if work.contacts.is_empty() && !answer.targets.is_empty() {
         return nothing_left(answer.empty, id, call, work, trace, out);
@@ -165,9 +165,7 @@ fn give_enum<T: Trace>(
     });
     work.temp = number;
     let fallback = match result {
-        Step::Ask(question) => {
-            return Walked::Done(Verdict::Ask { question, within_ms: route.plan.within_ms });
-        }
+        Step::Ask(ask) => return Walked::Done(Verdict::Ask(ask)),
         Step::Done(EnumResult::Found(_)) if !work.contacts.is_empty() => {
             return Walked::Done(write_answer(&route.answer, id, call, work, out));
         }
@@ -176,7 +174,7 @@ fn give_enum<T: Trace>(
             trace.note("not an E.164 number: not asked (RFC 6116 §3.7)");
             route.not_found
         }
-        Step::Done(EnumResult::Nothing) => {
+        Step::Done(EnumResult::Nothing(_) | EnumResult::Unusable) => {
             trace.note("ENUM has nothing for this number");
             route.not_found
         }

@@ -2,7 +2,7 @@
 
 use super::{Builder, codes};
 use crate::{
-    dns::EnumPlan,
+    dns::{Apex, EnumPlan, Results},
     limits::{LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
     route::{
         Answer, Body, EnumRoute,
@@ -55,8 +55,11 @@ impl Builder<'_> {
             body: Body::None,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
         };
+        let apex =
+            |name| Apex { name, upstream: None, services: services.clone(), within_ms: None, branch: None };
+        let apexes = apexes.into_iter().map(apex).collect();
         Some(EnumRoute {
-            plan: EnumPlan { apexes, services, within_ms },
+            plan: EnumPlan { apexes, parallel: false, within_ms, results: Results::Uris },
             answer,
             not_found: self.next_or_code(at.key("not_found"), written.not_found.as_ref(), None),
             failed: self.next_or_code(at.key("failed"), written.failed.as_ref(), None),
