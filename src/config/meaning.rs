@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls,
+    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
     places::Places,
     written::{Written, WrittenConnections, WrittenListen, WrittenLog, WrittenTls},
 };
@@ -59,7 +59,9 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
             "\"tls:\" needs a certificate; name one and its key as tls: {certificate: FILE, key: FILE}",
         );
     }
-    if let Some(servers) = written.dns.and_then(|dns| dns.servers) {
+    let dns = written.dns.unwrap_or_default();
+    config.settings.dns_policy = answers::policy(&dns, &mut faults);
+    if let Some(servers) = dns.servers {
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
     config.log = log(written.log.unwrap_or_default(), &mut faults);
@@ -89,7 +91,7 @@ pub fn parse_key(text: &str) -> Result<[u8; 16], String> {
 }
 
 /// What is wrong so far.
-struct Faults<'a> {
+pub(super) struct Faults<'a> {
     file: &'a str,
     places: &'a Places,
     found: Vec<Diagnostic>,
@@ -97,7 +99,7 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     /// Notes a fault of the value at `path`.
-    fn note(&mut self, path: &str, message: impl AsRef<str>) {
+    pub(super) fn note(&mut self, path: &str, message: impl AsRef<str>) {
         let (line, column) = self.places.find(path);
         let message = format!("{path}: {}", message.as_ref());
         self.found.push(Diagnostic {
@@ -110,12 +112,12 @@ impl Faults<'_> {
     }
 
     /// The value, or its fault noted.
-    fn take<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.note(path, message)).ok()
     }
 
     /// Whether a list is short enough; if not, that is noted.
-    fn fits(&mut self, path: &str, len: usize, max: usize) -> bool {
+    pub(super) fn fits(&mut self, path: &str, len: usize, max: usize) -> bool {
         if len > max {
             self.note(path, format!("{len} items, expected at most {max}"));
         }
@@ -327,7 +329,7 @@ fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
     log
 }
 
-fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         format!("found \"{text}\", expected one of {}", names.join(", "))

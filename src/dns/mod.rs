@@ -9,6 +9,7 @@ mod enum_lookup;
 mod ere;
 mod locate;
 mod naptr;
+mod policy;
 mod question;
 mod substitution;
 mod upstream;
@@ -16,8 +17,9 @@ mod view;
 
 pub use cache::{Cache, CacheTallies};
 pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup};
-pub use locate::{LocateResult, Target, TargetTransport, locate};
+pub use locate::{How, LocateResult, Located, Target, TargetTransport, locate, needs_dns};
 pub use naptr::Naptr;
+pub use policy::{Family, Policy};
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
 pub use upstream::{Lives, Upstream};
 pub use view::{DnsView, Seen};

@@ -54,6 +54,7 @@ impl Builder<'_> {
             headers: self.headers(at.key("headers"), code, &written.headers.0),
             body: Body::None,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
+            within_ms,
         };
         let apex =
             |name| Apex { name, upstream: None, services: services.clone(), within_ms: None, branch: None };
@@ -95,7 +96,7 @@ fn enum_service(text: &str) -> Result<Box<str>, String> {
 }
 
 /// `400ms` or `0.4s`.
-fn milliseconds(text: &str) -> Result<u64, String> {
+pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let milliseconds = if let Some(number_text) = text.strip_suffix("ms") {
         number(number_text)
