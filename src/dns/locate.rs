@@ -364,7 +364,7 @@ mod tests {
         let cache = cache(zone);
         let dns = DnsView::new(&cache, 0);
         let mut targets = Vec::new();
-        let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &dns, draw, &mut |target| {
+        let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &dns, draw, 400, &mut |target| {
             let Target { address, port, transport, name } = target;
             let transport = format!("{transport:?}").to_lowercase();
             targets.push(match address {
@@ -373,7 +373,12 @@ mod tests {
             });
         });
         let word = match step {
-            Step::Ask(question) => format!("ask {} {:?}", question.name(), question.kind()),
+            Step::Ask(ask) => {
+                let questions = ask.questions.iter();
+                let shown =
+                    questions.map(|question| format!("ask {} {:?}", question.name(), question.kind()));
+                shown.collect::<Vec<_>>().join("; ")
+            }
             Step::Done(result) => format!("{result:?}"),
         };
         (word, targets)
@@ -543,13 +548,13 @@ mod tests {
     fn giving_up_uses_what_is_known() {
         let cache =
             cache(&["_sip._udp.example.net SRV 1 1 5060 s.example.net.", "s.example.net A 192.0.2.1"]);
-        let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+        let dns = DnsView::giving_up(&cache, 0);
         let mut count = 0;
         let uri = Uri::parse(b"sip:a@example.net").unwrap();
-        assert_eq!(locate(&uri, &dns, 0, &mut |_| count += 1), Step::Done(LocateResult::Found(1)));
+        assert_eq!(locate(&uri, &dns, 0, 400, &mut |_| count += 1), Step::Done(LocateResult::Found(1)));
         assert_eq!(count, 1);
         let uri = Uri::parse(b"sip:a@other.example").unwrap();
-        let step = locate(&uri, &dns, 0, &mut |_| count += 1);
+        let step = locate(&uri, &dns, 0, 400, &mut |_| count += 1);
         assert_eq!(step, Step::Done(LocateResult::Failed(Failure::Timeout)));
     }
 
@@ -562,16 +567,18 @@ mod tests {
         let (mut asked, mut targets) = (Vec::new(), Vec::new());
         loop {
             let dns = DnsView::new(&cache, 0);
-            let Step::Ask(question) = locate(&uri, &dns, draw, &mut |target| targets.push(target)) else {
+            let Step::Ask(ask) = locate(&uri, &dns, draw, 400, &mut |target| targets.push(target)) else {
                 return (asked, targets);
             };
-            let seen = DnsView { cache: &known, now_ms: 0, give_up: false };
-            let answer = match seen.look(question.name(), question.kind()) {
-                Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
-                _ => Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
-            };
-            cache.insert(question.clone(), answer, 0);
-            asked.push(question);
+            let seen = DnsView::new(&known, 0);
+            for question in ask.questions {
+                let answer = match seen.look(question.name(), question.kind(), 400) {
+                    Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
+                    _ => Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
+                };
+                cache.insert(question.clone(), answer, 0);
+                asked.push(question);
+            }
         }
     }
 
