@@ -136,7 +136,7 @@ impl Play {
                 };
                 let bytes = bytes_of(body);
                 let (_, outcome) = self.engine.datagram(&bytes, path, &self.table, now, &mut self.out);
-                self.outcome(outcome);
+                self.outcome(outcome, now);
             }
             "DNS" => {
                 let (question, answer) = dns_answer(&words[3..], body);
@@ -150,11 +150,12 @@ impl Play {
 
     fn ready(&mut self, now: Now) {
         while let Some(outcome) = self.engine.next_ready(&self.table, now, &mut self.out) {
-            self.outcome(outcome);
+            self.outcome(outcome, now);
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) {
+    fn outcome(&mut self, outcome: Outcome, now: Now) {
+        let waits = outcome == Outcome::Wait;
         match outcome {
             Outcome::Send { reply, .. } => {
                 writeln!(self.text, "SEND {}", reply.to).expect("text");
@@ -163,10 +164,15 @@ impl Play {
             Outcome::Silence(silence) => {
                 writeln!(self.text, "SILENCE {}", Silence::label_of(silence.index())).expect("text");
             }
-            Outcome::Wait { ask: Some(question) } => {
-                writeln!(self.text, "ASK {} {:?}", question.name(), question.kind()).expect("text");
-            }
-            Outcome::Wait { ask: None } => self.text.push_str("WAIT\n"),
+            Outcome::Wait => {}
+        }
+        let mut asked = 0;
+        while let Some(question) = self.engine.next_question(now) {
+            asked += 1;
+            writeln!(self.text, "ASK {} {:?}", question.name(), question.kind()).expect("text");
+        }
+        if waits && asked == 0 {
+            self.text.push_str("WAIT\n");
         }
     }
 }

@@ -112,7 +112,7 @@ impl Cache {
         Self {
             slots: Vec::new(),
             index: HashTable::new(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             free: Vec::new(),
             hand: 0,
             bytes: 0,
@@ -435,7 +435,7 @@ mod tests {
     use super::*;
     use crate::{
         dns::{DnsView, Seen},
-        limits::{DNS_NEGATIVE_TTL_S_MAX, DNS_TTL_S_MAX, DNS_TTL_S_MIN},
+        limits::{DNS_NEGATIVE_TTL_S_MAX, DNS_STALE_S_DEFAULT, DNS_TTL_S_MAX, DNS_TTL_S_MIN},
     };
 
     fn question(name: &str, kind: Kind) -> Question {
@@ -623,9 +623,138 @@ mod tests {
         assert!(cache.bytes() <= DNS_CACHE_BYTES_MAX && inserted < DNS_CACHE_ENTRIES_MAX);
         for i in 0..inserted {
             let name = question(&format!("n{i}.example"), Kind::Naptr);
-            cache.insert(name, Answer::Failed(Failure::Timeout), 0);
+            cache.insert(name, Answer::Nothing { why: Nothing::NoData, ttl_s: 60 }, 0);
         }
         assert_eq!(cache.len(), inserted);
         assert!(cache.bytes() < inserted * 1024);
+    }
+
+    const S: u64 = 1000;
+
+    #[test]
+    fn an_answer_past_its_end_is_better_than_none_and_worse_than_waiting() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        fn late(cache: &Cache, now_ms: u64) -> Seen<'_> {
+            DnsView::giving_up(cache, now_ms).look("a.example", Kind::A, 400)
+        }
+        assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
+        assert_eq!(late(&cache, 60 * S), Seen::Found(&[a(1)]));
+        // The servers do not say: from now on nobody waits for them.
+        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), 61 * S);
+        let end_ms = (60 + u64::from(DNS_STALE_S_DEFAULT)) * S;
+        assert_eq!(look(&cache, "a.example", Kind::A, 61 * S), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, end_ms - 1), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, end_ms), Seen::Unknown);
+        assert_eq!(late(&cache, end_ms), Seen::Failed(Failure::Timeout));
+        assert_eq!(cache.tallies(), CacheTallies { stale: 3, missed: 2, refreshes: 1, ..cache.tallies() });
+    }
+
+    #[test]
+    fn no_record_is_an_answer_too_and_a_failure_is_none() {
+        let mut cache = Cache::new();
+        let failed = || Answer::Failed(Failure::ServFail);
+        cache.insert(
+            question("n.example", Kind::A),
+            Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
+            0,
+        );
+        cache.insert(question("n.example", Kind::A), failed(), 61 * S);
+        assert_eq!(look(&cache, "n.example", Kind::A, 61 * S), Seen::Nothing(Nothing::NxDomain));
+        cache.insert(question("f.example", Kind::A), failed(), 0);
+        let end_ms = u64::from(DNS_FAILURE_TTL_S) * S;
+        assert_eq!(
+            DnsView::giving_up(&cache, end_ms).look("f.example", Kind::A, 400),
+            Seen::Failed(Failure::Timeout)
+        );
+    }
+
+    #[test]
+    fn a_stale_answer_is_asked_for_again_once_in_a_while() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        let failed_ms = 61 * S;
+        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), failed_ms);
+        let retry_ms = failed_ms + u64::from(DNS_STALE_RETRY_S) * S;
+        for (now_ms, expected) in [(retry_ms - 1, 0), (retry_ms, 1), (retry_ms + 1, 0)] {
+            assert_eq!(look(&cache, "a.example", Kind::A, now_ms), Seen::Found(&[a(1)]));
+            let asked: Vec<_> = std::iter::from_fn(|| cache.next_refresh()).collect();
+            assert_eq!(asked, vec![question("a.example", Kind::A); expected], "{now_ms}");
+        }
+        cache.insert(question("a.example", Kind::A), found(vec![a(2)], 60), retry_ms + 2);
+        assert_eq!(look(&cache, "a.example", Kind::A, retry_ms + 3), Seen::Found(&[a(2)]));
+        assert_eq!(cache.next_refresh(), None);
+    }
+
+    #[test]
+    fn what_is_wanted_often_is_asked_for_before_its_end() {
+        let mut cache = Cache::new();
+        for name in ["hot.example", "cold.example"] {
+            cache.insert(question(name, Kind::A), found(vec![a(1)], 100), 0);
+        }
+        let _ = look(&cache, "hot.example", Kind::A, 50 * S);
+        let _ = look(&cache, "hot.example", Kind::A, 90 * S);
+        assert_eq!(cache.next_refresh(), None);
+        let _ = look(&cache, "hot.example", Kind::A, 90 * S + 1);
+        // For the first time: perhaps nobody asks again.
+        let _ = look(&cache, "cold.example", Kind::A, 95 * S);
+        assert_eq!(cache.next_refresh(), Some(question("hot.example", Kind::A)));
+        let _ = look(&cache, "hot.example", Kind::A, 99 * S);
+        assert_eq!(cache.next_refresh(), None, "one is under way");
+        // It fails before the end: nobody waits at the end.
+        cache.insert(question("hot.example", Kind::A), Answer::Failed(Failure::Timeout), 99 * S);
+        assert_eq!(look(&cache, "hot.example", Kind::A, 101 * S), Seen::Found(&[a(1)]));
+    }
+
+    #[test]
+    fn no_more_questions_wait_for_nobody_than_may() {
+        let mut cache = Cache::new();
+        let name = |i: usize| format!("n{i}.example");
+        for i in 0..=DNS_REFRESHES_WAITING_MAX {
+            cache.insert(question(&name(i), Kind::A), found(vec![a(1)], 100), 0);
+            let _ = look(&cache, &name(i), Kind::A, 0);
+        }
+        for i in 0..=DNS_REFRESHES_WAITING_MAX {
+            let _ = look(&cache, &name(i), Kind::A, 95 * S);
+        }
+        assert_eq!(std::iter::from_fn(|| cache.next_refresh()).count(), DNS_REFRESHES_WAITING_MAX);
+        let _ = look(&cache, &name(DNS_REFRESHES_WAITING_MAX), Kind::A, 96 * S);
+        assert_eq!(cache.next_refresh(), Some(question(&name(DNS_REFRESHES_WAITING_MAX), Kind::A)));
+    }
+
+    #[test]
+    fn servers_of_their_own_have_answers_and_lives_of_their_own() {
+        let upstream =
+            |port: u16, lives| Some(Arc::new(Upstream::new("x", &[([192, 0, 2, 1], port).into()], lives)));
+        let short = Lives { ttl_s_min: 1, ttl_s_max: 3, negative_s_max: 2, stale_s: 0 };
+        let (one, other) = (upstream(53, Some(short)), upstream(5353, None));
+        let mut cache = Cache::new();
+        let nothing = || Answer::Nothing { why: Nothing::NoData, ttl_s: 900 };
+        for (upstream, last) in [(&None, 1), (&one, 2), (&other, 3)] {
+            cache.insert(question("a.example", Kind::A).at(upstream.as_ref()), found(vec![a(last)], 900), 0);
+            cache.insert(question("n.example", Kind::A).at(upstream.as_ref()), nothing(), 0);
+        }
+        assert_eq!(cache.len(), 6);
+        let seen = |upstream: &Option<Arc<Upstream>>, name, now_ms| {
+            let entry = cache.look(name, Kind::A, upstream.as_ref(), now_ms);
+            entry.map(|(entry, _)| entry.answer.clone())
+        };
+        for (upstream, last, now_ms) in [(&None, 1, 899 * S), (&one, 2, 3 * S - 1), (&other, 3, 899 * S)] {
+            assert_eq!(seen(upstream, "a.example.", now_ms), Some(found(vec![a(last)], 900)));
+        }
+        assert_eq!(seen(&one, "a.example.", 3 * S), None);
+        assert_eq!(seen(&one, "n.example.", 2 * S - 1), Some(nothing()));
+        assert_eq!(seen(&one, "n.example.", 2 * S), None);
+        // An equal upstream of a newer table finds the same answers.
+        assert!(seen(&upstream(53, Some(short)), "a.example.", 0).is_some());
+    }
+
+    #[test]
+    fn peeking_shows_what_is_kept_and_for_how_long() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        let peeked = |now_ms| cache.peek(&question("a.example", Kind::A), now_ms).map(|(_, left_ms)| left_ms);
+        assert_eq!([peeked(0), peeked(61 * S), peeked(u64::MAX)], [Some(60 * S), Some(0), None]);
+        assert_eq!(cache.peek(&question("b.example", Kind::A), 0), None);
     }
 }

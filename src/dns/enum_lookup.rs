@@ -193,9 +193,11 @@ fn domain<'r>(digits: &[u8], apex: &Apex, room: &'r mut [u8; DOMAIN_BYTES_MAX]) 
     let at = apex.branch.as_ref().map(|branch| {
         branch.after_digits.map_or_else(|| country_code_len(digits), usize::from).min(digits.len())
     });
-    for (before, digit) in digits.iter().enumerate().rev() {
-        put(&[*digit, b'.'])?;
-        if let Some(branch) = apex.branch.as_ref().filter(|_| at == Some(before)) {
+    for above in (0..=digits.len()).rev() {
+        if let Some(digit) = digits.get(above) {
+            put(&[*digit, b'.'])?;
+        }
+        if let Some(branch) = apex.branch.as_ref().filter(|_| at == Some(above)) {
             put(branch.label.as_bytes())?;
             put(b".")?;
         }
@@ -682,5 +684,171 @@ mod tests {
         assert!(matches!(short, Step::Ask(_)), "{short:?}");
         let long = run(NUMBER, &plan(&[&longest]), &Cache::new(), false).0;
         assert_eq!(long, Step::Done(EnumResult::Failed(Failure::Malformed)));
+    }
+
+    fn way(replacement: &str) -> Record {
+        let Record::Naptr(naptr) = naptr(1, 1, "", "", "") else { unreachable!() };
+        Record::Naptr(Naptr { replacement: replacement.into(), ..naptr })
+    }
+
+    #[test]
+    fn non_terminal_records_lead_on_and_keep_their_place() {
+        let plan = plan(&["e164.arpa."]);
+        let b = found(&[sip(5, 1, "sip:b1@x"), way("c.example."), sip(9, 9, "sip:b2@x")]);
+        let start = found(&[sip(1, 1, "sip:a@x"), way("b.example."), sip(2, 1, "sip:z@x")]);
+        let mut known = vec![(DOMAIN, start)];
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false), (ask(&["b.example."]), vec![]));
+        // What cannot be had is left out.
+        let given_up = run(NUMBER, &plan, &cache(&known), true).1;
+        assert_eq!(given_up, ["sip:a@x", "sip:z@x"]);
+        known.push(("b.example.", b));
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false).0, ask(&["c.example."]));
+        known.push(("c.example.", Answer::Failed(Failure::Refused)));
+        let (step, uris) = run(NUMBER, &plan, &cache(&known), false);
+        assert_eq!(step, Step::Done(EnumResult::Found(4)));
+        assert_eq!(uris, ["sip:a@x", "sip:b1@x", "sip:b2@x", "sip:z@x"]);
+    }
+
+    #[test]
+    fn non_terminal_records_that_lead_nowhere_end() {
+        let plan = plan(&["e164.arpa."]);
+        let chain = |length: usize| {
+            let name = |hop: usize| if hop == 1 { DOMAIN.to_owned() } else { format!("n{hop}.example.") };
+            let mut answers: Vec<_> =
+                (1..length).map(|hop| (name(hop), found(&[way(&name(hop + 1))]))).collect();
+            answers.push((name(length), found(&[sip(1, 1, "sip:end@x")])));
+            let answers: Vec<_> = answers.iter().map(|(name, answer)| (&**name, answer.clone())).collect();
+            run(NUMBER, &plan, &cache(&answers), false)
+        };
+        assert_eq!(chain(NAPTR_HOPS_MAX).1, ["sip:end@x"]);
+        assert_eq!(chain(NAPTR_HOPS_MAX + 1), (Step::Done(EnumResult::Unusable), vec![]));
+        let (to_itself, to_start) = (found(&[way(DOMAIN)]), found(&[way(&DOMAIN.to_uppercase())]));
+        let unusable = (Step::Done(EnumResult::Unusable), vec![]);
+        assert_eq!(run(NUMBER, &plan, &cache(&[(DOMAIN, to_itself)]), false), unusable);
+        let there = found(&[way("b.example.")]);
+        let known = [(DOMAIN, there), ("b.example.", to_start)];
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false), unusable);
+        let failed = [(DOMAIN, found(&[way("b.example.")])), ("b.example.", Answer::Failed(Failure::Lame))];
+        assert_eq!(
+            run(NUMBER, &plan, &cache(&failed), false).0,
+            Step::Done(EnumResult::Failed(Failure::Lame))
+        );
+    }
+
+    #[test]
+    fn one_record_set_asks_for_a_bounded_number_of_names() {
+        let ways: Vec<_> = (0..40).map(|number| way(&format!("n{number}.example."))).collect();
+        let step = run(NUMBER, &plan(&["e164.arpa."]), &cache(&[(DOMAIN, found(&ways))]), false).0;
+        let Step::Ask(ask) = step else { panic!("{step:?}") };
+        assert_eq!(ask.questions.len(), QUESTIONS_PER_REQUEST_MAX - 1);
+    }
+
+    /// A step, for plans of their own: as text, with the results.
+    fn told(plan: &EnumPlan, answers: &[(&str, Answer)], waited_ms: u64) -> String {
+        let cache = cache(answers);
+        let mut uris = Vec::new();
+        let dns = DnsView { waited_ms, ..DnsView::new(&cache, 0) };
+        let step = lookup(NUMBER.as_bytes(), plan, &dns, &mut |uri| {
+            uris.push(String::from_utf8_lossy(uri).into_owned());
+        });
+        match step {
+            Step::Ask(ask) => {
+                assert!(uris.is_empty());
+                let names = ask.questions.iter().map(|question| &question.name()[DOMAIN.len() - 10..]);
+                format!("ask {} within {}", names.collect::<Vec<_>>().join(" "), ask.within_ms)
+            }
+            Step::Done(result) => format!("{result:?} {}", uris.join(" ")),
+        }
+    }
+
+    #[test]
+    fn apexes_may_be_asked_at_once_and_the_preferred_one_is_waited_for() {
+        let mut plan = plan(&["a.example.", "b.example.", "c.example."]);
+        plan.parallel = true;
+        for (apex, within_ms) in plan.apexes.iter_mut().zip([Some(100), Some(300), None]) {
+            apex.within_ms = within_ms;
+        }
+        let name = |apex: &str| DOMAIN.replace("e164.arpa.", apex);
+        let (a, b, c) = (name("a.example."), name("b.example."), name("c.example."));
+        let usable = |who: &str| found(&[sip(1, 1, &format!("sip:{who}@x"))]);
+        let nothing = Answer::Nothing { why: Nothing::NoData, ttl_s: 60 };
+        assert_eq!(told(&plan, &[], 0), "ask a.example. b.example. c.example. within 100");
+        assert_eq!(told(&plan, &[(&*b, usable("b"))], 50), "ask a.example. within 100");
+        assert_eq!(told(&plan, &[(&*b, usable("b"))], 100), "Found(1) sip:b@x");
+        assert_eq!(told(&plan, &[(&*a, usable("a"))], 50), "Found(1) sip:a@x");
+        assert_eq!(
+            told(&plan, &[(&*a, nothing.clone()), (&*c, usable("c"))], 299),
+            "ask b.example. within 300"
+        );
+        assert_eq!(told(&plan, &[(&*a, nothing), (&*c, usable("c"))], 300), "Found(1) sip:c@x");
+        assert_eq!(told(&plan, &[], 400), "Failed(Timeout) ");
+    }
+
+    #[test]
+    fn apexes_in_order_have_their_share_of_the_time_one_after_the_other() {
+        let mut plan = plan(&["a.example.", "b.example."]);
+        plan.apexes[0].within_ms = Some(150);
+        plan.apexes[1].within_ms = Some(300);
+        assert_eq!(told(&plan, &[], 0), "ask a.example. within 150");
+        assert_eq!(told(&plan, &[], 150), "ask b.example. within 400");
+        assert_eq!(told(&plan, &[], 400), "Failed(Timeout) ");
+    }
+
+    #[test]
+    fn an_apex_has_servers_and_services_of_its_own() {
+        let mut plan = plan(&["e164.arpa."]);
+        let upstream = Arc::new(Upstream::new("x", &[([192, 0, 2, 1], 5353).into()], None));
+        plan.apexes[0].upstream = Some(Arc::clone(&upstream));
+        plan.apexes[0].services = vec!["pstn:tel".into()];
+        let question = Question::new(DOMAIN, Kind::Naptr).unwrap().at(Some(&upstream));
+        let (step, _) = run(NUMBER, &plan, &cache(&[(DOMAIN, found(&[sip(1, 1, "sip:a@x")]))]), false);
+        assert_eq!(step, Step::Ask(Ask { questions: vec![question.clone()], within_ms: 400 }));
+        let mut cache = Cache::new();
+        let tel = naptr(1, 2, "u", "E2U+pstn:tel", "!^(.*)$!tel:\\1!");
+        cache.insert(question, found(&[sip(1, 1, "sip:a@x"), tel]), 0);
+        assert_eq!(run(NUMBER, &plan, &cache, false).1, ["tel:+441632960083"]);
+    }
+
+    #[test]
+    fn infrastructure_enum_branches_off_after_the_country_code_or_a_count() {
+        for (number, after_digits, expected) in [
+            ("+441632960083", None, "3.8.0.0.6.9.2.3.6.1.i.4.4.e164.arpa."),
+            ("+12025550123", None, "3.2.1.0.5.5.5.2.0.2.i.1.e164.arpa."),
+            ("+3545550123", None, "3.2.1.0.5.5.5.i.4.5.3.e164.arpa."),
+            ("+441632960083", Some(4), "3.8.0.0.6.9.2.3.i.6.1.4.4.e164.arpa."),
+            ("+441632960083", Some(0), "3.8.0.0.6.9.2.3.6.1.4.4.i.e164.arpa."),
+            ("+44", None, "i.4.4.e164.arpa."),
+        ] {
+            let mut plan = plan(&["e164.arpa."]);
+            plan.apexes[0].branch = Some(Branch { label: "i".into(), after_digits });
+            assert_eq!(run(number, &plan, &Cache::new(), false).0, ask(&[expected]), "{number}");
+        }
+    }
+
+    #[test]
+    fn results_that_are_no_uri_are_results_where_any_is_wanted() {
+        let mut plan = plan(&["e164.arpa."]);
+        plan.results = Results::Any;
+        let record = naptr(1, 1, "u", "E2U+pstn:tel", r"!^(.*)$!mcc=310\;mnc=012!");
+        let known = cache(&[(DOMAIN, found(&[record]))]);
+        assert_eq!(run(NUMBER, &plan, &known, false).1, ["mcc=310;mnc=012"]);
+    }
+
+    #[test]
+    fn why_there_is_nothing_is_told_by_what_comes_closest() {
+        let plan = plan(&["a.example.", "b.example."]);
+        let name = |apex: &str| DOMAIN.replace("e164.arpa.", apex);
+        let (a, b) = (name("a.example."), name("b.example."));
+        let nothing = |why| Answer::Nothing { why, ttl_s: 60 };
+        let unusable = found(&[naptr(1, 1, "u", "E2U+email:mailto", "!^.*$!mailto:a@x!")]);
+        for (first, second, expected) in [
+            (nothing(Nothing::NxDomain), nothing(Nothing::NxDomain), EnumResult::Nothing(Nothing::NxDomain)),
+            (nothing(Nothing::NoData), nothing(Nothing::NxDomain), EnumResult::Nothing(Nothing::NoData)),
+            (nothing(Nothing::NxDomain), unusable.clone(), EnumResult::Unusable),
+            (unusable, Answer::Failed(Failure::Refused), EnumResult::Failed(Failure::Refused)),
+        ] {
+            let known = cache(&[(&a, first), (&b, second)]);
+            assert_eq!(run(NUMBER, &plan, &known, false).0, Step::Done(expected));
+        }
     }
 }

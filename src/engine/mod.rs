@@ -156,7 +156,6 @@ impl<D: Decide> Engine<D> {
     /// Decides the next datagram that is ready or whose time is over; `None` when there is none.
     /// Call until `None` after [`Engine::answered`] and at [`Engine::deadline_ms`].
     pub fn next_ready(&mut self, table: &RouteTable, now: Now, out: &mut [u8]) -> Option<Outcome> {
-        self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
         let waiting = self.room.take_due(now.ms)?;
         let is_late = waiting.deadline_ms <= now.ms;
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
@@ -173,6 +172,7 @@ impl<D: Decide> Engine<D> {
     /// The next question to put to the resolver. Call until `None` after every call of
     /// [`Engine::datagram`] and [`Engine::next_ready`]: there is room for those under way, and no more.
     pub fn next_question(&mut self, now: Now) -> Option<Question> {
+        self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
         while let Some(question) = self.cache.next_refresh() {
             if self.room.start(&question, now.ms) {
                 self.tallies.questions += 1;

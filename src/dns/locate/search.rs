@@ -109,13 +109,16 @@ impl<'h> Search<'h> {
 
     fn by_srv(&mut self, host: &str, services: &[Service<'_>], only_first: bool) {
         let within_ms = self.srv_within_ms();
-        let seen: Vec<_> =
-            services.iter().map(|service| self.look(&service.name, Kind::Srv, within_ms)).collect();
         let mut has_srv = false;
-        for (service, seen) in services.iter().zip(seen) {
-            match seen {
-                // What comes after it depends on what it leads to.
-                None => return,
+        for (service, after) in services.iter().zip(1..) {
+            match self.look(&service.name, Kind::Srv, within_ms) {
+                // The others are asked for with it; what comes of them depends on what it leads to.
+                None => {
+                    for service in services.iter().skip(after) {
+                        self.look(&service.name, Kind::Srv, within_ms);
+                    }
+                    return;
+                }
                 Some(Seen::Found(records)) => {
                     has_srv = true;
                     self.by_srv_records(records, host, service.transport);
