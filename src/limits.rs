@@ -426,3 +426,8 @@ const _: () = assert!(DNS_QUESTION_MS_MAX < QUESTION_LOST_MS && LOOKUP_MS_MAX < 
 /// Names on the way from a number to a terminal NAPTR, its own included: after five non-terminal records
 /// (RFC 6116 §5.2.1: zones should need no more) the sixth name has the terminal one.
 pub const NAPTR_HOPS_MAX: usize = 6;
+
+/// Apexes of one ENUM lookup: each may cost a question.
+pub const ENUM_APEXES_MAX: usize = 8;
+
+const _: () = assert!(ENUM_APEXES_MAX <= QUESTIONS_PER_REQUEST_MAX);
