@@ -440,3 +440,8 @@ pub const NAPTR_HOPS_MAX: usize = 6;
 /// Ranges in each of `dns: deny_answers` and `allow_answers`. Every address that DNS gives is compared with
 /// all of them.
 pub const DNS_RANGES_MAX: usize = 64;
+
+/// Apexes of one ENUM lookup: each may cost a question.
+pub const ENUM_APEXES_MAX: usize = 8;
+
+const _: () = assert!(ENUM_APEXES_MAX <= QUESTIONS_PER_REQUEST_MAX);

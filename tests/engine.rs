@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use waypost::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
-    dns::{Answer, Ask, Kind, Nothing, Question, Record, Srv, Step, locate},
+    dns::{Answer, Ask, How, Kind, Located, Nothing, Question, Record, Srv, Step, locate},
     engine::{Decide, Engine, Now, Outcome, Path},
     limits::{
         LOOKUP_MS_MAX, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX,
@@ -81,8 +81,18 @@ impl Decide for Located {
     ) -> Verdict {
         let uri = Uri::parse(b"sip:example.net").unwrap();
         let mut targets = String::new();
-        let mut emit = |target: waypost::dns::Target| targets.push_str(&format!("{} ", target.address));
-        match locate(&uri, &context.dns, 7, 400, &mut emit) {
+        let mut emit = |located: Located| match located {
+            Located::Target(target) => targets.push_str(&format!("{} ", target.address)),
+            other => panic!("{other:?}"),
+        };
+        let how = How {
+            dns: context.dns,
+            policy: &context.settings.dns_policy,
+            draw: 7,
+            within_ms: 400,
+            questions_max: QUESTIONS_PER_REQUEST_MAX,
+        };
+        match locate(&uri, &how, &mut emit) {
             Step::Ask(ask) => Verdict::Ask(ask),
             Step::Done(_) => answer(&targets, arrival, out),
         }

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Pat
 
 use waypost::{
     decide::{CancelPolicy, Settings, Silence},
-    dns::{Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv},
+    dns::{Answer, Failure, Family, Kind, Naptr, Nothing, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path},
     limits::ANSWER_BYTES_ROOM,
     route::{RouteTable, Transport, file},
@@ -57,6 +57,8 @@ struct Play {
     table: RouteTable,
     unix_s: i64,
     out: Vec<u8>,
+    /// Questions put and not answered yet.
+    asked: Vec<Question>,
     /// The file as it ought to be.
     text: String,
 }
@@ -112,6 +114,7 @@ impl Play {
             table: table(routes, &sections, name),
             unix_s: at.parse::<jiff::Timestamp>().expect("AT").as_second(),
             out: vec![0; ANSWER_BYTES_ROOM],
+            asked: Vec::new(),
             text,
         }
     }
@@ -140,6 +143,13 @@ impl Play {
             }
             "DNS" => {
                 let (question, answer) = dns_answer(&words[3..], body);
+                // Who asked it asked servers of its own, perhaps.
+                let is_it =
+                    |asked: &Question| (asked.name(), asked.kind()) == (question.name(), question.kind());
+                let question = match self.asked.iter().position(is_it) {
+                    Some(index) => self.asked.remove(index),
+                    None => question,
+                };
                 self.engine.answered(question, answer, now);
                 self.ready(now);
             }
@@ -169,7 +179,11 @@ impl Play {
         let mut asked = 0;
         while let Some(question) = self.engine.next_question(now) {
             asked += 1;
-            writeln!(self.text, "ASK {} {:?}", question.name(), question.kind()).expect("text");
+            let servers = question.upstream().map_or(&[][..], |upstream| upstream.servers());
+            let at: String = servers.iter().map(|server| format!(" {server}")).collect();
+            let at = if at.is_empty() { at } else { format!(" AT{at}") };
+            writeln!(self.text, "ASK {} {:?}{at}", question.name(), question.kind()).expect("text");
+            self.asked.push(question);
         }
         if waits && asked == 0 {
             self.text.push_str("WAIT\n");
@@ -183,6 +197,12 @@ fn settings(text: &str, name: &str) -> Settings {
         match line.split_once(": ").unwrap_or_else(|| panic!("{name}: {line}")) {
             ("cancel", "ok") => settings.cancel = CancelPolicy::Ok,
             ("server", value) => settings.server = Some(value.into()),
+            ("addresses", value) => {
+                let family = |word| if word == "ipv4" { Family::Ipv4 } else { Family::Ipv6 };
+                settings.dns_policy.addresses = value.split(' ').map(family).collect();
+            }
+            ("deny_answers", value) => settings.dns_policy.deny = ranges(value),
+            ("allow_answers", value) => settings.dns_policy.allow = ranges(value),
             ("name", value) => settings.ourselves.names.push(value.into()),
             ("listen", value) => {
                 let address: SocketAddr = value.parse().expect("listen");
@@ -192,6 +212,10 @@ fn settings(text: &str, name: &str) -> Settings {
         }
     }
     settings
+}
+
+fn ranges(text: &str) -> Vec<ipnet::IpNet> {
+    text.split(' ').map(|range| range.parse().expect("range")).collect()
 }
 
 fn table(routes: &str, sections: &BTreeMap<String, String>, name: &str) -> RouteTable {

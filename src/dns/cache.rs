@@ -103,16 +103,19 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_lives(Lives::default())
+        Self::with(Lives::default(), &[0; 16])
     }
 
-    /// An empty cache. `lives` is for answers of servers that have none of their own.
+    /// An empty cache. `lives` is for answers of servers that have none of their own; with a `key` that
+    /// strangers do not know, they cannot choose names that all meet in one place.
     #[must_use]
-    pub fn with_lives(lives: Lives) -> Self {
+    pub fn with(lives: Lives, key: &[u8; 16]) -> Self {
+        let (left, right) = key.split_at(8);
+        let seed = |half: &[u8]| half.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         Self {
             slots: Vec::new(),
             index: HashTable::new(),
-            hasher: RandomState::default(),
+            hasher: RandomState::with_seeds(seed(left), seed(right), 0, 0),
             free: Vec::new(),
             hand: 0,
             bytes: 0,

@@ -4,6 +4,7 @@
 //! A function here never waits: it returns [`Step::Ask`] with the questions whose answers it lacks,
 //! and is called again from the start when one of the answers is in the cache.
 
+mod attributes;
 mod cache;
 mod enum_lookup;
 mod ere;
@@ -15,6 +16,7 @@ mod substitution;
 mod upstream;
 mod view;
 
+pub use attributes::attribute;
 pub use cache::{Cache, CacheTallies};
 pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup};
 pub use locate::{How, LocateResult, Located, Target, TargetTransport, locate, needs_dns};

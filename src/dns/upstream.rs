@@ -1,6 +1,11 @@
 //! Pure. Whom to ask, and how long to believe what they say: what one apex has of its own.
 
-use std::net::SocketAddr;
+use std::{
+    hash::{Hash, Hasher},
+    net::SocketAddr,
+};
+
+use ahash::RandomState;
 
 use crate::limits::{DNS_NEGATIVE_TTL_S_MAX, DNS_STALE_S_DEFAULT, DNS_TTL_S_MAX, DNS_TTL_S_MIN};
 
@@ -30,8 +35,10 @@ impl Default for Lives {
 }
 
 /// The servers of one apex, its lives, and its name among the metrics.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upstream {
+    /// Of all the rest: it is hashed once, and not for every look into the cache.
+    digest: u64,
     label: Box<str>,
     servers: Box<[SocketAddr]>,
     lives: Option<Lives>,
@@ -41,7 +48,8 @@ impl Upstream {
     /// `servers` empty: those of the configuration. `lives` `None`: those of the configuration.
     #[must_use]
     pub fn new(label: &str, servers: &[SocketAddr], lives: Option<Lives>) -> Self {
-        Self { label: label.into(), servers: servers.into(), lives }
+        let digest = RandomState::with_seeds(0, 0, 0, 0).hash_one((label, servers, lives));
+        Self { digest, label: label.into(), servers: servers.into(), lives }
     }
 
     /// What the metrics call it.
@@ -60,5 +68,11 @@ impl Upstream {
     #[must_use]
     pub fn lives(&self) -> Option<Lives> {
         self.lives
+    }
+}
+
+impl Hash for Upstream {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
     }
 }

@@ -59,6 +59,13 @@ impl<'a> DnsView<'a> {
         self.seen(Wanted { name, kind, upstream: None, within_ms }).0
     }
 
+    /// Looks a question up.
+    #[must_use]
+    pub fn look_for(&self, question: &Question, within_ms: u64) -> Seen<'a> {
+        let upstream = question.upstream();
+        self.seen(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms }).0
+    }
+
     /// What a question finds, with an expression for each record, or the question itself: never
     /// [`Seen::Unknown`].
     pub(super) fn look_or_ask(

@@ -105,7 +105,7 @@ impl<D: Decide> Engine<D> {
     pub fn with_decider(decider: D, settings: Settings, listeners: Vec<Box<str>>) -> Self {
         Self {
             decider,
-            cache: Cache::with_lives(settings.lives),
+            cache: Cache::with(settings.lives, &settings.key),
             settings,
             listeners,
             draining: false,

@@ -133,9 +133,7 @@ fn by_another_node(
             out.truncate(len);
             return (verdict, out);
         };
-        let seen_of = |question: &Question| {
-            (question.clone(), context.dns.look(question.name(), question.kind(), ask.within_ms))
-        };
+        let seen_of = |question: &Question| (question.clone(), context.dns.look_for(question, ask.within_ms));
         let found: Vec<_> = ask.questions.iter().map(seen_of).collect();
         if found.iter().any(|(_, found)| *found == Seen::Unknown) && waited_ms < ask.within_ms {
             return (verdict, Vec::new());

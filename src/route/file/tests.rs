@@ -273,7 +273,10 @@ fn enum_routes_jumps_and_silence() {
     let services: Vec<Box<str>> = vec!["sip".into(), "pstn:sip".into()];
     let apexes: Vec<_> = lookup.plan.apexes.iter().map(|apex| (&*apex.name, &apex.services)).collect();
     assert_eq!(apexes, [("e164.example.net.", &services), ("e164.arpa.", &services)]);
-    assert_eq!((lookup.plan.within_ms, lookup.not_found, lookup.failed), (250, Some(404), None));
+    assert_eq!(
+        (lookup.plan.within_ms, lookup.not_found.nxdomain, lookup.failed.timeout),
+        (250, Some(404), None)
+    );
     assert_eq!((lookup.answer.code, lookup.answer.empty), (300, Some(480)));
     assert!(matches!(table.routes[1].then, Then::Jump(1)));
     assert!(matches!(table.routes[2].then, Then::Silence));
