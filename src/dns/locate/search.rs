@@ -177,11 +177,17 @@ impl<'h> Search<'h> {
     /// All addresses of a name, in the order of the families. One that cannot be had is left out.
     pub(super) fn by_addresses(&mut self, name: &str, port: Option<u16>, transport: TargetTransport) {
         let how = self.how;
-        let families = how.policy.addresses.iter();
-        let seen: Vec<_> = families.map(|family| self.look(name, family.kind(), how.within_ms)).collect();
-        let addresses = seen.into_iter().flatten().flat_map(|seen| addresses(seen, how.draw));
-        if transport == TargetTransport::Tls {
-            // The Contact of a TLS target carries its name, and the client may use any address of it.
+        // The Contact of a TLS target carries its name, and the client may use any address of it.
+        let is_name = transport == TargetTransport::Tls;
+        let mut seen = Vec::with_capacity(how.policy.addresses.len());
+        for family in &how.policy.addresses {
+            seen.extend(self.look(name, family.kind(), how.within_ms));
+            if is_name && how.policy.deny.is_empty() && matches!(seen.last(), Some(Seen::Found(_))) {
+                break;
+            }
+        }
+        let addresses = seen.into_iter().flat_map(|seen| addresses(seen, how.draw));
+        if is_name {
             let (mut first, mut is_admitted) = (None, true);
             for address in addresses {
                 first = first.or(Some(address));
