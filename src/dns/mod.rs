@@ -17,6 +17,7 @@ pub use enum_lookup::{EnumPlan, EnumResult, lookup};
 pub use locate::{LocateResult, Target, TargetTransport, locate};
 pub use naptr::Naptr;
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
+pub use substitution::{Expression, substitute};
 
 /// A result, or the question that stands before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
