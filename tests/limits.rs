@@ -378,7 +378,6 @@ const REACHED_UNNAMED: &[(&str, &str)] = &[
     ("ADMIN_HEAD_MS_MAX", "connections_that_say_nothing_do_not_shut_the_others_out"),
     ("ASK_TIMEOUT_MS_MAX", "timeouts_have_a_unit_and_an_end"),
     ("DNS_LOOKUPS_MAX", "behind_a_dead_server_every_question_is_answered_and_not_all_are_asked"),
-    ("NAPTR_REGEX_BYTES_MAX", "other_dialects_are_refused"),
     ("NAPTR_REPEAT_MAX", "intervals"),
     ("RETIRED_WAIT_MS_MAX", "no_table_is_loaded_while_too_many_old_ones_are_held"),
 ];
