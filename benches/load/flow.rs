@@ -142,12 +142,17 @@ impl Flow {
             let receiver = scope.spawn(|| {
                 let mut tally = Tally::default();
                 self.socket.set_read_timeout(Some(self.wait))?;
-                // The last wait began after the last call was sent, so it is a whole one.
+                let mut end = None;
                 loop {
-                    let last = !sending.load(Ordering::Acquire);
-                    if !self.receive(&mut tally)? && last {
-                        return Ok(tally);
+                    if !sending.load(Ordering::Acquire) {
+                        // The last call was sent before; it has its whole wait. Answers that trickle in
+                        // after that do not make the run longer.
+                        let end = *end.get_or_insert_with(|| Instant::now() + self.wait);
+                        if Instant::now() >= end {
+                            return Ok(tally);
+                        }
                     }
+                    self.receive(&mut tally)?;
                 }
             });
             let sender = self.send_at_rate(interval);
