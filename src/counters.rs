@@ -150,7 +150,7 @@ impl Counters {
             Outcome::Silence(silence) => {
                 add(self.silences.get(silence.index()), 1);
             }
-            Outcome::Wait { .. } => {}
+            Outcome::Wait => {}
         }
     }
 
@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn what_waits_is_not_counted_yet() {
         let counters = Counters::default();
-        counters.outcome(&Outcome::Wait { ask: None });
+        counters.outcome(&Outcome::Wait);
         assert_eq!(counters.answers().map(|(_, count)| count).sum::<u64>(), 0);
         assert_eq!(counters.silences().map(|(_, count)| count).sum::<u64>(), 0);
     }

@@ -402,3 +402,32 @@ pub const FILES_BESIDES_CONNECTIONS: usize = 1024;
 
 const _: () =
     assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE + 2 * ADMIN_CONNECTIONS_MAX < FILES_BESIDES_CONNECTIONS);
+
+/// How long after its end an answer of DNS is kept for the case that no server gives a newer one, in
+/// seconds, where the configuration says nothing: three hours, longer than most outages are.
+pub const DNS_STALE_S_DEFAULT: u32 = 10_800;
+
+/// Longest time that a configuration may set for it, in seconds: three days (RFC 8767 §4 recommends one to
+/// three).
+pub const DNS_STALE_S_MAX: u32 = 3 * 86_400;
+
+/// Time between two attempts to refresh a stale answer, in seconds (RFC 8767 §5: 30 s).
+pub const DNS_STALE_RETRY_S: u32 = 30;
+
+/// Questions that may wait to be asked again for nobody in particular. They are put in the same turn.
+pub const DNS_REFRESHES_WAITING_MAX: usize = 256;
+
+/// Time after which the answer to a question must have been lost, in milliseconds: the resolver says
+/// something within [`DNS_QUESTION_MS_MAX`]. Then the question can be asked again.
+pub const QUESTION_LOST_MS: u64 = 1_000;
+
+const _: () = assert!(DNS_QUESTION_MS_MAX < QUESTION_LOST_MS && LOOKUP_MS_MAX < QUESTION_LOST_MS);
+
+/// Names on the way from a number to a terminal NAPTR, its own included: after five non-terminal records
+/// (RFC 6116 §5.2.1: zones should need no more) the sixth name has the terminal one.
+pub const NAPTR_HOPS_MAX: usize = 6;
+
+/// Apexes of one ENUM lookup: each may cost a question.
+pub const ENUM_APEXES_MAX: usize = 8;
+
+const _: () = assert!(ENUM_APEXES_MAX <= QUESTIONS_PER_REQUEST_MAX);

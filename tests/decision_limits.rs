@@ -31,7 +31,7 @@ fn answer(table: &RouteTable, user: &str, header: &str) -> String {
         transport: Transport::Udp,
     };
     let (settings, cache) = (Settings::default(), Cache::new());
-    let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+    let dns = DnsView::giving_up(&cache, 0);
     let context = Context { settings: &settings, table, dns, unix_s: 0, draining: false };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request.as_bytes(), &arrival, &context, &mut Scratch::new(), &mut NoTrace, &mut out);

@@ -57,6 +57,8 @@ struct Play {
     table: RouteTable,
     unix_s: i64,
     out: Vec<u8>,
+    /// Questions put and not answered yet.
+    asked: Vec<Question>,
     /// The file as it ought to be.
     text: String,
 }
@@ -112,6 +114,7 @@ impl Play {
             table: table(routes, &sections, name),
             unix_s: at.parse::<jiff::Timestamp>().expect("AT").as_second(),
             out: vec![0; ANSWER_BYTES_ROOM],
+            asked: Vec::new(),
             text,
         }
     }
@@ -136,10 +139,17 @@ impl Play {
                 };
                 let bytes = bytes_of(body);
                 let (_, outcome) = self.engine.datagram(&bytes, path, &self.table, now, &mut self.out);
-                self.outcome(outcome);
+                self.outcome(outcome, now);
             }
             "DNS" => {
                 let (question, answer) = dns_answer(&words[3..], body);
+                // Who asked it asked servers of its own, perhaps.
+                let is_it =
+                    |asked: &Question| (asked.name(), asked.kind()) == (question.name(), question.kind());
+                let question = match self.asked.iter().position(is_it) {
+                    Some(index) => self.asked.remove(index),
+                    None => question,
+                };
                 self.engine.answered(question, answer, now);
                 self.ready(now);
             }
@@ -150,11 +160,12 @@ impl Play {
 
     fn ready(&mut self, now: Now) {
         while let Some(outcome) = self.engine.next_ready(&self.table, now, &mut self.out) {
-            self.outcome(outcome);
+            self.outcome(outcome, now);
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) {
+    fn outcome(&mut self, outcome: Outcome, now: Now) {
+        let waits = outcome == Outcome::Wait;
         match outcome {
             Outcome::Send { reply, .. } => {
                 writeln!(self.text, "SEND {}", reply.to).expect("text");
@@ -163,10 +174,19 @@ impl Play {
             Outcome::Silence(silence) => {
                 writeln!(self.text, "SILENCE {}", Silence::label_of(silence.index())).expect("text");
             }
-            Outcome::Wait { ask: Some(question) } => {
-                writeln!(self.text, "ASK {} {:?}", question.name(), question.kind()).expect("text");
-            }
-            Outcome::Wait { ask: None } => self.text.push_str("WAIT\n"),
+            Outcome::Wait => {}
+        }
+        let mut asked = 0;
+        while let Some(question) = self.engine.next_question(now) {
+            asked += 1;
+            let servers = question.upstream().map_or(&[][..], |upstream| upstream.servers());
+            let at: String = servers.iter().map(|server| format!(" {server}")).collect();
+            let at = if at.is_empty() { at } else { format!(" AT{at}") };
+            writeln!(self.text, "ASK {} {:?}{at}", question.name(), question.kind()).expect("text");
+            self.asked.push(question);
+        }
+        if waits && asked == 0 {
+            self.text.push_str("WAIT\n");
         }
     }
 }

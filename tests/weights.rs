@@ -24,7 +24,7 @@ fn a_hundred_thousand_calls_split_by_weight_within_one_percent() {
     let draft = file::parse(&[source]).expect("routes");
     let (table, _) = draft.build(&|_| Err("no file".to_owned())).expect("table");
     let (settings, cache) = (Settings { key: *b"a fleet's secret", ..Settings::default() }, Cache::new());
-    let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+    let dns = DnsView::giving_up(&cache, 0);
     let context = Context { settings: &settings, table: &table, dns, unix_s: 0, draining: false };
     let arrival = Arrival {
         source: "198.51.100.7:5060".parse().expect("address"),

@@ -23,7 +23,10 @@ pub(crate) fn then(then: &Then, table: &RouteTable) -> String {
             format!("walks list \"{}\"", table.lists.get(*list).map_or("?", |list| &list.name))
         }
         Then::Answer(answer) => format!("answers {}", answer.code),
-        Then::Enum(route) => format!("asks ENUM under {}", route.plan.apexes.join(", ")),
+        Then::Enum(route) => {
+            let apexes: Vec<&str> = route.plan.apexes.iter().map(|apex| &*apex.name).collect();
+            format!("asks ENUM under {}", apexes.join(", "))
+        }
         Then::Silence => "says nothing".to_owned(),
     }
 }

@@ -32,8 +32,8 @@ pub struct Waits {
 const TYPES: [(Kind, &str); 4] =
     [(Kind::Naptr, "NAPTR"), (Kind::Srv, "SRV"), (Kind::A, "A"), (Kind::Aaaa, "AAAA")];
 /// Labels of [`result_of`], by its index.
-const RESULTS: [&str; 8] =
-    ["found", "nxdomain", "nodata", "timeout", "refused", "servfail", "malformed", "overflow"];
+const RESULTS: [&str; 9] =
+    ["found", "nxdomain", "nodata", "timeout", "refused", "servfail", "lame", "malformed", "overflow"];
 /// Numbers of one [`Waits`].
 const WAITS: usize = 12;
 
@@ -81,8 +81,9 @@ fn result_of(answer: &Answer) -> usize {
         Answer::Failed(Failure::Timeout) => 3,
         Answer::Failed(Failure::Refused) => 4,
         Answer::Failed(Failure::ServFail) => 5,
-        Answer::Failed(Failure::Malformed) => 6,
-        Answer::Failed(Failure::Overflow) => 7,
+        Answer::Failed(Failure::Lame) => 6,
+        Answer::Failed(Failure::Malformed) => 7,
+        Answer::Failed(Failure::Overflow) => 8,
     }
 }
 
@@ -147,6 +148,7 @@ mod tests {
             Answer::Failed(Failure::Timeout),
             Answer::Failed(Failure::Refused),
             Answer::Failed(Failure::ServFail),
+            Answer::Failed(Failure::Lame),
             Answer::Failed(Failure::Malformed),
             Answer::Failed(Failure::Overflow),
         ];

@@ -16,8 +16,8 @@ use super::{
     weigh::order_members,
 };
 use crate::{
-    dns::{LocateResult, Question, Step, Target, TargetTransport, locate},
-    limits::URI_BYTES_MAX,
+    dns::{Ask, LocateResult, Step, Target, TargetTransport, locate},
+    limits::{LOOKUP_MS_DEFAULT, URI_BYTES_MAX},
     route::{
         Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, RowTarget, TableId, Template, UriTemplate,
     },
@@ -30,7 +30,7 @@ pub(super) fn collect<T: Trace>(
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
-) -> Result<(), Question> {
+) -> Result<(), Ask> {
     let mut list = List { answer, call, work, trace };
     for target in &answer.targets {
         match target {
@@ -136,7 +136,7 @@ impl<T: Trace> List<'_, '_, T> {
         self.work.rows = rows;
     }
 
-    fn add_located(&mut self, template: &UriTemplate) -> Result<(), Question> {
+    fn add_located(&mut self, template: &UriTemplate) -> Result<(), Ask> {
         let call = self.call;
         let user = if template.has_user() {
             None
@@ -159,8 +159,9 @@ impl<T: Trace> List<'_, '_, T> {
             return Ok(());
         };
         let mut targets = Vec::new();
-        match locate(&uri, &call.context.dns, call.draw(), &mut |target| targets.push(target)) {
-            Step::Ask(question) => return Err(question),
+        let dns = &call.context.dns;
+        match locate(&uri, dns, call.draw(), LOOKUP_MS_DEFAULT, &mut |target| targets.push(target)) {
+            Step::Ask(ask) => return Err(ask),
             Step::Done(LocateResult::Found(_)) => {}
             Step::Done(LocateResult::Nothing) => self.drop_contact(&uri_bytes, "DNS has no server for it"),
             Step::Done(LocateResult::Failed(_)) => self.drop_contact(&uri_bytes, "DNS did not answer for it"),

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    dns::{DnsView, Question},
+    dns::{Ask, DnsView, Lives},
     route::{Ourselves, RouteId, RouteTable, Transport},
     sip::{Fault, Method, Parsed, Unanswerable, parse},
 };
@@ -16,6 +16,7 @@ mod answer;
 mod call;
 mod condition;
 mod contacts;
+mod enum_route;
 mod ourselves;
 mod scratch;
 mod stable;
@@ -60,6 +61,8 @@ pub struct Settings {
     /// Value of the Server header; none by default.
     pub server: Option<Box<str>>,
     pub ourselves: Ourselves,
+    /// How long answers of DNS are kept, where their apex says nothing.
+    pub lives: Lives,
 }
 
 /// What a decision reads besides the datagram.
@@ -82,9 +85,8 @@ pub enum Verdict {
     Reply(Reply),
     /// Nothing.
     Silence(Silence),
-    /// Not yet known: ask, keep the datagram, decide again within `within_ms` of its arrival.
-    #[allow(missing_docs)]
-    Ask { question: Question, within_ms: u64 },
+    /// Not yet known: ask, keep the datagram, decide again when an answer is there or time is over.
+    Ask(Ask),
 }
 
 /// A reply, written into the caller's buffer.

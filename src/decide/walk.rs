@@ -5,14 +5,13 @@ use super::{
     answer::write_answer,
     call::{Call, View},
     condition::{all_hold, into_temp},
-    contacts,
+    contacts, enum_route,
     scratch::{SetParam, Work},
     user_part::render_param,
 };
 use crate::{
-    dns::{EnumResult, Step, lookup},
-    limits::{JUMPS_MAX, LOOKUP_MS_DEFAULT, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
-    route::{Answer, EnumRoute, ListId, Party, RouteId, Setting, Template, Then},
+    limits::{JUMPS_MAX, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
+    route::{Answer, ListId, Party, RouteId, Setting, Template, Then},
 };
 
 /// What the lists come to; `None` when no route answers.
@@ -47,7 +46,7 @@ pub(super) fn walk<T: Trace>(
     None
 }
 
-enum Walked {
+pub(super) enum Walked {
     On,
     Jump(ListId),
     Done(Verdict),
@@ -68,7 +67,7 @@ fn step<T: Trace>(id: RouteId, call: &Call<'_>, work: &mut Work, trace: &mut T, 
         Then::Jump(list) => Walked::Jump(*list),
         Then::Silence => Walked::Done(Verdict::Silence(Silence::Route(id))),
         Then::Answer(answer) => give(answer, id, call, work, trace, out),
-        Then::Enum(route) => give_enum(route, id, call, work, trace, out),
+        Then::Enum(route) => enum_route::follow(route, id, call, work, trace, out),
     }
 }
 
@@ -136,8 +135,8 @@ fn give<T: Trace>(
     out: &mut [u8],
 ) -> Walked {
     work.clear_contacts();
-    if let Err(question) = contacts::collect(answer, call, work, trace) {
-        return Walked::Done(Verdict::Ask { question, within_ms: LOOKUP_MS_DEFAULT });
+    if let Err(ask) = contacts::collect(answer, call, work, trace) {
+        return Walked::Done(Verdict::Ask(ask));
     }
     if work.contacts.is_empty() && !answer.targets.is_empty() {
         return nothing_left(answer.empty, id, call, work, trace, out);
@@ -145,51 +144,8 @@ fn give<T: Trace>(
     Walked::Done(write_answer(answer, id, call, work, out))
 }
 
-fn give_enum<T: Trace>(
-    route: &EnumRoute,
-    id: RouteId,
-    call: &Call<'_>,
-    work: &mut Work,
-    trace: &mut T,
-    out: &mut [u8],
-) -> Walked {
-    work.clear_contacts();
-    if !into_temp(work, |work, out| call.number(Party::RequestUri, work, out)) {
-        trace.note("no number to look up");
-        return nothing_left(route.not_found, id, call, work, trace, out);
-    }
-    let number = std::mem::take(&mut work.temp);
-    let dns = &call.context.dns;
-    let result = lookup(&number, &route.plan, dns, &mut |uri| {
-        contacts::add_uri(uri, &route.answer, call, work, trace);
-    });
-    work.temp = number;
-    let fallback = match result {
-        Step::Ask(question) => {
-            return Walked::Done(Verdict::Ask { question, within_ms: route.plan.within_ms });
-        }
-        Step::Done(EnumResult::Found(_)) if !work.contacts.is_empty() => {
-            return Walked::Done(write_answer(&route.answer, id, call, work, out));
-        }
-        Step::Done(EnumResult::Found(_)) => route.answer.empty,
-        Step::Done(EnumResult::NotE164) => {
-            trace.note("not an E.164 number: not asked (RFC 6116 §3.7)");
-            route.not_found
-        }
-        Step::Done(EnumResult::Nothing) => {
-            trace.note("ENUM has nothing for this number");
-            route.not_found
-        }
-        Step::Done(EnumResult::Failed(_)) => {
-            trace.note("ENUM did not answer");
-            route.failed
-        }
-    };
-    nothing_left(fallback, id, call, work, trace, out)
-}
-
 /// No Contact is left: the route's fallback, or the next route.
-fn nothing_left<T: Trace>(
+pub(super) fn nothing_left<T: Trace>(
     fallback: Option<u16>,
     id: RouteId,
     call: &Call<'_>,

@@ -1,77 +1,155 @@
 //! Pure. What DNS has told us: bounded, each entry with its end. Time is an argument.
 //!
 //! In:    answers, with the time they came.
-//! Out:   records in the order they are to be used, or why there are none.
+//! Out:   records in the order they are to be used, or why there are none; questions whose answers are
+//!        wanted so often that they should be asked before the answers end.
 //! Never: asks, waits, or lets the order of a hash map be seen.
+//!
+//! An answer past its end is kept for `stale_s` more. It is used when its question was asked again and
+//! the servers did not say (RFC 8767 §5), and from then on without waiting, until they do.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::VecDeque,
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
-use ahash::AHashMap;
+use ahash::RandomState;
+use hashbrown::HashTable;
 
 use super::{
-    Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv,
-    question::LowerName,
+    Answer, Failure, Kind, Lives, Naptr, Nothing, Question, Record, Srv, Upstream,
     substitution::{Expression, expressions},
 };
 use crate::limits::{
-    DNS_CACHE_BYTES_MAX, DNS_CACHE_ENTRIES_MAX, DNS_FAILURE_TTL_S, DNS_NEGATIVE_TTL_S_MAX,
-    DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX, DNS_SECOND_CHANCES_MAX, DNS_TTL_S_MAX, DNS_TTL_S_MIN,
+    DNS_CACHE_BYTES_MAX, DNS_CACHE_ENTRIES_MAX, DNS_FAILURE_TTL_S, DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX,
+    DNS_REFRESHES_WAITING_MAX, DNS_SECOND_CHANCES_MAX, DNS_STALE_RETRY_S,
 };
 
-/// Answers by question. Bounded by [`crate::limits::DNS_CACHE_ENTRIES_MAX`] and
-/// [`crate::limits::DNS_CACHE_BYTES_MAX`]; the oldest goes first, unless it was asked for again.
-#[derive(Debug, Default)]
+/// Answers by question. Bounded by [`DNS_CACHE_ENTRIES_MAX`] and [`DNS_CACHE_BYTES_MAX`]; the oldest
+/// goes first, unless it was asked for since.
+#[derive(Debug)]
 pub struct Cache {
-    /// One map for each [`Kind`], so that a name alone is the key and can be borrowed.
-    entries: [Map; 4],
-    /// Every entry once, the next to go first.
-    queue: VecDeque<(Kind, Arc<str>)>,
+    slots: Vec<Option<Entry>>,
+    /// Slots by question.
+    index: HashTable<u32>,
+    hasher: RandomState,
+    free: Vec<u32>,
+    /// The slot whose turn to go is next.
+    hand: usize,
     bytes: usize,
+    lives: Lives,
+    /// Questions to be asked again. Behind cells: a decision only reads, and what it reads is counted.
+    refreshes: RefCell<VecDeque<Question>>,
+    tallies: Cell<CacheTallies>,
 }
 
+/// What look-ups found, counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheTallies {
+    /// Records, not past their end.
+    pub fresh: u64,
+    /// What was past its end, and better than nothing.
+    pub stale: u64,
+    /// That there is no record.
+    pub negative: u64,
+    /// That the servers did not say, a moment ago.
+    pub failed: u64,
+    /// Nothing.
+    pub missed: u64,
+    /// Questions asked again before, or after, the end of their answer, for nobody in particular.
+    pub refreshes: u64,
+}
+
+/// An answer in the cache.
 #[derive(Debug)]
-struct Entry {
-    answer: Answer,
+pub(super) struct Entry {
+    question: Question,
+    pub(super) answer: Answer,
     /// One for each record of a NAPTR answer.
-    expressions: Box<[Option<Expression>]>,
+    pub(super) expressions: Box<[Option<Expression>]>,
+    born_ms: u64,
     ends_ms: u64,
+    stale_ends_ms: u64,
     bytes: usize,
-    /// Answered a second time, after its end: somebody wants it. Passed over once by eviction.
-    again: bool,
+    /// The servers have failed to say anything newer. Then it is used at once while it is stale.
+    is_known_stale: bool,
+    /// No refresh before this time: one is under way, or the last one failed.
+    no_refresh_before_ms: Cell<u64>,
+    /// Asked for since it came: somebody wants it.
+    is_wanted: Cell<bool>,
+    /// Asked for since the hand passed: passed over once by eviction.
+    again: Cell<bool>,
+}
+
+/// How an entry may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    Fresh,
+    /// Past its end, and the servers are known not to say.
+    Stale,
+    /// Past its end: to be used when the servers do not say in time.
+    LastResort,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::with(Lives::default(), &[0; 16])
     }
 
-    /// Keeps an answer until its TTL (clamped) has passed.
+    /// An empty cache. `lives` is for answers of servers that have none of their own; with a `key` that
+    /// strangers do not know, they cannot choose names that all meet in one place.
+    #[must_use]
+    pub fn with(lives: Lives, key: &[u8; 16]) -> Self {
+        let (left, right) = key.split_at(8);
+        let seed = |half: &[u8]| half.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        Self {
+            slots: Vec::new(),
+            index: HashTable::new(),
+            hasher: RandomState::with_seeds(seed(left), seed(right), 0, 0),
+            free: Vec::new(),
+            hand: 0,
+            bytes: 0,
+            lives,
+            refreshes: RefCell::default(),
+            tallies: Cell::default(),
+        }
+    }
+
+    /// Keeps an answer until its TTL (clamped) has passed. A failure does not replace an answer that can
+    /// still be used.
     ///
     /// Records are put into the order of use, which is the same whatever order they came in: NAPTR
     /// by order and preference (equals as they came), SRV by priority, weight, target and port,
-    /// addresses by value. At most [`crate::limits::DNS_RECORDS_MAX`] are kept, the best ones.
+    /// addresses by value. At most [`DNS_RECORDS_MAX`] are kept, the best ones.
     pub fn insert(&mut self, question: Question, answer: Answer, now_ms: u64) {
-        let answer = in_order(question.kind(), answer);
-        let ends_ms = now_ms.saturating_add(u64::from(life_s(&answer)) * 1000);
-        let expressions = expressions(&answer);
-        let bytes = bytes_of(question.name(), &answer, &expressions);
-        let map = map_of_mut(&mut self.entries, question.kind());
-        self.bytes = self.bytes.saturating_add(bytes);
-        if let Some(entry) = map.get_mut(question.name()) {
-            self.bytes = self.bytes.saturating_sub(entry.bytes);
-            *entry = Entry { answer, expressions, ends_ms, bytes, again: true };
-        } else {
-            let name: Arc<str> = question.name().into();
-            map.insert(name.clone(), Entry { answer, expressions, ends_ms, bytes, again: false });
-            self.queue.push_back((question.kind(), name));
+        let found = self.find(question.name(), question.kind(), question.upstream());
+        if is_failure(&answer)
+            && let Some(entry) = found.and_then(|slot| self.slots.get_mut(slot)?.as_mut())
+            && entry.outlives_failure(now_ms)
+        {
+            return;
         }
-        while self.queue.len() > DNS_CACHE_ENTRIES_MAX || self.bytes > DNS_CACHE_BYTES_MAX {
+        let entry = self.entry_of(question, answer, now_ms);
+        self.bytes = self.bytes.saturating_add(entry.bytes);
+        match found.and_then(|slot| self.slots.get_mut(slot)?.as_mut()) {
+            Some(old) => {
+                self.bytes = self.bytes.saturating_sub(old.bytes);
+                *old = entry;
+                old.again.set(true);
+            }
+            None => self.add(entry),
+        }
+        while self.len() > DNS_CACHE_ENTRIES_MAX || (self.bytes > DNS_CACHE_BYTES_MAX && !self.is_empty()) {
             self.evict();
         }
     }
@@ -79,13 +157,13 @@ impl Cache {
     /// Entries, those past their end included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.index.len()
     }
 
     /// Whether nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.index.is_empty()
     }
 
     /// Memory taken, as the cache counts it.
@@ -94,43 +172,190 @@ impl Cache {
         self.bytes
     }
 
+    /// What look-ups found.
+    #[must_use]
+    pub fn tallies(&self) -> CacheTallies {
+        self.tallies.get()
+    }
+
+    /// The next question that should be asked again although nobody waits for its answer.
+    pub fn next_refresh(&mut self) -> Option<Question> {
+        self.refreshes.get_mut().pop_front()
+    }
+
+    /// What is kept of a question, whatever its age, and for how many milliseconds more it is fresh.
+    #[must_use]
+    pub fn peek(&self, question: &Question, now_ms: u64) -> Option<(&Answer, u64)> {
+        let slot = self.find(question.name(), question.kind(), question.upstream())?;
+        let entry = self.slots.get(slot)?.as_ref().filter(|entry| now_ms < entry.stale_ends_ms)?;
+        Some((&entry.answer, entry.ends_ms.saturating_sub(now_ms)))
+    }
+
+    /// An answer that can be used. `name` as questions have it.
+    pub(super) fn look(
+        &self,
+        name: &str,
+        kind: Kind,
+        upstream: Option<&Arc<Upstream>>,
+        now_ms: u64,
+    ) -> Option<(&Entry, Age)> {
+        let slot = self.find(name, kind, upstream)?;
+        let entry = self.slots.get(slot)?.as_ref()?;
+        let age = entry.age(now_ms)?;
+        entry.again.set(true);
+        if entry.wants_refresh(age, now_ms) {
+            self.refresh(entry, now_ms);
+        }
+        entry.is_wanted.set(true);
+        Some((entry, age))
+    }
+
+    pub(super) fn tally(&self, count: impl FnOnce(&mut CacheTallies) -> &mut u64) {
+        let mut tallies = self.tallies.get();
+        let tally = count(&mut tallies);
+        *tally = tally.saturating_add(1);
+        self.tallies.set(tallies);
+    }
+
+    fn refresh(&self, entry: &Entry, now_ms: u64) {
+        let mut refreshes = self.refreshes.borrow_mut();
+        if refreshes.len() < DNS_REFRESHES_WAITING_MAX {
+            refreshes.push_back(entry.question.clone());
+            entry.no_refresh_before_ms.set(now_ms.saturating_add(ms(DNS_STALE_RETRY_S)));
+            self.tally(|tallies| &mut tallies.refreshes);
+        }
+    }
+
+    fn entry_of(&self, question: Question, answer: Answer, now_ms: u64) -> Entry {
+        let answer = in_order(question.kind(), answer);
+        let lives = question.upstream().and_then(|upstream| upstream.lives()).unwrap_or(self.lives);
+        let ends_ms = now_ms.saturating_add(ms(life_s(&answer, lives)));
+        let stale_ms = if is_failure(&answer) { 0 } else { ms(lives.stale_s) };
+        let expressions = expressions(&answer);
+        let bytes = bytes_of(question.name(), &answer, &expressions);
+        Entry {
+            question,
+            answer,
+            expressions,
+            born_ms: now_ms,
+            ends_ms,
+            stale_ends_ms: ends_ms.saturating_add(stale_ms),
+            bytes,
+            is_known_stale: false,
+            no_refresh_before_ms: Cell::new(0),
+            is_wanted: Cell::new(false),
+            again: Cell::new(false),
+        }
+    }
+
+    fn hash(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> u64 {
+        self.hasher.hash_one((name, kind, upstream))
+    }
+
+    fn find(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> Option<usize> {
+        let is_it = |slot: &u32| {
+            let entry = self.slots.get(index_of(*slot)).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.is_of(name, kind, upstream))
+        };
+        self.index.find(self.hash(name, kind, upstream), is_it).map(|slot| index_of(*slot))
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let hash = self.hash(entry.question.name(), entry.question.kind(), entry.question.upstream());
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                u32::try_from(self.slots.len().saturating_sub(1)).unwrap_or(u32::MAX)
+            }
+        };
+        if let Some(place) = self.slots.get_mut(index_of(slot)) {
+            *place = Some(entry);
+        }
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, slot, |slot| {
+            let question = slots.get(index_of(*slot)).and_then(Option::as_ref).map(|entry| &entry.question);
+            question.map_or(0, |it| hasher.hash_one((it.name(), it.kind(), it.upstream())))
+        });
+    }
+
+    /// Takes out the entry whose turn it is. Those asked for since the hand last passed keep their place
+    /// once.
     fn evict(&mut self) {
-        for chance in 0..=DNS_SECOND_CHANCES_MAX {
-            let Some((kind, name)) = self.queue.pop_front() else { return };
-            let map = map_of_mut(&mut self.entries, kind);
-            match map.get_mut(&name) {
-                Some(entry) if entry.again && chance < DNS_SECOND_CHANCES_MAX => {
-                    entry.again = false;
-                    self.queue.push_back((kind, name));
-                }
-                _ => {
-                    let gone = map.remove(&name).map_or(0, |entry| entry.bytes);
-                    self.bytes = self.bytes.saturating_sub(gone);
-                    return;
-                }
+        let mut chances = DNS_SECOND_CHANCES_MAX;
+        for _ in 0..self.slots.len() {
+            let slot = self.hand;
+            self.hand = if slot.saturating_add(1) < self.slots.len() { slot + 1 } else { 0 };
+            let Some(entry) = self.slots.get(slot).and_then(Option::as_ref) else { continue };
+            if chances > 0 && entry.again.replace(false) {
+                chances -= 1;
+                continue;
+            }
+            return self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: usize) {
+        let Some(entry) = self.slots.get_mut(slot).and_then(Option::take) else { return };
+        let hash = self.hash(entry.question.name(), entry.question.kind(), entry.question.upstream());
+        if let Ok(found) = self.index.find_entry(hash, |other| index_of(*other) == slot) {
+            let (number, _) = found.remove();
+            self.free.push(number);
+        }
+        self.bytes = self.bytes.saturating_sub(entry.bytes);
+    }
+}
+
+impl Entry {
+    fn is_of(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> bool {
+        let question = &self.question;
+        question.kind() == kind && question.name() == name && question.upstream() == upstream
+    }
+
+    fn age(&self, now_ms: u64) -> Option<Age> {
+        if now_ms < self.ends_ms {
+            return Some(Age::Fresh);
+        }
+        let age = if self.is_known_stale { Age::Stale } else { Age::LastResort };
+        (now_ms < self.stale_ends_ms).then_some(age)
+    }
+
+    /// A hot name is asked for again in the last tenth of its answer's life, so that no call waits for
+    /// it; a stale one as soon as the servers may have come back.
+    fn wants_refresh(&self, age: Age, now_ms: u64) -> bool {
+        if now_ms < self.no_refresh_before_ms.get() {
+            return false;
+        }
+        match age {
+            Age::Stale => true,
+            Age::LastResort => false,
+            Age::Fresh => {
+                let left_ms = self.ends_ms.saturating_sub(now_ms);
+                let life_ms = self.ends_ms.saturating_sub(self.born_ms);
+                !is_failure(&self.answer) && self.is_wanted.get() && left_ms < life_ms / 10
             }
         }
     }
-}
 
-type Map = AHashMap<Arc<str>, Entry>;
-
-fn map_of([naptr, srv, a, aaaa]: &[Map; 4], kind: Kind) -> &Map {
-    match kind {
-        Kind::Naptr => naptr,
-        Kind::Srv => srv,
-        Kind::A => a,
-        Kind::Aaaa => aaaa,
+    /// Whether the entry stays when its question was asked again and failed; it is then known that the
+    /// servers say nothing newer.
+    fn outlives_failure(&mut self, now_ms: u64) -> bool {
+        let stays = !is_failure(&self.answer) && now_ms < self.stale_ends_ms;
+        if stays {
+            self.is_known_stale = true;
+            // RFC 8767 §5: "attempts to refresh SHOULD NOT be made more often than every 30 seconds".
+            self.no_refresh_before_ms.set(now_ms.saturating_add(ms(DNS_STALE_RETRY_S)));
+        }
+        stays
     }
 }
 
-fn map_of_mut([naptr, srv, a, aaaa]: &mut [Map; 4], kind: Kind) -> &mut Map {
-    match kind {
-        Kind::Naptr => naptr,
-        Kind::Srv => srv,
-        Kind::A => a,
-        Kind::Aaaa => aaaa,
-    }
+fn index_of(slot: u32) -> usize {
+    usize::try_from(slot).unwrap_or(usize::MAX)
+}
+
+fn ms(seconds: u32) -> u64 {
+    u64::from(seconds).saturating_mul(1000)
 }
 
 /// Sorts the records, leaves out those of another type, and keeps as many as may be.
@@ -175,18 +400,23 @@ fn sort_key(record: &Record) -> SortKey<'_> {
 }
 
 /// How long an answer is kept.
-fn life_s(answer: &Answer) -> u32 {
+fn life_s(answer: &Answer, lives: Lives) -> u32 {
     match answer {
-        Answer::Found { ttl_s, .. } => (*ttl_s).clamp(DNS_TTL_S_MIN, DNS_TTL_S_MAX),
-        Answer::Nothing { ttl_s, .. } => (*ttl_s).clamp(DNS_TTL_S_MIN, DNS_NEGATIVE_TTL_S_MAX),
+        Answer::Found { ttl_s, .. } => (*ttl_s).max(lives.ttl_s_min).min(lives.ttl_s_max),
+        Answer::Nothing { ttl_s, .. } => (*ttl_s).max(lives.ttl_s_min).min(lives.negative_s_max),
         Answer::Failed(Failure::Overflow) => DNS_OVERFLOW_TTL_S,
         Answer::Failed(_) => DNS_FAILURE_TTL_S,
     }
 }
 
+fn is_failure(answer: &Answer) -> bool {
+    matches!(answer, Answer::Failed(_))
+}
+
 /// What an entry takes, its share of map and queue included.
 fn bytes_of(name: &str, answer: &Answer, expressions: &[Option<Expression>]) -> usize {
-    const SHARE: usize = 2 * size_of::<Entry>() + 4 * size_of::<Arc<str>>();
+    // The index is at most half empty, and a shared name has two counts before it.
+    const SHARE: usize = size_of::<Option<Entry>>() + 2 * (size_of::<u32>() + 1) + 2 * size_of::<usize>();
     let records = match answer {
         Answer::Found { records, .. } => records.as_slice(),
         Answer::Nothing { .. } | Answer::Failed(_) => &[],
@@ -203,66 +433,13 @@ fn bytes_of(name: &str, answer: &Answer, expressions: &[Option<Expression>]) -> 
     SHARE + name.len() + of_records + size_of_val(expressions) + of_expressions
 }
 
-/// What a question finds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(missing_docs)]
-pub enum Seen<'a> {
-    Found(&'a [Record]),
-    Nothing(Nothing),
-    Failed(Failure),
-    Unknown,
-}
-
-/// The cache as a decision sees it: read-only, at one moment.
-#[derive(Clone, Copy, Debug)]
-pub struct DnsView<'a> {
-    /// The answers.
-    pub cache: &'a Cache,
-    /// Milliseconds on the engine's clock.
-    pub now_ms: u64,
-    /// The time for lookups is over: what is unknown counts as [`Failure::Timeout`].
-    pub give_up: bool,
-}
-
-impl<'a> DnsView<'a> {
-    /// Looks a question up. `name` is fully qualified, with or without its final dot, in any case. A
-    /// name that no question can be made of is [`Failure::Malformed`], never unknown.
-    #[must_use]
-    pub fn look(&self, name: &str, kind: Kind) -> Seen<'a> {
-        let Some(lower) = LowerName::new(name) else { return Seen::Failed(Failure::Malformed) };
-        match self.entry(&lower, kind).map(|entry| &entry.answer) {
-            Some(Answer::Found { records, .. }) => Seen::Found(records),
-            Some(Answer::Nothing { why, .. }) => Seen::Nothing(*why),
-            Some(Answer::Failed(failure)) => Seen::Failed(*failure),
-            None if Question::new(name, kind).is_none() => Seen::Failed(Failure::Malformed),
-            None if self.give_up => Seen::Failed(Failure::Timeout),
-            None => Seen::Unknown,
-        }
-    }
-
-    /// The expressions of a name's NAPTR records, one for each that [`DnsView::look`] finds.
-    pub(super) fn expressions(&self, name: &str) -> &'a [Option<Expression>] {
-        let entry = LowerName::new(name).and_then(|lower| self.entry(&lower, Kind::Naptr));
-        entry.map_or(&[], |entry| &entry.expressions)
-    }
-
-    /// An answer that is not past its end.
-    fn entry(&self, name: &LowerName, kind: Kind) -> Option<&'a Entry> {
-        map_of(&self.cache.entries, kind).get(name.as_str()).filter(|entry| self.now_ms < entry.ends_ms)
-    }
-
-    /// What a question finds, or the question itself: never [`Seen::Unknown`].
-    pub(super) fn look_or_ask(&self, name: &str, kind: Kind) -> Result<Seen<'a>, Question> {
-        match self.look(name, kind) {
-            Seen::Unknown => Question::new(name, kind).map_or(Ok(Seen::Failed(Failure::Malformed)), Err),
-            seen => Ok(seen),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        dns::{DnsView, Seen},
+        limits::{DNS_NEGATIVE_TTL_S_MAX, DNS_STALE_S_DEFAULT, DNS_TTL_S_MAX, DNS_TTL_S_MIN},
+    };
 
     fn question(name: &str, kind: Kind) -> Question {
         Question::new(name, kind).unwrap()
@@ -277,7 +454,7 @@ mod tests {
     }
 
     fn look<'a>(cache: &'a Cache, name: &str, kind: Kind, now_ms: u64) -> Seen<'a> {
-        DnsView { cache, now_ms, give_up: false }.look(name, kind)
+        DnsView::new(cache, now_ms).look(name, kind, 400)
     }
 
     /// Whether an answer is still there one millisecond before, and no longer at, `life_s`.
@@ -323,9 +500,9 @@ mod tests {
     fn giving_up_makes_the_unknown_a_timeout_and_leaves_the_known() {
         let mut cache = Cache::new();
         cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
-        let view = DnsView { cache: &cache, now_ms: 0, give_up: true };
-        assert_eq!(view.look("a.example.", Kind::A), Seen::Found(&[a(1)]));
-        assert_eq!(view.look("b.example.", Kind::A), Seen::Failed(Failure::Timeout));
+        let view = DnsView::giving_up(&cache, 0);
+        assert_eq!(view.look("a.example.", Kind::A, 400), Seen::Found(&[a(1)]));
+        assert_eq!(view.look("b.example.", Kind::A, 400), Seen::Failed(Failure::Timeout));
     }
 
     #[test]
@@ -449,9 +626,138 @@ mod tests {
         assert!(cache.bytes() <= DNS_CACHE_BYTES_MAX && inserted < DNS_CACHE_ENTRIES_MAX);
         for i in 0..inserted {
             let name = question(&format!("n{i}.example"), Kind::Naptr);
-            cache.insert(name, Answer::Failed(Failure::Timeout), 0);
+            cache.insert(name, Answer::Nothing { why: Nothing::NoData, ttl_s: 60 }, 0);
         }
         assert_eq!(cache.len(), inserted);
         assert!(cache.bytes() < inserted * 1024);
+    }
+
+    const S: u64 = 1000;
+
+    #[test]
+    fn an_answer_past_its_end_is_better_than_none_and_worse_than_waiting() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        fn late(cache: &Cache, now_ms: u64) -> Seen<'_> {
+            DnsView::giving_up(cache, now_ms).look("a.example", Kind::A, 400)
+        }
+        assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
+        assert_eq!(late(&cache, 60 * S), Seen::Found(&[a(1)]));
+        // The servers do not say: from now on nobody waits for them.
+        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), 61 * S);
+        let end_ms = (60 + u64::from(DNS_STALE_S_DEFAULT)) * S;
+        assert_eq!(look(&cache, "a.example", Kind::A, 61 * S), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, end_ms - 1), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, end_ms), Seen::Unknown);
+        assert_eq!(late(&cache, end_ms), Seen::Failed(Failure::Timeout));
+        assert_eq!(cache.tallies(), CacheTallies { stale: 3, missed: 2, refreshes: 1, ..cache.tallies() });
+    }
+
+    #[test]
+    fn no_record_is_an_answer_too_and_a_failure_is_none() {
+        let mut cache = Cache::new();
+        let failed = || Answer::Failed(Failure::ServFail);
+        cache.insert(
+            question("n.example", Kind::A),
+            Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
+            0,
+        );
+        cache.insert(question("n.example", Kind::A), failed(), 61 * S);
+        assert_eq!(look(&cache, "n.example", Kind::A, 61 * S), Seen::Nothing(Nothing::NxDomain));
+        cache.insert(question("f.example", Kind::A), failed(), 0);
+        let end_ms = u64::from(DNS_FAILURE_TTL_S) * S;
+        assert_eq!(
+            DnsView::giving_up(&cache, end_ms).look("f.example", Kind::A, 400),
+            Seen::Failed(Failure::Timeout)
+        );
+    }
+
+    #[test]
+    fn a_stale_answer_is_asked_for_again_once_in_a_while() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        let failed_ms = 61 * S;
+        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), failed_ms);
+        let retry_ms = failed_ms + u64::from(DNS_STALE_RETRY_S) * S;
+        for (now_ms, expected) in [(retry_ms - 1, 0), (retry_ms, 1), (retry_ms + 1, 0)] {
+            assert_eq!(look(&cache, "a.example", Kind::A, now_ms), Seen::Found(&[a(1)]));
+            let asked: Vec<_> = std::iter::from_fn(|| cache.next_refresh()).collect();
+            assert_eq!(asked, vec![question("a.example", Kind::A); expected], "{now_ms}");
+        }
+        cache.insert(question("a.example", Kind::A), found(vec![a(2)], 60), retry_ms + 2);
+        assert_eq!(look(&cache, "a.example", Kind::A, retry_ms + 3), Seen::Found(&[a(2)]));
+        assert_eq!(cache.next_refresh(), None);
+    }
+
+    #[test]
+    fn what_is_wanted_often_is_asked_for_before_its_end() {
+        let mut cache = Cache::new();
+        for name in ["hot.example", "cold.example"] {
+            cache.insert(question(name, Kind::A), found(vec![a(1)], 100), 0);
+        }
+        let _ = look(&cache, "hot.example", Kind::A, 50 * S);
+        let _ = look(&cache, "hot.example", Kind::A, 90 * S);
+        assert_eq!(cache.next_refresh(), None);
+        let _ = look(&cache, "hot.example", Kind::A, 90 * S + 1);
+        // For the first time: perhaps nobody asks again.
+        let _ = look(&cache, "cold.example", Kind::A, 95 * S);
+        assert_eq!(cache.next_refresh(), Some(question("hot.example", Kind::A)));
+        let _ = look(&cache, "hot.example", Kind::A, 99 * S);
+        assert_eq!(cache.next_refresh(), None, "one is under way");
+        // It fails before the end: nobody waits at the end.
+        cache.insert(question("hot.example", Kind::A), Answer::Failed(Failure::Timeout), 99 * S);
+        assert_eq!(look(&cache, "hot.example", Kind::A, 101 * S), Seen::Found(&[a(1)]));
+    }
+
+    #[test]
+    fn no_more_questions_wait_for_nobody_than_may() {
+        let mut cache = Cache::new();
+        let name = |i: usize| format!("n{i}.example");
+        for i in 0..=DNS_REFRESHES_WAITING_MAX {
+            cache.insert(question(&name(i), Kind::A), found(vec![a(1)], 100), 0);
+            let _ = look(&cache, &name(i), Kind::A, 0);
+        }
+        for i in 0..=DNS_REFRESHES_WAITING_MAX {
+            let _ = look(&cache, &name(i), Kind::A, 95 * S);
+        }
+        assert_eq!(std::iter::from_fn(|| cache.next_refresh()).count(), DNS_REFRESHES_WAITING_MAX);
+        let _ = look(&cache, &name(DNS_REFRESHES_WAITING_MAX), Kind::A, 96 * S);
+        assert_eq!(cache.next_refresh(), Some(question(&name(DNS_REFRESHES_WAITING_MAX), Kind::A)));
+    }
+
+    #[test]
+    fn servers_of_their_own_have_answers_and_lives_of_their_own() {
+        let upstream =
+            |port: u16, lives| Some(Arc::new(Upstream::new("x", &[([192, 0, 2, 1], port).into()], lives)));
+        let short = Lives { ttl_s_min: 1, ttl_s_max: 3, negative_s_max: 2, stale_s: 0 };
+        let (one, other) = (upstream(53, Some(short)), upstream(5353, None));
+        let mut cache = Cache::new();
+        let nothing = || Answer::Nothing { why: Nothing::NoData, ttl_s: 900 };
+        for (upstream, last) in [(&None, 1), (&one, 2), (&other, 3)] {
+            cache.insert(question("a.example", Kind::A).at(upstream.as_ref()), found(vec![a(last)], 900), 0);
+            cache.insert(question("n.example", Kind::A).at(upstream.as_ref()), nothing(), 0);
+        }
+        assert_eq!(cache.len(), 6);
+        let seen = |upstream: &Option<Arc<Upstream>>, name, now_ms| {
+            let entry = cache.look(name, Kind::A, upstream.as_ref(), now_ms);
+            entry.map(|(entry, _)| entry.answer.clone())
+        };
+        for (upstream, last, now_ms) in [(&None, 1, 899 * S), (&one, 2, 3 * S - 1), (&other, 3, 899 * S)] {
+            assert_eq!(seen(upstream, "a.example.", now_ms), Some(found(vec![a(last)], 900)));
+        }
+        assert_eq!(seen(&one, "a.example.", 3 * S), None);
+        assert_eq!(seen(&one, "n.example.", 2 * S - 1), Some(nothing()));
+        assert_eq!(seen(&one, "n.example.", 2 * S), None);
+        // An equal upstream of a newer table finds the same answers.
+        assert!(seen(&upstream(53, Some(short)), "a.example.", 0).is_some());
+    }
+
+    #[test]
+    fn peeking_shows_what_is_kept_and_for_how_long() {
+        let mut cache = Cache::new();
+        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
+        let peeked = |now_ms| cache.peek(&question("a.example", Kind::A), now_ms).map(|(_, left_ms)| left_ms);
+        assert_eq!([peeked(0), peeked(61 * S), peeked(u64::MAX)], [Some(60 * S), Some(0), None]);
+        assert_eq!(cache.peek(&question("b.example", Kind::A), 0), None);
     }
 }

@@ -1,14 +1,17 @@
 //! Pure. ENUM (RFC 6116): a number to URIs.
 //!
 //! In:    a number, the apexes and services a route wants, what DNS has told us so far.
-//! Out:   URIs best first, the question that stands before them, or why there are none.
+//! Out:   URIs best first, the questions that stand before them, or why there are none.
 //! Never: asks for what is not an E.164 number, compiles an expression.
-//!
-//! Non-terminal NAPTRs (empty flags) are passed over.
 
-use super::{DnsView, Failure, Kind, Record, Seen, Step, substitution::Expression};
+use std::sync::Arc;
+
+use super::{
+    Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream,
+    substitution::Expression, view::Wanted,
+};
 use crate::{
-    limits::{NAPTR_TRIED_MAX, URI_BYTES_MAX},
+    limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri, same_name},
 };
 
@@ -21,29 +24,66 @@ const DOMAIN_BYTES_MAX: usize = 254;
 /// How a route looks numbers up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnumPlan {
-    /// Apexes in the order they are tried, each with its final dot, in lower case.
-    pub apexes: Vec<Box<str>>,
+    /// In order of preference.
+    pub apexes: Vec<Apex>,
+    /// Whether all apexes are asked at once; otherwise each when those before it have nothing.
+    pub parallel: bool,
+    /// Time for all lookups, in milliseconds since the request came.
+    pub within_ms: u64,
+    /// What is looked for.
+    pub results: Results,
+}
+
+/// What a lookup is to find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Results {
+    /// URIs that a call can go to.
+    Uris,
+    /// Any result, for its attributes.
+    Any,
+}
+
+/// One ENUM root and how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Apex {
+    /// With its final dot, in lower case.
+    pub name: Box<str>,
+    /// Servers and lives of its own.
+    pub upstream: Option<Arc<Upstream>>,
     /// Services wanted, in lower case without `E2U+`: `sip`, `pstn:sip`, `pstn:tel`, `sips`.
     pub services: Vec<Box<str>>,
-    /// Time for all lookups of the request, in milliseconds.
-    pub within_ms: u64,
+    /// Its share of the time, in milliseconds; `None`: whatever there is.
+    pub within_ms: Option<u64>,
+    /// A label of its own among the digits.
+    pub branch: Option<Branch>,
+}
+
+/// Where infrastructure ENUM branches off: the label that says so, and the digits above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Without dots, in lower case.
+    pub label: Box<str>,
+    /// Digits between it and the apex; `None`: those of the country code.
+    pub after_digits: Option<u8>,
 }
 
 /// What became of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EnumResult {
-    /// This many URIs were emitted.
+    /// This many results were emitted.
     Found(usize),
     /// Not an E.164 number: never asked (RFC 6116 §3.7).
     NotE164,
-    /// Every apex said that there is nothing usable.
-    Nothing,
-    /// No URI, and at least one apex could not be asked.
+    /// Every apex said that there is nothing.
+    Nothing(Nothing),
+    /// There are records, and none that can be used.
+    Unusable,
+    /// No result, and at least one apex could not be asked.
     Failed(Failure),
 }
 
-/// Looks `number` (`+` and digits) up under the apexes of `plan`, first apex with a usable record
-/// wins, and emits its URIs best first. Nothing is emitted before [`Step::Ask`].
+/// Looks `number` (`+` and digits) up under the apexes of `plan`, and emits the results of the first
+/// one that has some, best first. Nothing is emitted before [`Step::Ask`].
 pub fn lookup(
     number: &[u8],
     plan: &EnumPlan,
@@ -51,27 +91,87 @@ pub fn lookup(
     emit: &mut dyn FnMut(&[u8]),
 ) -> Step<EnumResult> {
     let Some(digits) = e164_digits(number) else { return Step::Done(EnumResult::NotE164) };
-    let mut failure = None;
+    let mut so_far = SoFar { nothing: None, failure: None, questions: Vec::new(), within_ms: plan.within_ms };
+    let mut shares_ms = 0_u64;
     for apex in &plan.apexes {
+        // In order, an apex has its share after those before it have had theirs.
+        let share_ms = apex.within_ms.unwrap_or(plan.within_ms);
+        shares_ms = if plan.parallel { share_ms } else { shares_ms.saturating_add(share_ms) };
+        let within_ms = shares_ms.min(plan.within_ms);
         let mut room = [0; DOMAIN_BYTES_MAX];
         let Some(domain) = domain(digits, apex, &mut room) else {
-            failure = failure.or(Some(Failure::Malformed));
+            so_far.fail(Failure::Malformed);
             continue;
         };
-        match dns.look_or_ask(domain, Kind::Naptr) {
-            Err(question) => return Step::Ask(question),
-            Ok(Seen::Found(records)) => {
-                let records = records.iter().zip(dns.expressions(domain));
-                match emit_uris(records, number, plan, emit) {
-                    0 => {}
-                    count => return Step::Done(EnumResult::Found(count)),
-                }
+        let search = Search { number, apex, results: plan.results, dns, within_ms };
+        let asked = so_far.questions.len();
+        search.ask(domain, &mut Hops::new(), &mut so_far.questions);
+        if so_far.questions.len() > asked {
+            so_far.within_ms = so_far.within_ms.min(within_ms);
+            if plan.parallel {
+                continue;
             }
-            Ok(Seen::Nothing(_) | Seen::Unknown) => {}
-            Ok(Seen::Failed(why)) => failure = failure.or(Some(why)),
+            break;
+        }
+        // An apex that is preferred has not said yet: its answer, or the end of its time, is waited for.
+        let is_first = so_far.questions.is_empty();
+        let mut nowhere = |_: &[u8]| {};
+        let sink: &mut dyn FnMut(&[u8]) = if is_first { &mut *emit } else { &mut nowhere };
+        match search.emit(domain, &mut Hops::new(), &mut NAPTR_TRIED_MAX.clone(), sink) {
+            Ok(count) if is_first => return Step::Done(EnumResult::Found(count)),
+            Ok(_) => break,
+            Err(why) => so_far.note(why),
         }
     }
-    Step::Done(failure.map_or(EnumResult::Nothing, EnumResult::Failed))
+    so_far.step()
+}
+
+/// Why an apex has no result.
+#[derive(Clone, Copy)]
+enum Why {
+    Nothing(Nothing),
+    Unusable,
+    Failed(Failure),
+}
+
+/// What the apexes so far came to.
+struct SoFar {
+    /// The most that any of them has.
+    nothing: Option<EnumResult>,
+    failure: Option<Failure>,
+    questions: Vec<Question>,
+    within_ms: u64,
+}
+
+impl SoFar {
+    fn fail(&mut self, failure: Failure) {
+        self.failure = self.failure.or(Some(failure));
+    }
+
+    fn note(&mut self, why: Why) {
+        let rank = |result: Option<EnumResult>| match result {
+            Some(EnumResult::Unusable) => 3,
+            Some(EnumResult::Nothing(Nothing::NoData)) => 2,
+            Some(_) => 1,
+            None => 0,
+        };
+        let result = match why {
+            Why::Failed(failure) => return self.fail(failure),
+            Why::Nothing(nothing) => EnumResult::Nothing(nothing),
+            Why::Unusable => EnumResult::Unusable,
+        };
+        if rank(Some(result)) > rank(self.nothing) {
+            self.nothing = Some(result);
+        }
+    }
+
+    fn step(self) -> Step<EnumResult> {
+        if !self.questions.is_empty() {
+            return Step::Ask(Ask { questions: self.questions, within_ms: self.within_ms });
+        }
+        let nothing = self.nothing.unwrap_or(EnumResult::Nothing(Nothing::NxDomain));
+        Step::Done(self.failure.map_or(nothing, EnumResult::Failed))
+    }
 }
 
 /// The digits of `+` and 2 to 15 digits.
@@ -80,39 +180,208 @@ fn e164_digits(number: &[u8]) -> Option<&[u8]> {
     (E164_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)).then_some(digits)
 }
 
-/// RFC 6116 §3.2: the digits in reverse, each with a dot, then the apex.
-fn domain<'r>(digits: &[u8], apex: &str, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -> Option<&'r str> {
-    let labels = digits.iter().rev().flat_map(|digit| [*digit, b'.']);
+/// RFC 6116 §3.2: the digits in reverse, each with a dot, then the apex. The label of a branch stands
+/// before the digits that come first in the number.
+fn domain<'r>(digits: &[u8], apex: &Apex, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -> Option<&'r str> {
     let mut len = 0_usize;
-    for byte in labels.chain(apex.bytes()) {
-        *room.get_mut(len)? = byte;
-        len = len.checked_add(1)?;
+    let mut put = |bytes: &[u8]| {
+        let end = len.checked_add(bytes.len())?;
+        room.get_mut(len..end)?.copy_from_slice(bytes);
+        len = end;
+        Some(())
+    };
+    let at = apex.branch.as_ref().map(|branch| {
+        branch.after_digits.map_or_else(|| country_code_len(digits), usize::from).min(digits.len())
+    });
+    for above in (0..=digits.len()).rev() {
+        if let Some(digit) = digits.get(above) {
+            put(&[*digit, b'.'])?;
+        }
+        if let Some(branch) = apex.branch.as_ref().filter(|_| at == Some(above)) {
+            put(branch.label.as_bytes())?;
+            put(b".")?;
+        }
     }
+    put(apex.name.as_bytes())?;
     std::str::from_utf8(room.get(..len)?).ok()
 }
 
-/// Emits the URIs of the records that are wanted; how many. They come sorted by the cache.
-fn emit_uris<'r>(
-    records: impl Iterator<Item = (&'r Record, &'r Option<Expression>)>,
-    number: &[u8],
-    plan: &EnumPlan,
-    emit: &mut dyn FnMut(&[u8]),
-) -> usize {
-    let mut room = [0; URI_BYTES_MAX];
-    let mut count = 0;
-    // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
-    // counts too, as long as it can be used.
-    let wanted = records.filter_map(|(record, expression)| match record {
-        Record::Naptr(naptr) if naptr.is_terminal() && naptr.has_service(&plan.services) => Some(expression),
-        _ => None,
-    });
-    for expression in wanted.take(NAPTR_TRIED_MAX).flatten() {
-        if let Some(uri) = expression.apply(number, &mut room).and_then(callable) {
-            emit(uri);
-            count += 1;
+/// Digits of the country code (ITU-T E.164, list of assigned codes: one, two or three).
+fn country_code_len(digits: &[u8]) -> usize {
+    match digits {
+        [b'1' | b'7', ..] => 1,
+        [b'2', b'0' | b'7', ..]
+        | [b'3', b'0' | b'1' | b'2' | b'3' | b'4' | b'6' | b'9', ..]
+        | [b'4', b'0' | b'1' | b'3'..=b'9', ..]
+        | [b'5', b'1'..=b'8', ..]
+        | [b'6', b'0'..=b'6', ..]
+        | [b'8', b'1' | b'2' | b'4' | b'6', ..]
+        | [b'9', b'0'..=b'5' | b'8', ..] => 2,
+        _ => 3,
+    }
+}
+
+/// The names on the way to one, so that none is met twice (RFC 6116 §5.2.1: loops MUST be detected).
+struct Hops<'h> {
+    names: [&'h str; NAPTR_HOPS_MAX],
+    count: usize,
+    /// Names that may still be looked at, on this way or another.
+    left: usize,
+}
+
+impl<'h> Hops<'h> {
+    fn new() -> Self {
+        Self { names: [""; NAPTR_HOPS_MAX], count: 0, left: QUESTIONS_PER_REQUEST_MAX }
+    }
+
+    /// One hop on; `false` when it would be one too many or lead back.
+    fn enter(&mut self, name: &'h str) -> bool {
+        let passed = self.names.get(..self.count).unwrap_or_default();
+        if self.left == 0 || passed.iter().any(|passed| passed.eq_ignore_ascii_case(name)) {
+            return false;
+        }
+        let Some(place) = self.names.get_mut(self.count) else { return false };
+        *place = name;
+        self.count += 1;
+        self.left -= 1;
+        true
+    }
+
+    fn leave(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+}
+
+/// One apex, asked for one number.
+struct Search<'s> {
+    number: &'s [u8],
+    apex: &'s Apex,
+    results: Results,
+    dns: &'s DnsView<'s>,
+    within_ms: u64,
+}
+
+impl<'s> Search<'s> {
+    /// Collects what must be known before results can be emitted in order.
+    fn ask<'n>(&self, name: &'n str, hops: &mut Hops<'n>, questions: &mut Vec<Question>)
+    where
+        's: 'n,
+    {
+        if !hops.enter(name) {
+            return;
+        }
+        match self.look(name) {
+            Err(question) => {
+                if !questions.contains(&question) {
+                    questions.push(question);
+                }
+            }
+            Ok((Seen::Found(records), _)) => {
+                for next in records.iter().filter_map(|record| next_name(record)) {
+                    self.ask(next, hops, questions);
+                }
+            }
+            Ok(_) => {}
+        }
+        hops.leave();
+    }
+
+    /// Emits the results under a name; how many, or why none. The records come sorted by the cache.
+    fn emit<'n>(
+        &self,
+        name: &'n str,
+        hops: &mut Hops<'n>,
+        tries: &mut usize,
+        emit: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, Why>
+    where
+        's: 'n,
+    {
+        if !hops.enter(name) {
+            return Err(Why::Unusable);
+        }
+        let result = match self.look(name) {
+            Ok((Seen::Found(records), expressions)) => {
+                self.emit_records(records, expressions, hops, tries, emit)
+            }
+            Ok((Seen::Nothing(nothing), _)) => Err(Why::Nothing(nothing)),
+            Ok((Seen::Failed(failure), _)) => Err(Why::Failed(failure)),
+            Ok((Seen::Unknown, _)) | Err(_) => Err(Why::Failed(Failure::Timeout)),
+        };
+        hops.leave();
+        result
+    }
+
+    fn emit_records<'n>(
+        &self,
+        records: &'n [Record],
+        expressions: &[Option<Expression>],
+        hops: &mut Hops<'n>,
+        tries: &mut usize,
+        emit: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize, Why>
+    where
+        's: 'n,
+    {
+        let (mut count, mut failure) = (0_usize, None);
+        // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
+        // counts too, as long as it can be used.
+        for (record, expression) in records.iter().zip(expressions) {
+            if let Some(next) = next_name(record) {
+                match self.emit(next, hops, tries, emit) {
+                    Ok(more) => count = count.saturating_add(more),
+                    Err(Why::Failed(why)) => failure = failure.or(Some(why)),
+                    Err(_) => {}
+                }
+            } else if self.is_wanted(record) {
+                let Some(left) = tries.checked_sub(1) else { break };
+                *tries = left;
+                count = count.saturating_add(usize::from(self.emit_one(expression.as_ref(), emit)));
+            }
+        }
+        match (count, failure) {
+            (0, Some(failure)) => Err(Why::Failed(failure)),
+            (0, None) => Err(Why::Unusable),
+            _ => Ok(count),
         }
     }
-    count
+
+    fn is_wanted(&self, record: &Record) -> bool {
+        match record {
+            Record::Naptr(naptr) => naptr.is_terminal() && naptr.has_service(&self.apex.services),
+            _ => false,
+        }
+    }
+
+    fn emit_one(&self, expression: Option<&Expression>, emit: &mut dyn FnMut(&[u8])) -> bool {
+        let mut room = [0; URI_BYTES_MAX];
+        let result = expression.and_then(|expression| expression.apply(self.number, &mut room));
+        let result = match self.results {
+            Results::Uris => result.and_then(callable),
+            Results::Any => result,
+        };
+        result.map(&mut *emit).is_some()
+    }
+
+    fn look(&self, name: &str) -> Result<(Seen<'s>, &'s [Option<Expression>]), Question> {
+        self.dns.look_or_ask(Wanted {
+            name,
+            kind: Kind::Naptr,
+            upstream: self.apex.upstream.as_ref(),
+            within_ms: self.within_ms,
+        })
+    }
+}
+
+/// Where a non-terminal record leads (RFC 6116 §3.4.1, §5.2.1): flags empty, and its replacement.
+/// Services and regexp are ignored.
+fn next_name(record: &Record) -> Option<&str> {
+    match record {
+        Record::Naptr(Naptr { flags, replacement, .. }) if flags.is_empty() && &**replacement != "." => {
+            Some(replacement)
+        }
+        _ => None,
+    }
 }
 
 /// A result, when it is a URI that a call can go to, without the header fields after its `?`: the
@@ -163,10 +432,18 @@ mod tests {
     }
 
     fn plan(apexes: &[&str]) -> EnumPlan {
-        EnumPlan {
-            apexes: apexes.iter().map(|apex| (*apex).into()).collect(),
+        let apex = |name: &&str| Apex {
+            name: (*name).into(),
+            upstream: None,
             services: vec!["sip".into(), "pstn:sip".into(), "pstn:tel".into()],
+            within_ms: None,
+            branch: None,
+        };
+        EnumPlan {
+            apexes: apexes.iter().map(apex).collect(),
+            parallel: false,
             within_ms: 400,
+            results: Results::Uris,
         }
     }
 
@@ -184,11 +461,16 @@ mod tests {
 
     fn run(number: &str, plan: &EnumPlan, cache: &Cache, give_up: bool) -> (Step<EnumResult>, Vec<String>) {
         let mut uris = Vec::new();
-        let dns = DnsView { cache, now_ms: 0, give_up };
+        let dns = if give_up { DnsView::giving_up(cache, 0) } else { DnsView::new(cache, 0) };
         let step = lookup(number.as_bytes(), plan, &dns, &mut |uri| {
             uris.push(String::from_utf8_lossy(uri).into_owned());
         });
         (step, uris)
+    }
+
+    fn ask(names: &[&str]) -> Step<EnumResult> {
+        let questions = names.iter().map(|name| Question::new(name, Kind::Naptr).unwrap()).collect();
+        Step::Ask(Ask { questions, within_ms: 400 })
     }
 
     fn uris_of(records: &[Record]) -> Vec<String> {
@@ -222,7 +504,7 @@ mod tests {
     #[test]
     fn a_number_is_asked_for_under_its_domain() {
         let (step, uris) = run(NUMBER, &plan(&["e164.arpa."]), &Cache::new(), false);
-        assert_eq!(step, Step::Ask(Question::new(DOMAIN, Kind::Naptr).unwrap()));
+        assert_eq!(step, ask(&[DOMAIN]));
         assert!(uris.is_empty());
     }
 
@@ -367,7 +649,7 @@ mod tests {
         let (a, b, c) = (name("a.example."), name("b.example."), name("c.example."));
         let table = [
             (vec![(&*a, found(&[sip(1, 1, "sip:a@x")]))], Step::Done(EnumResult::Found(1))),
-            (vec![(&*a, nothing.clone())], Step::Ask(Question::new(&b, Kind::Naptr).unwrap())),
+            (vec![(&*a, nothing.clone())], ask(&[&b])),
             (vec![(&*a, unusable), (&*b, found(&[sip(1, 1, "sip:b@x")]))], Step::Done(EnumResult::Found(1))),
             (
                 vec![(&*a, failed.clone()), (&*b, found(&[sip(1, 1, "sip:b@x"), sip(1, 2, "sip:c@x")]))],
@@ -379,7 +661,7 @@ mod tests {
             ),
             (
                 vec![(&*a, nothing.clone()), (&*b, nothing.clone()), (&*c, nothing)],
-                Step::Done(EnumResult::Nothing),
+                Step::Done(EnumResult::Nothing(Nothing::NxDomain)),
             ),
         ];
         for (answers, expected) in table {
@@ -402,5 +684,171 @@ mod tests {
         assert!(matches!(short, Step::Ask(_)), "{short:?}");
         let long = run(NUMBER, &plan(&[&longest]), &Cache::new(), false).0;
         assert_eq!(long, Step::Done(EnumResult::Failed(Failure::Malformed)));
+    }
+
+    fn way(replacement: &str) -> Record {
+        let Record::Naptr(naptr) = naptr(1, 1, "", "", "") else { unreachable!() };
+        Record::Naptr(Naptr { replacement: replacement.into(), ..naptr })
+    }
+
+    #[test]
+    fn non_terminal_records_lead_on_and_keep_their_place() {
+        let plan = plan(&["e164.arpa."]);
+        let b = found(&[sip(5, 1, "sip:b1@x"), way("c.example."), sip(9, 9, "sip:b2@x")]);
+        let start = found(&[sip(1, 1, "sip:a@x"), way("b.example."), sip(2, 1, "sip:z@x")]);
+        let mut known = vec![(DOMAIN, start)];
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false), (ask(&["b.example."]), vec![]));
+        // What cannot be had is left out.
+        let given_up = run(NUMBER, &plan, &cache(&known), true).1;
+        assert_eq!(given_up, ["sip:a@x", "sip:z@x"]);
+        known.push(("b.example.", b));
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false).0, ask(&["c.example."]));
+        known.push(("c.example.", Answer::Failed(Failure::Refused)));
+        let (step, uris) = run(NUMBER, &plan, &cache(&known), false);
+        assert_eq!(step, Step::Done(EnumResult::Found(4)));
+        assert_eq!(uris, ["sip:a@x", "sip:b1@x", "sip:b2@x", "sip:z@x"]);
+    }
+
+    #[test]
+    fn non_terminal_records_that_lead_nowhere_end() {
+        let plan = plan(&["e164.arpa."]);
+        let chain = |length: usize| {
+            let name = |hop: usize| if hop == 1 { DOMAIN.to_owned() } else { format!("n{hop}.example.") };
+            let mut answers: Vec<_> =
+                (1..length).map(|hop| (name(hop), found(&[way(&name(hop + 1))]))).collect();
+            answers.push((name(length), found(&[sip(1, 1, "sip:end@x")])));
+            let answers: Vec<_> = answers.iter().map(|(name, answer)| (&**name, answer.clone())).collect();
+            run(NUMBER, &plan, &cache(&answers), false)
+        };
+        assert_eq!(chain(NAPTR_HOPS_MAX).1, ["sip:end@x"]);
+        assert_eq!(chain(NAPTR_HOPS_MAX + 1), (Step::Done(EnumResult::Unusable), vec![]));
+        let (to_itself, to_start) = (found(&[way(DOMAIN)]), found(&[way(&DOMAIN.to_uppercase())]));
+        let unusable = (Step::Done(EnumResult::Unusable), vec![]);
+        assert_eq!(run(NUMBER, &plan, &cache(&[(DOMAIN, to_itself)]), false), unusable);
+        let there = found(&[way("b.example.")]);
+        let known = [(DOMAIN, there), ("b.example.", to_start)];
+        assert_eq!(run(NUMBER, &plan, &cache(&known), false), unusable);
+        let failed = [(DOMAIN, found(&[way("b.example.")])), ("b.example.", Answer::Failed(Failure::Lame))];
+        assert_eq!(
+            run(NUMBER, &plan, &cache(&failed), false).0,
+            Step::Done(EnumResult::Failed(Failure::Lame))
+        );
+    }
+
+    #[test]
+    fn one_record_set_asks_for_a_bounded_number_of_names() {
+        let ways: Vec<_> = (0..40).map(|number| way(&format!("n{number}.example."))).collect();
+        let step = run(NUMBER, &plan(&["e164.arpa."]), &cache(&[(DOMAIN, found(&ways))]), false).0;
+        let Step::Ask(ask) = step else { panic!("{step:?}") };
+        assert_eq!(ask.questions.len(), QUESTIONS_PER_REQUEST_MAX - 1);
+    }
+
+    /// A step, for plans of their own: as text, with the results.
+    fn told(plan: &EnumPlan, answers: &[(&str, Answer)], waited_ms: u64) -> String {
+        let cache = cache(answers);
+        let mut uris = Vec::new();
+        let dns = DnsView { waited_ms, ..DnsView::new(&cache, 0) };
+        let step = lookup(NUMBER.as_bytes(), plan, &dns, &mut |uri| {
+            uris.push(String::from_utf8_lossy(uri).into_owned());
+        });
+        match step {
+            Step::Ask(ask) => {
+                assert!(uris.is_empty());
+                let names = ask.questions.iter().map(|question| &question.name()[DOMAIN.len() - 10..]);
+                format!("ask {} within {}", names.collect::<Vec<_>>().join(" "), ask.within_ms)
+            }
+            Step::Done(result) => format!("{result:?} {}", uris.join(" ")),
+        }
+    }
+
+    #[test]
+    fn apexes_may_be_asked_at_once_and_the_preferred_one_is_waited_for() {
+        let mut plan = plan(&["a.example.", "b.example.", "c.example."]);
+        plan.parallel = true;
+        for (apex, within_ms) in plan.apexes.iter_mut().zip([Some(100), Some(300), None]) {
+            apex.within_ms = within_ms;
+        }
+        let name = |apex: &str| DOMAIN.replace("e164.arpa.", apex);
+        let (a, b, c) = (name("a.example."), name("b.example."), name("c.example."));
+        let usable = |who: &str| found(&[sip(1, 1, &format!("sip:{who}@x"))]);
+        let nothing = Answer::Nothing { why: Nothing::NoData, ttl_s: 60 };
+        assert_eq!(told(&plan, &[], 0), "ask a.example. b.example. c.example. within 100");
+        assert_eq!(told(&plan, &[(&*b, usable("b"))], 50), "ask a.example. within 100");
+        assert_eq!(told(&plan, &[(&*b, usable("b"))], 100), "Found(1) sip:b@x");
+        assert_eq!(told(&plan, &[(&*a, usable("a"))], 50), "Found(1) sip:a@x");
+        assert_eq!(
+            told(&plan, &[(&*a, nothing.clone()), (&*c, usable("c"))], 299),
+            "ask b.example. within 300"
+        );
+        assert_eq!(told(&plan, &[(&*a, nothing), (&*c, usable("c"))], 300), "Found(1) sip:c@x");
+        assert_eq!(told(&plan, &[], 400), "Failed(Timeout) ");
+    }
+
+    #[test]
+    fn apexes_in_order_have_their_share_of_the_time_one_after_the_other() {
+        let mut plan = plan(&["a.example.", "b.example."]);
+        plan.apexes[0].within_ms = Some(150);
+        plan.apexes[1].within_ms = Some(300);
+        assert_eq!(told(&plan, &[], 0), "ask a.example. within 150");
+        assert_eq!(told(&plan, &[], 150), "ask b.example. within 400");
+        assert_eq!(told(&plan, &[], 400), "Failed(Timeout) ");
+    }
+
+    #[test]
+    fn an_apex_has_servers_and_services_of_its_own() {
+        let mut plan = plan(&["e164.arpa."]);
+        let upstream = Arc::new(Upstream::new("x", &[([192, 0, 2, 1], 5353).into()], None));
+        plan.apexes[0].upstream = Some(Arc::clone(&upstream));
+        plan.apexes[0].services = vec!["pstn:tel".into()];
+        let question = Question::new(DOMAIN, Kind::Naptr).unwrap().at(Some(&upstream));
+        let (step, _) = run(NUMBER, &plan, &cache(&[(DOMAIN, found(&[sip(1, 1, "sip:a@x")]))]), false);
+        assert_eq!(step, Step::Ask(Ask { questions: vec![question.clone()], within_ms: 400 }));
+        let mut cache = Cache::new();
+        let tel = naptr(1, 2, "u", "E2U+pstn:tel", "!^(.*)$!tel:\\1!");
+        cache.insert(question, found(&[sip(1, 1, "sip:a@x"), tel]), 0);
+        assert_eq!(run(NUMBER, &plan, &cache, false).1, ["tel:+441632960083"]);
+    }
+
+    #[test]
+    fn infrastructure_enum_branches_off_after_the_country_code_or_a_count() {
+        for (number, after_digits, expected) in [
+            ("+441632960083", None, "3.8.0.0.6.9.2.3.6.1.i.4.4.e164.arpa."),
+            ("+12025550123", None, "3.2.1.0.5.5.5.2.0.2.i.1.e164.arpa."),
+            ("+3545550123", None, "3.2.1.0.5.5.5.i.4.5.3.e164.arpa."),
+            ("+441632960083", Some(4), "3.8.0.0.6.9.2.3.i.6.1.4.4.e164.arpa."),
+            ("+441632960083", Some(0), "3.8.0.0.6.9.2.3.6.1.4.4.i.e164.arpa."),
+            ("+44", None, "i.4.4.e164.arpa."),
+        ] {
+            let mut plan = plan(&["e164.arpa."]);
+            plan.apexes[0].branch = Some(Branch { label: "i".into(), after_digits });
+            assert_eq!(run(number, &plan, &Cache::new(), false).0, ask(&[expected]), "{number}");
+        }
+    }
+
+    #[test]
+    fn results_that_are_no_uri_are_results_where_any_is_wanted() {
+        let mut plan = plan(&["e164.arpa."]);
+        plan.results = Results::Any;
+        let record = naptr(1, 1, "u", "E2U+pstn:tel", r"!^(.*)$!mcc=310\;mnc=012!");
+        let known = cache(&[(DOMAIN, found(&[record]))]);
+        assert_eq!(run(NUMBER, &plan, &known, false).1, ["mcc=310;mnc=012"]);
+    }
+
+    #[test]
+    fn why_there_is_nothing_is_told_by_what_comes_closest() {
+        let plan = plan(&["a.example.", "b.example."]);
+        let name = |apex: &str| DOMAIN.replace("e164.arpa.", apex);
+        let (a, b) = (name("a.example."), name("b.example."));
+        let nothing = |why| Answer::Nothing { why, ttl_s: 60 };
+        let unusable = found(&[naptr(1, 1, "u", "E2U+email:mailto", "!^.*$!mailto:a@x!")]);
+        for (first, second, expected) in [
+            (nothing(Nothing::NxDomain), nothing(Nothing::NxDomain), EnumResult::Nothing(Nothing::NxDomain)),
+            (nothing(Nothing::NoData), nothing(Nothing::NxDomain), EnumResult::Nothing(Nothing::NoData)),
+            (nothing(Nothing::NxDomain), unusable.clone(), EnumResult::Unusable),
+            (unusable, Answer::Failed(Failure::Refused), EnumResult::Failed(Failure::Refused)),
+        ] {
+            let known = cache(&[(&a, first), (&b, second)]);
+            assert_eq!(run(NUMBER, &plan, &known, false).0, Step::Done(expected));
+        }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{DnsView, Failure, Kind, Question, Record, Seen, Srv, Step};
+use super::{Ask, DnsView, Failure, Kind, Question, Record, Seen, Srv, Step, view::Wanted};
 use crate::{
     limits::{CONTACTS_MAX, SRV_TARGETS_RESOLVED_MAX},
     sip::{Scheme, Uri},
@@ -75,11 +75,12 @@ pub fn locate(
     uri: &Uri<'_>,
     dns: &DnsView<'_>,
     draw: u64,
+    within_ms: u64,
     emit: &mut dyn FnMut(Target),
 ) -> Step<LocateResult> {
     let Some((host, wanted)) = host_and_transport(uri) else { return Step::Done(LocateResult::Nothing) };
     let secure = uri.scheme == Scheme::Sips;
-    let mut search = Search { dns, draw, targets: Vec::new(), names: 0, failure: None };
+    let mut search = Search { dns, draw, within_ms, targets: Vec::new(), names: 0, failure: None };
     // RFC 3263 §4.1: without a transport parameter it is UDP, for sips: TLS over TCP.
     let plain = wanted.unwrap_or(if secure { TargetTransport::Tls } else { TargetTransport::Udp });
     let done = match (numeric(host), uri.port) {
@@ -96,7 +97,7 @@ pub fn locate(
         },
     };
     if let Err(question) = done {
-        return Step::Ask(question);
+        return Step::Ask(Ask { questions: vec![question], within_ms });
     }
     let count = search.targets.len();
     search.targets.into_iter().for_each(emit);
@@ -139,6 +140,7 @@ fn numeric(host: &str) -> Option<IpAddr> {
 struct Search<'v> {
     dns: &'v DnsView<'v>,
     draw: u64,
+    within_ms: u64,
     targets: Vec<Target>,
     /// Names of SRV targets looked up so far.
     names: usize,
@@ -146,7 +148,7 @@ struct Search<'v> {
     failure: Option<Failure>,
 }
 
-impl Search<'_> {
+impl<'v> Search<'v> {
     /// The first of `transports` whose SRV records lead somewhere; the addresses of `host` when it
     /// has no SRV record at all.
     fn by_srv(
@@ -158,7 +160,7 @@ impl Search<'_> {
         let mut has_srv = false;
         for transport in transports {
             let name = format!("{}{host}", transport.srv_prefix());
-            match self.dns.look_or_ask(&name, Kind::Srv)? {
+            match self.look(&name, Kind::Srv)? {
                 Seen::Found(records) => {
                     has_srv = true;
                     self.by_srv_records(records, host, *transport)?;
@@ -228,7 +230,7 @@ impl Search<'_> {
             if has_enough || self.is_full() {
                 break;
             }
-            let records = match self.dns.look_or_ask(name, kind)? {
+            let records = match self.look(name, kind)? {
                 Seen::Found(records) => records,
                 Seen::Nothing(_) | Seen::Unknown => continue,
                 Seen::Failed(failure) => {
@@ -258,6 +260,11 @@ impl Search<'_> {
         let name = bare_name(name);
         let port = port.unwrap_or_else(|| transport.default_port());
         self.targets.push(Target { address, port, transport, name });
+    }
+
+    fn look(&self, name: &str, kind: Kind) -> Result<Seen<'v>, Question> {
+        let wanted = Wanted { name, kind, upstream: None, within_ms: self.within_ms };
+        self.dns.look_or_ask(wanted).map(|(seen, _)| seen)
     }
 
     fn is_full(&self) -> bool {
@@ -355,9 +362,9 @@ mod tests {
 
     fn run(uri: &str, zone: &[&str], draw: u64) -> (String, Vec<String>) {
         let cache = cache(zone);
-        let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
+        let dns = DnsView::new(&cache, 0);
         let mut targets = Vec::new();
-        let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &dns, draw, &mut |target| {
+        let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &dns, draw, 400, &mut |target| {
             let Target { address, port, transport, name } = target;
             let transport = format!("{transport:?}").to_lowercase();
             targets.push(match address {
@@ -366,7 +373,12 @@ mod tests {
             });
         });
         let word = match step {
-            Step::Ask(question) => format!("ask {} {:?}", question.name(), question.kind()),
+            Step::Ask(ask) => {
+                let questions = ask.questions.iter();
+                let shown =
+                    questions.map(|question| format!("ask {} {:?}", question.name(), question.kind()));
+                shown.collect::<Vec<_>>().join("; ")
+            }
             Step::Done(result) => format!("{result:?}"),
         };
         (word, targets)
@@ -536,13 +548,13 @@ mod tests {
     fn giving_up_uses_what_is_known() {
         let cache =
             cache(&["_sip._udp.example.net SRV 1 1 5060 s.example.net.", "s.example.net A 192.0.2.1"]);
-        let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+        let dns = DnsView::giving_up(&cache, 0);
         let mut count = 0;
         let uri = Uri::parse(b"sip:a@example.net").unwrap();
-        assert_eq!(locate(&uri, &dns, 0, &mut |_| count += 1), Step::Done(LocateResult::Found(1)));
+        assert_eq!(locate(&uri, &dns, 0, 400, &mut |_| count += 1), Step::Done(LocateResult::Found(1)));
         assert_eq!(count, 1);
         let uri = Uri::parse(b"sip:a@other.example").unwrap();
-        let step = locate(&uri, &dns, 0, &mut |_| count += 1);
+        let step = locate(&uri, &dns, 0, 400, &mut |_| count += 1);
         assert_eq!(step, Step::Done(LocateResult::Failed(Failure::Timeout)));
     }
 
@@ -554,17 +566,19 @@ mod tests {
         let mut cache = Cache::new();
         let (mut asked, mut targets) = (Vec::new(), Vec::new());
         loop {
-            let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
-            let Step::Ask(question) = locate(&uri, &dns, draw, &mut |target| targets.push(target)) else {
+            let dns = DnsView::new(&cache, 0);
+            let Step::Ask(ask) = locate(&uri, &dns, draw, 400, &mut |target| targets.push(target)) else {
                 return (asked, targets);
             };
-            let seen = DnsView { cache: &known, now_ms: 0, give_up: false };
-            let answer = match seen.look(question.name(), question.kind()) {
-                Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
-                _ => Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
-            };
-            cache.insert(question.clone(), answer, 0);
-            asked.push(question);
+            let seen = DnsView::new(&known, 0);
+            for question in ask.questions {
+                let answer = match seen.look(question.name(), question.kind(), 400) {
+                    Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
+                    _ => Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 },
+                };
+                cache.insert(question.clone(), answer, 0);
+                asked.push(question);
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! Pure. What DNS answers mean for SIP: ENUM (RFC 6116) and RFC 3263, as functions of a number or
 //! URI and of what DNS has told us so far.
 //!
-//! A function here never waits: it returns [`Step::Ask`] with the question whose answer it lacks,
-//! and is called again from the start when the answer is in the cache.
+//! A function here never waits: it returns [`Step::Ask`] with the questions whose answers it lacks,
+//! and is called again from the start when one of the answers is in the cache.
 
+mod attributes;
 mod cache;
 mod enum_lookup;
 mod ere;
@@ -11,18 +12,33 @@ mod locate;
 mod naptr;
 mod question;
 mod substitution;
+mod upstream;
+mod view;
 
-pub use cache::{Cache, DnsView, Seen};
-pub use enum_lookup::{EnumPlan, EnumResult, lookup};
+pub use attributes::attribute;
+pub use cache::{Cache, CacheTallies};
+pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup};
 pub use locate::{LocateResult, Target, TargetTransport, locate};
 pub use naptr::Naptr;
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
+pub use upstream::{Lives, Upstream};
+pub use view::{DnsView, Seen};
 
-/// A result, or the question that stands before it.
+/// A result, or the questions that stand before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step<T> {
     /// The result.
     Done(T),
     /// Not known yet.
-    Ask(Question),
+    Ask(Ask),
+}
+
+/// Questions whose answers are wanted, each once. What is to be done is worth trying again after each of
+/// them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// At least one.
+    pub questions: Vec<Question>,
+    /// When to go on without the answers, in milliseconds since the request came.
+    pub within_ms: u64,
 }

@@ -1,8 +1,11 @@
 //! Pure. The whole language spoken with the resolver: questions, answers, records.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
-use super::Naptr;
+use super::{Naptr, Upstream};
 
 /// Longest name, in bytes, without its final dot (RFC 1035 §2.3.4: 255 octets on the wire).
 const NAME_BYTES_MAX: usize = 253;
@@ -19,11 +22,12 @@ pub enum Kind {
     Aaaa,
 }
 
-/// A question: a fully qualified name in lower case, with its final dot, and a type.
+/// A question: a fully qualified name in lower case, with its final dot, a type, and whom to ask.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Question {
-    name: Box<str>,
+    name: Arc<str>,
     kind: Kind,
+    upstream: Option<Arc<Upstream>>,
 }
 
 impl Question {
@@ -35,7 +39,13 @@ impl Question {
         let labels = name.as_str().strip_suffix('.')?;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_label = |label: &str| (1..=LABEL_BYTES_MAX).contains(&label.len()) && label.bytes().all(legal);
-        labels.split('.').all(is_label).then(|| Self { name: name.as_str().into(), kind })
+        labels.split('.').all(is_label).then(|| Self { name: name.as_str().into(), kind, upstream: None })
+    }
+
+    /// The same question to servers of its own.
+    #[must_use]
+    pub fn at(self, upstream: Option<&Arc<Upstream>>) -> Self {
+        Self { upstream: upstream.cloned(), ..self }
     }
 
     /// The name, in lower case, with its final dot.
@@ -48,6 +58,12 @@ impl Question {
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whom to ask; `None`: the servers of the configuration.
+    #[must_use]
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        self.upstream.as_ref()
     }
 }
 
@@ -114,6 +130,8 @@ pub enum Failure {
     Refused,
     /// The servers cannot answer (SERVFAIL and the like).
     ServFail,
+    /// The servers know nothing of the zone, and send us elsewhere (RFC 1912 §2.8).
+    Lame,
     /// What came back is no answer to the question, or the name is none that can be asked for.
     Malformed,
     /// Ours: more questions than the resolver takes.

@@ -4,7 +4,7 @@
 use crate::decide::{Arrival, Context, NoTrace, Scratch, Verdict, decide};
 
 /// Gives verdicts. The same arguments give the same verdict and bytes, and there is no
-/// [`Verdict::Ask`] when [`crate::dns::DnsView::give_up`] is set.
+/// [`Verdict::Ask`] when all the time has passed ([`crate::dns::DnsView::giving_up`]).
 pub trait Decide {
     /// Decides what one message deserves.
     fn decide(

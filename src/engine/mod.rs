@@ -6,20 +6,20 @@
 //! Never: reads a clock, opens a socket, keeps anything about a call that was answered.
 //!
 //! A datagram that waits is kept as bytes and decided again from the start when its answer is
-//! there: no continuation, no state machine. Overflow of the waiting room decides at once with
-//! `give_up`, so that the route's own fallback answers.
+//! there: no continuation, no state machine. Overflow of the waiting room decides at once, as if all its
+//! time had passed, so that the route's own fallback answers.
 
 mod decider;
 mod waiting;
 
-use std::net::SocketAddr;
+use std::{collections::VecDeque, net::SocketAddr};
 
 pub use decider::{Decide, Decider};
-use waiting::{Parked, Waiting, WaitingRoom};
+use waiting::{Waiting, WaitingRoom};
 
 use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
-    dns::{Answer, Cache, DnsView, Question},
+    dns::{Answer, Ask, Cache, DnsView, Question},
     limits::{LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX},
     route::{RouteTable, Transport},
     sip::Method,
@@ -51,9 +51,8 @@ pub enum Outcome {
     Send { reply: Reply, path: Path },
     /// Nothing to send.
     Silence(Silence),
-    /// The datagram waits. `ask` is the question to put, unless it is under way already.
-    #[allow(missing_docs)]
-    Wait { ask: Option<Question> },
+    /// The datagram waits for DNS; see [`Engine::next_question`].
+    Wait,
 }
 
 /// What happened to those that had to wait, counted since the start.
@@ -67,7 +66,7 @@ pub struct Tallies {
     pub questions: u64,
     /// Questions saved, because the same one was under way.
     pub questions_shared: u64,
-    /// Questions nobody waited for any more before their answer came.
+    /// Questions whose answer never came.
     pub questions_forgotten: u64,
     /// Datagrams decided without DNS because the waiting room or the list of questions was full.
     pub overflows: u64,
@@ -87,6 +86,8 @@ pub struct Engine<D = Decider> {
     draining: bool,
     cache: Cache,
     room: WaitingRoom,
+    /// Questions to put, no more than may be under way.
+    questions: VecDeque<Question>,
     tallies: Tallies,
 }
 
@@ -104,11 +105,12 @@ impl<D: Decide> Engine<D> {
     pub fn with_decider(decider: D, settings: Settings, listeners: Vec<Box<str>>) -> Self {
         Self {
             decider,
+            cache: Cache::with(settings.lives, &settings.key),
             settings,
             listeners,
             draining: false,
-            cache: Cache::new(),
             room: WaitingRoom::default(),
+            questions: VecDeque::new(),
             tallies: Tallies::default(),
         }
     }
@@ -132,14 +134,12 @@ impl<D: Decide> Engine<D> {
     ) -> (Option<Method>, Outcome) {
         if self.room.holds(bytes, &path) {
             self.tallies.retransmissions += 1;
-            return (method_of(bytes), Outcome::Wait { ask: None });
+            return (method_of(bytes), Outcome::Wait);
         }
         let turn = Turn { table, now };
-        let outcome = match self.decide(bytes, path, turn, false, out) {
+        let outcome = match self.decide(bytes, path, turn, 0, out) {
             Decided::Now(outcome) => outcome,
-            Decided::Ask { question, within_ms } => {
-                self.park_new(bytes, path, question, within_ms, turn, out)
-            }
+            Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
         };
         self.check_invariants();
         (method_in(bytes, &outcome), outcome)
@@ -156,23 +156,30 @@ impl<D: Decide> Engine<D> {
     /// Decides the next datagram that is ready or whose time is over; `None` when there is none.
     /// Call until `None` after [`Engine::answered`] and at [`Engine::deadline_ms`].
     pub fn next_ready(&mut self, table: &RouteTable, now: Now, out: &mut [u8]) -> Option<Outcome> {
-        let (waiting, forgotten) = self.room.take_due(now.ms)?;
-        self.tallies.questions_forgotten += u64::from(forgotten);
+        let waiting = self.room.take_due(now.ms)?;
         let is_late = waiting.deadline_ms <= now.ms;
-        let asked_enough = waiting.rounds >= QUESTIONS_PER_REQUEST_MAX;
-        let give_up = is_late || asked_enough;
+        self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
+        let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
         let turn = Turn { table, now };
-        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, false, out) {
+        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, out) {
             Decided::Now(outcome) => outcome,
-            Decided::Ask { .. } if give_up => {
-                self.tallies.timeouts += u64::from(is_late);
-                self.tallies.too_many_questions += u64::from(!is_late);
-                self.decide_with_what_there_is(&waiting.bytes, waiting.path, turn, out)
-            }
-            Decided::Ask { question, within_ms } => self.park_again(waiting, question, within_ms, turn, out),
+            Decided::Ask(ask) => self.park_again(waiting, ask, turn, out),
         };
         self.check_invariants();
         Some(outcome)
+    }
+
+    /// The next question to put to the resolver. Call until `None` after every call of
+    /// [`Engine::datagram`] and [`Engine::next_ready`]: there is room for those under way, and no more.
+    pub fn next_question(&mut self, now: Now) -> Option<Question> {
+        self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
+        while let Some(question) = self.cache.next_refresh() {
+            if self.room.start(&question, now.ms) {
+                self.tallies.questions += 1;
+                self.questions.push_back(question);
+            }
+        }
+        self.questions.pop_front()
     }
 
     /// When the next waiting datagram's time is over.
@@ -205,16 +212,8 @@ impl<D: Decide> Engine<D> {
         &self.cache
     }
 
-    fn park_new(
-        &mut self,
-        bytes: &[u8],
-        path: Path,
-        question: Question,
-        within_ms: u64,
-        turn: Turn<'_>,
-        out: &mut [u8],
-    ) -> Outcome {
-        if within_ms == 0 || !self.room.admits(bytes.len(), &question) {
+    fn park_new(&mut self, bytes: &[u8], path: Path, ask: Ask, turn: Turn<'_>, out: &mut [u8]) -> Outcome {
+        if ask.within_ms == 0 || !self.room.admits(bytes.len(), &ask.questions) {
             self.tallies.overflows += 1;
             return self.decide_with_what_there_is(bytes, path, turn, out);
         }
@@ -223,45 +222,43 @@ impl<D: Decide> Engine<D> {
             bytes: bytes.into(),
             path,
             arrived_ms: turn.now.ms,
-            deadline_ms: deadline_ms(turn.now.ms, within_ms),
-            rounds: 0,
+            deadline_ms: deadline_ms(turn.now.ms, ask.within_ms),
+            asked: 0,
+            open: Vec::new(),
             ticket: self.room.ticket(),
         };
-        self.park(waiting, question)
+        self.park(waiting, ask.questions, turn.now)
     }
 
     /// A datagram that got one answer needs another. Its time runs since it arrived.
-    fn park_again(
-        &mut self,
-        waiting: Waiting,
-        question: Question,
-        within_ms: u64,
-        turn: Turn<'_>,
-        out: &mut [u8],
-    ) -> Outcome {
-        let deadline_ms = deadline_ms(waiting.arrived_ms, within_ms);
+    fn park_again(&mut self, waiting: Waiting, ask: Ask, turn: Turn<'_>, out: &mut [u8]) -> Outcome {
+        let deadline_ms = deadline_ms(waiting.arrived_ms, ask.within_ms);
+        let new = ask.questions.iter().filter(|question| !waiting.open.contains(question)).count();
         if deadline_ms <= turn.now.ms {
             self.tallies.timeouts += 1;
-        } else if !self.room.admits(waiting.bytes.len(), &question) {
+        } else if waiting.asked.saturating_add(new) > QUESTIONS_PER_REQUEST_MAX {
+            self.tallies.too_many_questions += 1;
+        } else if !self.room.admits(waiting.bytes.len(), &ask.questions) {
             self.tallies.overflows += 1;
         } else {
-            return self.park(Waiting { deadline_ms, ..waiting }, question);
+            return self.park(Waiting { deadline_ms, ..waiting }, ask.questions, turn.now);
         }
         self.decide_with_what_there_is(&waiting.bytes, waiting.path, turn, out)
     }
 
-    fn park(&mut self, mut waiting: Waiting, question: Question) -> Outcome {
-        waiting.rounds += 1;
-        match self.room.park(waiting, question.clone()) {
-            Parked::First => {
-                self.tallies.questions += 1;
-                Outcome::Wait { ask: Some(question) }
-            }
-            Parked::Joined => {
-                self.tallies.questions_shared += 1;
-                Outcome::Wait { ask: None }
-            }
-        }
+    fn park(&mut self, mut waiting: Waiting, questions: Vec<Question>, now: Now) -> Outcome {
+        let before = std::mem::replace(&mut waiting.open, questions);
+        let is_new = |question: &&Question| !before.contains(question);
+        let new = waiting.open.iter().filter(is_new).count();
+        waiting.asked = waiting.asked.saturating_add(new);
+        let (to_put, mut put) = (&mut self.questions, 0_u64);
+        self.room.park(waiting, now.ms, &mut |question| {
+            put += 1;
+            to_put.push_back(question.clone());
+        });
+        self.tallies.questions += put;
+        self.tallies.questions_shared += u64::try_from(new).unwrap_or(u64::MAX).saturating_sub(put);
+        Outcome::Wait
     }
 
     fn decide_with_what_there_is(
@@ -271,17 +268,24 @@ impl<D: Decide> Engine<D> {
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Outcome {
-        match self.decide(bytes, path, turn, true, out) {
+        match self.decide(bytes, path, turn, u64::MAX, out) {
             Decided::Now(outcome) => outcome,
-            Decided::Ask { question, .. } => {
-                // With `give_up` nothing is unknown, so there is nothing to ask for.
-                debug_assert!(false, "asked for {question:?} after giving up");
+            Decided::Ask(ask) => {
+                // After all that time nothing is unknown, so there is nothing to ask for.
+                debug_assert!(false, "asked for {ask:?} after giving up");
                 Outcome::Silence(Silence::AnswerTooLong)
             }
         }
     }
 
-    fn decide(&mut self, bytes: &[u8], path: Path, turn: Turn<'_>, give_up: bool, out: &mut [u8]) -> Decided {
+    fn decide(
+        &mut self,
+        bytes: &[u8],
+        path: Path,
+        turn: Turn<'_>,
+        waited_ms: u64,
+        out: &mut [u8],
+    ) -> Decided {
         let arrival = Arrival {
             source: path.source,
             local: path.local,
@@ -291,14 +295,14 @@ impl<D: Decide> Engine<D> {
         let context = Context {
             settings: &self.settings,
             table: turn.table,
-            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, give_up },
+            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms },
             unix_s: turn.now.unix_s,
             draining: self.draining,
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path }),
             Verdict::Silence(silence) => Decided::Now(Outcome::Silence(silence)),
-            Verdict::Ask { question, within_ms } => Decided::Ask { question, within_ms },
+            Verdict::Ask(ask) => Decided::Ask(ask),
         }
     }
 
@@ -318,7 +322,7 @@ struct Turn<'t> {
 
 enum Decided {
     Now(Outcome),
-    Ask { question: Question, within_ms: u64 },
+    Ask(Ask),
 }
 
 /// No route waits longer than [`LOOKUP_MS_MAX`].
@@ -333,7 +337,7 @@ fn method_in(bytes: &[u8], outcome: &Outcome) -> Option<Method> {
         Outcome::Silence(Silence::Unanswerable(_)) => None,
         Outcome::Silence(Silence::Ack) => Some(Method::Ack),
         Outcome::Silence(Silence::Cancel) => Some(Method::Cancel),
-        Outcome::Silence(_) | Outcome::Wait { .. } => method_of(bytes),
+        Outcome::Silence(_) | Outcome::Wait => method_of(bytes),
     }
 }
 

@@ -12,7 +12,7 @@ use ahash::{AHashMap, RandomState};
 use super::Path;
 use crate::{
     dns::Question,
-    limits::{QUESTIONS_UNDER_WAY_MAX, WAITING_BYTES_MAX, WAITING_MAX},
+    limits::{QUESTION_LOST_MS, QUESTIONS_UNDER_WAY_MAX, WAITING_BYTES_MAX, WAITING_MAX},
 };
 
 /// A datagram's place in the order of arrival.
@@ -26,8 +26,10 @@ pub(super) struct Waiting {
     pub(super) arrived_ms: u64,
     /// From here on it is decided with what there is.
     pub(super) deadline_ms: u64,
-    /// Questions it has caused so far.
-    pub(super) rounds: usize,
+    /// Questions it has waited for so far.
+    pub(super) asked: usize,
+    /// Those of them that were not answered when it was last decided.
+    pub(super) open: Vec<Question>,
     /// Kept when it waits again, for another question.
     pub(super) ticket: Ticket,
 }
@@ -38,11 +40,15 @@ pub(super) struct WaitingRoom {
     seats: BTreeMap<Ticket, Seat>,
     bytes: usize,
     next_ticket: Ticket,
-    /// Those whose answer is there.
+    /// Those of whose answers one is there.
     ready: BTreeSet<Ticket>,
     deadlines: BTreeSet<(u64, Ticket)>,
-    /// Who waits for what.
-    under_way: AHashMap<Question, BTreeSet<Ticket>>,
+    /// Questions that were put and not answered yet, with those who wait for them; nobody, when their time
+    /// is over or it was asked for the cache's sake.
+    under_way: AHashMap<Question, UnderWay>,
+    /// When each of them is given up, so that a lost answer is asked for again.
+    ends: BTreeMap<(u64, u64), Question>,
+    next_end: u64,
     /// By hash of path and bytes: a retransmission is found without comparing it with all.
     digests: AHashMap<u64, Ticket>,
     hasher: RandomState,
@@ -51,18 +57,13 @@ pub(super) struct WaitingRoom {
 #[derive(Debug)]
 struct Seat {
     waiting: Waiting,
-    /// `None`: ready.
-    question: Option<Question>,
     digest: u64,
 }
 
-/// What became of a datagram that was to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parked {
-    /// It is the first that waits for its question, which is to be asked.
-    First,
-    /// Its question is under way already.
-    Joined,
+#[derive(Debug)]
+struct UnderWay {
+    waiters: BTreeSet<Ticket>,
+    end: (u64, u64),
 }
 
 impl WaitingRoom {
@@ -89,71 +90,95 @@ impl WaitingRoom {
         found.is_some_and(|seat| *seat.waiting.bytes == *bytes && seat.waiting.path == *path)
     }
 
-    /// Whether there is room for one more datagram of this length, waiting for this question.
-    pub(super) fn admits(&self, bytes_len: usize, question: &Question) -> bool {
+    /// Whether there is room for one more datagram of this length, waiting for these questions.
+    pub(super) fn admits(&self, bytes_len: usize, questions: &[Question]) -> bool {
+        let new = questions.iter().filter(|question| !self.under_way.contains_key(question)).count();
         self.seats.len() < WAITING_MAX
             && self.bytes.saturating_add(bytes_len) <= WAITING_BYTES_MAX
-            && (self.under_way.len() < QUESTIONS_UNDER_WAY_MAX || self.under_way.contains_key(question))
+            && self.under_way.len().saturating_add(new) <= QUESTIONS_UNDER_WAY_MAX
     }
 
-    /// Takes a datagram in. The caller has asked [`WaitingRoom::admits`].
-    pub(super) fn park(&mut self, waiting: Waiting, question: Question) -> Parked {
-        debug_assert!(self.admits(waiting.bytes.len(), &question));
+    /// Takes a datagram in, with the questions it waits for in `open`: those that are not under way are
+    /// given to `put`. The caller has asked [`WaitingRoom::admits`].
+    pub(super) fn park(&mut self, waiting: Waiting, now_ms: u64, put: &mut dyn FnMut(&Question)) {
+        debug_assert!(self.admits(waiting.bytes.len(), &waiting.open));
         let ticket = waiting.ticket;
         let digest = self.digest(&waiting.bytes, &waiting.path);
         self.bytes = self.bytes.saturating_add(waiting.bytes.len());
         self.deadlines.insert((waiting.deadline_ms, ticket));
         self.digests.insert(digest, ticket);
-        let waiters = self.under_way.entry(question.clone()).or_default();
-        let parked = if waiters.is_empty() { Parked::First } else { Parked::Joined };
-        waiters.insert(ticket);
-        self.seats.insert(ticket, Seat { waiting, question: Some(question), digest });
-        parked
+        for question in &waiting.open {
+            if self.start(question, now_ms) {
+                put(question);
+            }
+            if let Some(under_way) = self.under_way.get_mut(question) {
+                under_way.waiters.insert(ticket);
+            }
+        }
+        self.seats.insert(ticket, Seat { waiting, digest });
+    }
+
+    /// Notes that a question is under way; `false` when it is already, or there is no room for it.
+    pub(super) fn start(&mut self, question: &Question, now_ms: u64) -> bool {
+        if self.under_way.contains_key(question) || self.under_way.len() >= QUESTIONS_UNDER_WAY_MAX {
+            return false;
+        }
+        self.next_end += 1;
+        let end = (now_ms.saturating_add(QUESTION_LOST_MS), self.next_end);
+        self.ends.insert(end, question.clone());
+        self.under_way.insert(question.clone(), UnderWay { waiters: BTreeSet::new(), end });
+        true
+    }
+
+    /// Forgets questions whose answers must have been lost; how many. Those who wait for them still have
+    /// their own time.
+    pub(super) fn forget_lost(&mut self, now_ms: u64) -> u64 {
+        let mut forgotten = 0;
+        while let Some(first) = self.ends.first_entry().filter(|first| first.key().0 <= now_ms) {
+            let question = first.remove();
+            self.under_way.remove(&question);
+            forgotten += 1;
+        }
+        forgotten
     }
 
     /// An answer came: who waited for it is ready.
     pub(super) fn answered(&mut self, question: &Question) {
-        for ticket in self.under_way.remove(question).unwrap_or_default() {
+        let Some(under_way) = self.under_way.remove(question) else { return };
+        self.ends.remove(&under_way.end);
+        for ticket in under_way.waiters {
             if let Some(seat) = self.seats.get_mut(&ticket) {
-                seat.question = None;
+                seat.waiting.open.retain(|open| open != question);
                 self.ready.insert(ticket);
             }
         }
     }
 
-    /// Takes out the first that is ready, then the first whose time is over. Beside it: whether a
-    /// question was forgotten with it, since nobody waits for it any more.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<(Waiting, bool)> {
+    /// Takes out the first that is ready, then the first whose time is over.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Option<Waiting> {
         let late = || {
             let (deadline_ms, ticket) = self.deadlines.first()?;
             (*deadline_ms <= now_ms).then_some(*ticket)
         };
         let ticket = self.ready.first().copied().or_else(late)?;
-        let Seat { waiting, question, digest } = self.seats.remove(&ticket)?;
+        let Seat { waiting, digest } = self.seats.remove(&ticket)?;
         self.bytes = self.bytes.saturating_sub(waiting.bytes.len());
         self.ready.remove(&ticket);
         self.deadlines.remove(&(waiting.deadline_ms, ticket));
         if self.digests.get(&digest) == Some(&ticket) {
             self.digests.remove(&digest);
         }
-        let forgotten = question.is_some_and(|question| self.leave(&question, ticket));
-        Some((waiting, forgotten))
+        for question in &waiting.open {
+            if let Some(under_way) = self.under_way.get_mut(question) {
+                under_way.waiters.remove(&ticket);
+            }
+        }
+        Some(waiting)
     }
 
     /// When the first one's time is over.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
-    }
-
-    /// Strikes one off a question's list; whether it was the last one.
-    fn leave(&mut self, question: &Question, ticket: Ticket) -> bool {
-        let Some(waiters) = self.under_way.get_mut(question) else { return false };
-        waiters.remove(&ticket);
-        let was_last = waiters.is_empty();
-        if was_last {
-            self.under_way.remove(question);
-        }
-        was_last
     }
 
     fn digest(&self, bytes: &[u8], path: &Path) -> u64 {
@@ -172,21 +197,18 @@ impl WaitingRoom {
         assert_eq!(self.bytes, self.seats.values().map(|seat| seat.waiting.bytes.len()).sum::<usize>());
         assert_eq!(self.deadlines.len(), self.seats.len());
         assert!(self.digests.len() <= self.seats.len());
+        assert_eq!(self.ends.len(), self.under_way.len());
         for (ticket, seat) in &self.seats {
             assert_eq!(*ticket, seat.waiting.ticket);
             assert!(self.deadlines.contains(&(seat.waiting.deadline_ms, *ticket)));
-            let listed = seat.question.as_ref().map(|question| self.under_way.get(question));
-            match listed {
-                None => assert!(self.ready.contains(ticket)),
-                Some(waiters) => {
-                    assert!(waiters.is_some_and(|waiters| waiters.contains(ticket)));
-                    assert!(!self.ready.contains(ticket));
-                }
+            // A lost question is under way no more; who waits for it has its deadline.
+            for under_way in seat.waiting.open.iter().filter_map(|open| self.under_way.get(open)) {
+                assert!(under_way.waiters.contains(ticket) || under_way.end.0 > seat.waiting.deadline_ms);
             }
         }
-        let waiters: usize = self.under_way.values().map(BTreeSet::len).sum();
-        assert_eq!(waiters + self.ready.len(), self.seats.len());
-        assert!(self.under_way.values().all(|waiters| !waiters.is_empty()));
-        assert!(self.digests.values().all(|ticket| self.seats.contains_key(ticket)));
+        let waits = |ticket: &Ticket| self.seats.contains_key(ticket);
+        assert!(self.ready.iter().all(waits));
+        assert!(self.under_way.values().flat_map(|under_way| &under_way.waiters).all(waits));
+        assert!(self.digests.values().all(waits));
     }
 }

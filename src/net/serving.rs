@@ -42,7 +42,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Counts an outcome and does what it asks for.
-    fn carry_out(&mut self, outcome: Outcome, now: Now) -> Option<Departure> {
+    fn carry_out(&mut self, outcome: Outcome) -> Option<Departure> {
         self.counters.outcome(&outcome);
         match outcome {
             Outcome::Send { reply, path } => {
@@ -51,17 +51,15 @@ impl<'a> Serving<'a> {
                 }
                 Some(Departure { len: reply.len, to: reply.to, path })
             }
-            Outcome::Silence(_) | Outcome::Wait { ask: None } => None,
-            Outcome::Wait { ask: Some(question) } => {
-                self.put(question, now);
-                None
-            }
+            Outcome::Silence(_) | Outcome::Wait => None,
         }
     }
 
-    fn put(&mut self, question: Question, now: Now) {
-        if !(self.ask)(question.clone()) {
-            self.answered(question, Answer::Failed(Failure::Overflow), now);
+    fn put_questions(&mut self, now: Now) {
+        while let Some(question) = self.engine.next_question(now) {
+            if !(self.ask)(question.clone()) {
+                self.answered(question, Answer::Failed(Failure::Overflow), now);
+            }
         }
     }
 }
@@ -71,7 +69,8 @@ impl Service for Serving<'_> {
         let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
         let (method, outcome) = self.engine.datagram(bytes, path, &snapshot.table, now, out);
         self.counters.request(method, path.transport);
-        self.carry_out(outcome, now)
+        self.put_questions(now);
+        self.carry_out(outcome)
     }
 
     fn answered(&mut self, question: Question, answer: Answer, now: Now) {
@@ -90,7 +89,8 @@ impl Service for Serving<'_> {
             self.answers_came = false;
             return Ready::None;
         };
-        self.carry_out(outcome, now).map_or(Ready::Silent, Ready::Send)
+        self.put_questions(now);
+        self.carry_out(outcome).map_or(Ready::Silent, Ready::Send)
     }
 
     fn deadline_ms(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 
 use super::{Calendar, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate};
 use crate::{
-    dns::EnumPlan,
+    dns::{EnumPlan, Failure},
     sip::{Method, Scheme},
 };
 use ipnet::IpNet;
@@ -281,10 +281,67 @@ pub struct EnumRoute {
     pub plan: EnumPlan,
     /// The redirect to make of what is found; its `targets` are empty.
     pub answer: Answer,
-    /// Status when nothing is found; `None`: the next route.
-    pub not_found: Option<u16>,
-    /// Status when DNS does not answer; `None`: the next route.
-    pub failed: Option<u16>,
+    /// Variables to set from the first result, instead of an answer; `None`: an answer.
+    pub attributes: Option<Vec<Box<str>>>,
+    /// Whether a number that comes with `npdi` or `enumdi` is looked up all the same.
+    pub despite_di: bool,
+    pub not_found: NotFound,
+    pub failed: Failed,
+}
+
+/// What follows when ENUM has nothing: a status for each reason; `None`: the next route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct NotFound {
+    pub nxdomain: Option<u16>,
+    pub nodata: Option<u16>,
+    /// There are records, and none that can be used.
+    pub unusable: Option<u16>,
+    /// No E.164 number, or one that was looked up before.
+    pub not_asked: Option<u16>,
+}
+
+/// What follows when DNS does not answer: a status for each reason; `None`: the next route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Failed {
+    pub timeout: Option<u16>,
+    pub refused: Option<u16>,
+    pub servfail: Option<u16>,
+    pub lame: Option<u16>,
+    pub malformed: Option<u16>,
+    pub overflow: Option<u16>,
+}
+
+impl NotFound {
+    /// Whether no reason leads to the next route.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        let Self { nxdomain, nodata, unusable, not_asked } = self;
+        [nxdomain, nodata, unusable, not_asked].iter().all(|status| status.is_some())
+    }
+}
+
+impl Failed {
+    /// Whether no reason leads to the next route.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        let Self { timeout, refused, servfail, lame, malformed, overflow } = self;
+        [timeout, refused, servfail, lame, malformed, overflow].iter().all(|status| status.is_some())
+    }
+
+    /// The status for one reason.
+    #[must_use]
+    pub fn status(&self, why: Failure) -> Option<u16> {
+        match why {
+            Failure::Timeout => self.timeout,
+            Failure::Refused => self.refused,
+            Failure::ServFail => self.servfail,
+            Failure::Lame => self.lame,
+            Failure::Malformed => self.malformed,
+            Failure::Overflow => self.overflow,
+        }
+    }
 }
 
 /// An answer as a route describes it.

@@ -81,7 +81,8 @@ impl Decide for Watched {
     ) -> Verdict {
         self.log.borrow_mut().last = key(message, arrival.source, arrival.listener, arrival.transport);
         let verdict = self.decider.decide(message, arrival, context, out);
-        assert!(!context.dns.give_up || !matches!(verdict, Verdict::Ask { .. }), "asked after giving up");
+        let has_given_up = context.dns.waited_ms == u64::MAX;
+        assert!(!has_given_up || !matches!(verdict, Verdict::Ask(_)), "asked after giving up");
         let len = if let Verdict::Reply(reply) = &verdict { reply.len } else { 0 };
         let mut known = self.known(message, arrival, context);
         let (other_verdict, other_bytes) = by_another_node(message, arrival, context, &mut known.dns);
@@ -122,25 +123,32 @@ fn by_another_node(
 ) -> (Verdict, Vec<u8>) {
     let (mut cache, mut out) = (Cache::new(), vec![0; ANSWER_BYTES_ROOM]);
     loop {
-        let dns = DnsView { cache: &cache, now_ms: context.dns.now_ms, give_up: false };
+        // What had no answer in its time there has none here.
+        let DnsView { now_ms, waited_ms, .. } = context.dns;
+        let dns = DnsView { cache: &cache, now_ms, waited_ms: 0 };
         let context_there = Context { dns, ..*context };
         let verdict = decide(message, arrival, &context_there, &mut Scratch::new(), &mut NoTrace, &mut out);
-        let Verdict::Ask { question, .. } = &verdict else {
+        let Verdict::Ask(ask) = &verdict else {
             let len = if let Verdict::Reply(reply) = &verdict { reply.len } else { 0 };
             out.truncate(len);
             return (verdict, out);
         };
-        let found = context.dns.look(question.name(), question.kind());
-        let answer = match found {
-            Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
-            Seen::Nothing(why) => Answer::Nothing { why, ttl_s: 60 },
-            Seen::Failed(failure) => Answer::Failed(failure),
-            Seen::Unknown => return (verdict, Vec::new()),
-        };
-        let question = question.clone();
-        assert!(seen.iter().all(|(other, _)| *other != question), "asked twice: {question:?}");
-        seen.push((question.clone(), format!("{found:?}")));
-        cache.insert(question, answer, context.dns.now_ms);
+        let seen_of = |question: &Question| (question.clone(), context.dns.look_for(question, ask.within_ms));
+        let found: Vec<_> = ask.questions.iter().map(seen_of).collect();
+        if found.iter().any(|(_, found)| *found == Seen::Unknown) && waited_ms < ask.within_ms {
+            return (verdict, Vec::new());
+        }
+        for (question, found) in found {
+            let answer = match found {
+                Seen::Found(records) => Answer::Found { records: records.to_vec(), ttl_s: 60 },
+                Seen::Nothing(why) => Answer::Nothing { why, ttl_s: 60 },
+                Seen::Failed(failure) => Answer::Failed(failure),
+                Seen::Unknown => continue,
+            };
+            assert!(seen.iter().all(|(other, _)| *other != question), "asked twice: {question:?}");
+            seen.push((question.clone(), format!("{found:?}")));
+            cache.insert(question, answer, now_ms);
+        }
     }
 }
 

@@ -134,8 +134,9 @@ impl Page<'_> {
                 self.line(&format!("no answer: {}", describe::silence(*why, self.table)));
             }
             // Given up on DNS, a decision asks no more.
-            Verdict::Ask { question, .. } => {
-                self.line(&format!("no answer: it waits for {}", describe::question(question)));
+            Verdict::Ask(ask) => {
+                let questions: Vec<_> = ask.questions.iter().map(describe::question).collect();
+                self.line(&format!("no answer: it waits for {}", questions.join(", ")));
             }
         }
     }

@@ -45,7 +45,10 @@ fn verdict(explanation: &Explanation<'_>) -> Value {
             "answer": text(&explanation.answer),
         }),
         Verdict::Silence(why) => json!({ "kind": "silence", "why": describe::silence(*why, table) }),
-        Verdict::Ask { question, .. } => json!({ "kind": "waits", "question": describe::question(question) }),
+        Verdict::Ask(ask) => {
+            let questions: Vec<_> = ask.questions.iter().map(describe::question).collect();
+            json!({ "kind": "waits", "questions": questions })
+        }
     }
 }
 

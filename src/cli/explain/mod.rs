@@ -103,7 +103,7 @@ fn explain<'a>(
     let questions = questions(table, settings, request, &arrival, unix_s);
     let cache = Cache::new();
     // What is not known counts as not answered in time: what the server does when DNS is down.
-    let dns = DnsView { cache: &cache, now_ms: 0, give_up: true };
+    let dns = DnsView::giving_up(&cache, 0);
     let context = Context { settings, table, dns, unix_s, draining: false };
     let mut recorder = Recorder::default();
     let mut answer = vec![0; ANSWER_BYTES_ROOM];
@@ -124,16 +124,18 @@ fn questions(
     let (mut cache, mut asked) = (Cache::new(), Vec::new());
     let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     while asked.len() < QUESTIONS_PER_REQUEST_MAX {
-        let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
+        let dns = DnsView::new(&cache, 0);
         let context = Context { settings, table, dns, unix_s, draining: false };
         let verdict = decide(request, arrival, &context, &mut scratch, &mut NoTrace, &mut answer);
-        let Verdict::Ask { question, .. } = verdict else { break };
-        // A failure that is not kept would be asked for for ever.
-        if asked.contains(&question) {
-            break;
+        let Verdict::Ask(ask) = verdict else { break };
+        for question in ask.questions {
+            // A failure that is not kept would be asked for for ever.
+            if asked.contains(&question) {
+                return asked;
+            }
+            cache.insert(question.clone(), Answer::Failed(Failure::Timeout), 0);
+            asked.push(question);
         }
-        cache.insert(question.clone(), Answer::Failed(Failure::Timeout), 0);
-        asked.push(question);
     }
     asked
 }

@@ -270,9 +270,13 @@ fn enum_routes_jumps_and_silence() {
          services: [E2U+SIP, 'pstn:sip'], within: 0.25s, not_found: 404, code: 300 }\n  - { jump: night }\n",
     );
     let Then::Enum(lookup) = &table.routes[0].then else { panic!("a lookup") };
-    assert_eq!(lookup.plan.apexes, ["e164.example.net.".into(), "e164.arpa.".into()]);
-    assert_eq!(lookup.plan.services, ["sip".into(), "pstn:sip".into()]);
-    assert_eq!((lookup.plan.within_ms, lookup.not_found, lookup.failed), (250, Some(404), None));
+    let services: Vec<Box<str>> = vec!["sip".into(), "pstn:sip".into()];
+    let apexes: Vec<_> = lookup.plan.apexes.iter().map(|apex| (&*apex.name, &apex.services)).collect();
+    assert_eq!(apexes, [("e164.example.net.", &services), ("e164.arpa.", &services)]);
+    assert_eq!(
+        (lookup.plan.within_ms, lookup.not_found.nxdomain, lookup.failed.timeout),
+        (250, Some(404), None)
+    );
     assert_eq!((lookup.answer.code, lookup.answer.empty), (300, Some(480)));
     assert!(matches!(table.routes[1].then, Then::Jump(1)));
     assert!(matches!(table.routes[2].then, Then::Silence));

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::limits::{ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, NUMBER_BYTES_MAX};
+use crate::limits::{ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, DNS_STALE_S_MAX, NUMBER_BYTES_MAX};
 
 use super::{
     scalar::{Named, OneOrMany, Text},
@@ -375,16 +375,27 @@ pub(super) struct LookupSettings {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct EnumWritten {
-    /// Domains under which the number is looked up, in order.
-    pub(super) apexes: OneOrMany<Text>,
+    /// Domains under which the number is looked up, in order of preference.
+    pub(super) apexes: OneOrMany<ApexWritten>,
+    /// `true`: all apexes are asked at once. Otherwise each when those before it have nothing.
+    #[serde(default)]
+    pub(super) parallel: bool,
     /// ENUM services wanted: `sip`, `sips`, `pstn:sip`, `pstn:tel` … `sip` unless given.
     pub(super) services: Option<OneOrMany<Text>>,
-    /// Time for all lookups of the request, such as `400ms`: up to 500 ms.
+    /// Names whose values are taken out of the first result (`mcc=310;mnc=012`, or parameters of a URI) into
+    /// `{var.NAME}`. The next route goes on with them, and no answer is made here.
+    pub(super) attributes: Option<OneOrMany<Text>>,
+    /// `true`: a number that comes with `npdi` or `enumdi` is looked up all the same.
+    #[serde(default)]
+    pub(super) despite_di: bool,
+    /// Time for all lookups, since the request came, such as `400ms`: up to 500 ms.
     pub(super) within: Option<Text>,
-    /// When nothing is found: `next`, or the status of a refusal. `next` unless given.
-    pub(super) not_found: Option<NextOrCode>,
-    /// When DNS does not answer: `next`, or the status of a refusal. `next` unless given.
-    pub(super) failed: Option<NextOrCode>,
+    /// When nothing is found: `next`, or the status of a refusal; for all reasons or for each. `next` unless
+    /// given.
+    pub(super) not_found: Option<NotFoundWritten>,
+    /// When DNS does not answer: `next`, or the status of a refusal; for all reasons or for each. `next`
+    /// unless given.
+    pub(super) failed: Option<FailedWritten>,
     /// When no Contact is left of what was found: `next`, or the status of a refusal. 480 unless given.
     pub(super) empty: Option<NextOrCode>,
     /// 300, 301, 302 or 305. That of `defaults` unless given.
@@ -404,4 +415,113 @@ pub(super) struct EnumWritten {
     /// Longest answer over UDP, in bytes.
     #[schemars(range(min = ANSWER_BYTES_MIN, max = ANSWER_BYTES_ROOM))]
     pub(super) answer_bytes_max: Option<u32>,
+}
+
+/// An apex: a domain, or a domain with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum ApexWritten {
+    /// A domain such as `e164.arpa`.
+    Name(Text),
+    /// A domain with settings.
+    Settings(Box<ApexSettings>),
+}
+
+/// An apex with settings.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct ApexSettings {
+    /// A domain such as `e164.arpa`.
+    pub(super) apex: Text,
+    /// DNS servers of this apex, such as `192.0.2.53` or `[2001:db8::53]:5353`. Those of the server's
+    /// configuration unless given.
+    pub(super) servers: Option<OneOrMany<Text>>,
+    /// ENUM services wanted here. Those of the route unless given.
+    pub(super) services: Option<OneOrMany<Text>>,
+    /// Its share of the time, such as `150ms`: then the next apex has its turn.
+    pub(super) within: Option<Text>,
+    /// A label among the digits, for infrastructure ENUM.
+    pub(super) branch: Option<BranchWritten>,
+    /// Shortest life of its records, in seconds. 32 unless given.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(super) ttl_s_min: Option<u32>,
+    /// Longest life of its records, in seconds. 86400 unless given.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(super) ttl_s_max: Option<u32>,
+    /// Longest life of "there is no such number", in seconds. 300 unless given.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(super) negative_s_max: Option<u32>,
+    /// How long answers may be used after their end while its servers do not answer, in seconds. 10800 unless
+    /// given; 0 for never.
+    #[schemars(range(max = DNS_STALE_S_MAX))]
+    pub(super) stale_s: Option<u32>,
+}
+
+/// The label of infrastructure ENUM, and where it stands.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct BranchWritten {
+    /// The label, such as `i`.
+    pub(super) label: Text,
+    /// Digits of the number between the label and the apex. Those of the country code unless given.
+    #[schemars(range(max = 15))]
+    pub(super) after: Option<u8>,
+}
+
+/// What follows when nothing is found.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum NotFoundWritten {
+    /// One for all reasons.
+    All(NextOrCode),
+    /// One for each reason; `next` where none is given.
+    Each(NotFoundEach),
+}
+
+/// One for each reason; `next` where none is given.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct NotFoundEach {
+    /// The number is in no zone (NXDOMAIN).
+    pub(super) nxdomain: Option<NextOrCode>,
+    /// The number is in a zone, without a NAPTR record.
+    pub(super) nodata: Option<NextOrCode>,
+    /// There are records, and none with a service that is wanted and a result that a call can go to.
+    pub(super) unusable: Option<NextOrCode>,
+    /// It is no E.164 number, or it was looked up before (`npdi`, `enumdi`): it is not asked for.
+    pub(super) not_asked: Option<NextOrCode>,
+}
+
+/// What follows when DNS does not answer.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum FailedWritten {
+    /// One for all reasons.
+    All(NextOrCode),
+    /// One for each reason; `next` where none is given.
+    Each(FailedEach),
+}
+
+/// One for each reason; `next` where none is given.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct FailedEach {
+    /// No server answered in time.
+    pub(super) timeout: Option<NextOrCode>,
+    /// The servers refuse to answer us.
+    pub(super) refused: Option<NextOrCode>,
+    /// The servers cannot answer.
+    pub(super) servfail: Option<NextOrCode>,
+    /// The servers know nothing of the zone.
+    pub(super) lame: Option<NextOrCode>,
+    /// What came back is no answer.
+    pub(super) malformed: Option<NextOrCode>,
+    /// More questions than this server may ask at one time.
+    pub(super) overflow: Option<NextOrCode>,
 }

@@ -57,10 +57,12 @@ impl World {
         for round in 0..=QUESTIONS_PER_REQUEST_MAX {
             let verdict = self.verdict(datagram, cache, round == QUESTIONS_PER_REQUEST_MAX, &mut out);
             match verdict {
-                Verdict::Ask { question, within_ms } => {
-                    assert!(within_ms <= LOOKUP_MS_MAX, "{within_ms}");
-                    let answer = liar::answer(&question, self.seed);
-                    cache.insert(question, answer, 0);
+                Verdict::Ask(ask) => {
+                    assert!(ask.within_ms <= LOOKUP_MS_MAX && !ask.questions.is_empty(), "{ask:?}");
+                    for question in ask.questions {
+                        let answer = liar::answer(&question, self.seed);
+                        cache.insert(question, answer, 0);
+                    }
                 }
                 Verdict::Reply(reply) => {
                     out.truncate(reply.len);
@@ -78,7 +80,7 @@ impl World {
         let context = Context {
             settings: &self.settings,
             table: self.table,
-            dns: DnsView { cache, now_ms: 0, give_up },
+            dns: if give_up { DnsView::giving_up(cache, 0) } else { DnsView::new(cache, 0) },
             unix_s: 1_767_614_400,
             draining: self.draining,
         };
@@ -90,7 +92,7 @@ impl World {
         let parsed = parse(datagram, &mut index);
         let parsed = if self.transport == Transport::Udp { parsed } else { parsed.of_stream() };
         match (verdict, &parsed) {
-            (Verdict::Ask { .. }, _) => panic!("a question is no end"),
+            (Verdict::Ask(_), _) => panic!("a question is no end"),
             (Verdict::Silence(Silence::Unanswerable(why)), Parsed::Unanswerable(reason)) => {
                 assert_eq!(why, reason)
             }
@@ -174,7 +176,13 @@ impl World {
 fn settings(cancel: CancelPolicy) -> Settings {
     let listeners = vec![("192.0.2.1".parse().expect("an address"), 5060)];
     let ourselves = Ourselves { names: vec!["waypost.example.net".into()], listeners };
-    Settings { key: *b"a fuzzed server!", cancel, server: Some("Waypost".into()), ourselves }
+    Settings {
+        key: *b"a fuzzed server!",
+        cancel,
+        server: Some("Waypost".into()),
+        ourselves,
+        ..Settings::default()
+    }
 }
 
 /// The routes that requests are decided by: the example set, the rich one, none.

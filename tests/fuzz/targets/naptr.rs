@@ -2,8 +2,11 @@
 //! record: its order, which is the line's first byte, flags, services, regexp.
 
 use waypost::{
-    dns::{Answer, Cache, DnsView, EnumPlan, EnumResult, Kind, Naptr, Question, Record, Step, lookup},
-    limits::{DNS_RECORDS_MAX, URI_BYTES_MAX},
+    dns::{
+        Answer, Apex, Cache, DnsView, EnumPlan, EnumResult, Kind, Naptr, Question, Record, Results, Step,
+        lookup,
+    },
+    limits::{DNS_RECORDS_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri},
 };
 
@@ -49,24 +52,33 @@ fn of(order: u16, flags: &[u8], services: &[u8], regexp: &[u8]) -> Record {
 }
 
 fn found(number: &[u8], records: &[Record]) -> (EnumResult, Vec<Vec<u8>>) {
-    let apexes = vec!["e164.example.net.".into(), "e164.example.org.".into()];
-    let plan = EnumPlan { apexes, services: vec!["sip".into(), "pstn:tel".into()], within_ms: 400 };
+    let apex = |name: &str| Apex {
+        name: name.into(),
+        upstream: None,
+        services: vec!["sip".into(), "pstn:tel".into()],
+        within_ms: None,
+        branch: None,
+    };
+    let apexes = vec![apex("e164.example.net."), apex("e164.example.org.")];
+    let plan = EnumPlan { apexes, parallel: number.len() % 2 == 0, within_ms: 400, results: Results::Uris };
     let mut cache = Cache::new();
     for round in 0.. {
         let mut uris = Vec::new();
-        let dns = DnsView { cache: &cache, now_ms: 0, give_up: false };
+        let dns = DnsView::new(&cache, 0);
         match lookup(number, &plan, &dns, &mut |uri| uris.push(uri.to_vec())) {
             Step::Done(result) => {
                 let count = if let EnumResult::Found(count) = result { count } else { 0 };
                 assert_eq!(count, uris.len());
                 return (result, uris);
             }
-            Step::Ask(question) => {
-                assert!(uris.is_empty() && round < plan.apexes.len(), "one question for each apex");
-                assert_eq!(question.kind(), Kind::Naptr);
-                assert_eq!(Question::new(question.name(), Kind::Naptr), Some(question.clone()));
-                let answer = Answer::Found { records: records.to_vec(), ttl_s: 60 };
-                cache.insert(question, answer, 0);
+            Step::Ask(ask) => {
+                assert!(uris.is_empty() && round < QUESTIONS_PER_REQUEST_MAX && !ask.questions.is_empty());
+                for question in ask.questions {
+                    assert_eq!(question.kind(), Kind::Naptr);
+                    assert_eq!(Question::new(question.name(), Kind::Naptr), Some(question.clone()));
+                    let answer = Answer::Found { records: records.to_vec(), ttl_s: 60 };
+                    cache.insert(question, answer, 0);
+                }
             }
         }
     }

@@ -1,12 +1,22 @@
 //! Pure. `enum:` to a lookup and the redirect that is made of what it finds.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use super::{Builder, codes};
 use crate::{
-    dns::EnumPlan,
-    limits::{LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
+    dns::{Apex, Branch, EnumPlan, Lives, Results, Upstream},
+    limits::{DNS_SERVERS_MAX, ENUM_APEXES_MAX, LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
     route::{
-        Answer, Body, EnumRoute,
-        file::{marks::At, near::instead, written::EnumWritten},
+        Answer, Body, EnumRoute, Failed, NotFound,
+        file::{
+            marks::At,
+            near::instead,
+            scalar::{OneOrMany, Text},
+            written::{
+                ApexSettings, ApexWritten, BranchWritten, EnumWritten, FailedWritten, NextOrCode,
+                NotFoundWritten,
+            },
+        },
     },
 };
 
@@ -17,31 +27,15 @@ const ENUM_SERVICES: [&str; 6] = ["sip", "sips", "pstn:sip", "pstn:tel", "voice:
 
 impl Builder<'_> {
     pub(super) fn enum_route(&mut self, at: At<'_>, written: &EnumWritten) -> Option<EnumRoute> {
-        let apexes = written.apexes.as_slice().iter().enumerate();
-        let apexes: Vec<Box<str>> = apexes
-            .filter_map(|(index, apex)| {
-                self.findings.ok(&at.key("apexes").item(index).place(), domain(&apex.0))
-            })
-            .collect();
+        let attributes =
+            written.attributes.as_ref().map(|names| self.attributes(at.key("attributes"), names));
+        let results = if attributes.is_some() { Results::Any } else { Results::Uris };
         let services = match &written.services {
             None => vec!["sip".into()],
-            Some(services) => {
-                let services = services.as_slice().iter().enumerate();
-                services
-                    .filter_map(|(index, service)| {
-                        let place = at.key("services").item(index).place();
-                        self.findings.ok(&place, enum_service(&service.0))
-                    })
-                    .collect()
-            }
+            Some(services) => self.services(at.key("services"), services, results),
         };
-        let within_ms = match &written.within {
-            None => LOOKUP_MS_DEFAULT,
-            Some(within) => {
-                let read = milliseconds(&within.0);
-                self.findings.ok(&at.key("within").place(), read).unwrap_or(LOOKUP_MS_DEFAULT)
-            }
-        };
+        let apexes = self.apexes(at.key("apexes"), written.apexes.as_slice(), &services, results);
+        let within_ms = self.within(at.key("within"), written.within.as_ref()).unwrap_or(LOOKUP_MS_DEFAULT);
         let code = written.code.unwrap_or(self.table.defaults.code);
         self.findings.ok(&at.key("code").place(), codes::redirect(code));
         let answer = Answer {
@@ -56,12 +50,185 @@ impl Builder<'_> {
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
         };
         Some(EnumRoute {
-            plan: EnumPlan { apexes, services, within_ms },
+            plan: EnumPlan { apexes, parallel: written.parallel, within_ms, results },
             answer,
-            not_found: self.next_or_code(at.key("not_found"), written.not_found.as_ref(), None),
-            failed: self.next_or_code(at.key("failed"), written.failed.as_ref(), None),
+            attributes,
+            despite_di: written.despite_di,
+            not_found: self.not_found(at.key("not_found"), written.not_found.as_ref()),
+            failed: self.failed(at.key("failed"), written.failed.as_ref()),
         })
     }
+
+    fn apexes(
+        &mut self,
+        at: At<'_>,
+        written: &[ApexWritten],
+        services: &[Box<str>],
+        results: Results,
+    ) -> Vec<Apex> {
+        if written.len() > ENUM_APEXES_MAX {
+            let message = format!("{} apexes; expected at most {ENUM_APEXES_MAX}", written.len());
+            self.error(at.item(ENUM_APEXES_MAX), message);
+        }
+        let apexes = written.iter().enumerate().take(ENUM_APEXES_MAX);
+        apexes.filter_map(|(index, apex)| self.apex(at.item(index), apex, services, results)).collect()
+    }
+
+    fn apex(
+        &mut self,
+        at: At<'_>,
+        written: &ApexWritten,
+        services: &[Box<str>],
+        results: Results,
+    ) -> Option<Apex> {
+        let settings = match written {
+            ApexWritten::Name(name) => {
+                let name = self.findings.ok(&at.place(), domain(&name.0))?;
+                let services = services.to_vec();
+                return Some(Apex {
+                    upstream: upstream(&name, &[], None),
+                    name,
+                    services,
+                    within_ms: None,
+                    branch: None,
+                });
+            }
+            ApexWritten::Settings(settings) => settings,
+        };
+        let name = self.findings.ok(&at.key("apex").place(), domain(&settings.apex.0));
+        let servers = self.servers(at.key("servers"), settings.servers.as_ref());
+        let lives = self.lives(at, settings);
+        let services = match &settings.services {
+            None => services.to_vec(),
+            Some(services) => self.services(at.key("services"), services, results),
+        };
+        let within_ms = self.within(at.key("within"), settings.within.as_ref());
+        let branch = settings.branch.as_ref().and_then(|branch| self.branch(at.key("branch"), branch));
+        let name = name?;
+        Some(Apex { upstream: upstream(&name, &servers, lives), name, services, within_ms, branch })
+    }
+
+    fn servers(&mut self, at: At<'_>, written: Option<&OneOrMany<Text>>) -> Vec<SocketAddr> {
+        let written = written.map_or(&[][..], OneOrMany::as_slice);
+        if written.len() > DNS_SERVERS_MAX {
+            let message = format!("{} servers; expected at most {DNS_SERVERS_MAX}", written.len());
+            self.error(at.item(DNS_SERVERS_MAX), message);
+        }
+        let servers = written.iter().enumerate().take(DNS_SERVERS_MAX);
+        servers
+            .filter_map(|(index, server)| {
+                self.findings.ok(&at.item(index).place(), server_address(&server.0))
+            })
+            .collect()
+    }
+
+    fn lives(&mut self, at: At<'_>, written: &ApexSettings) -> Option<Lives> {
+        let ApexSettings { ttl_s_min, ttl_s_max, negative_s_max, stale_s, .. } = written;
+        if [ttl_s_min, ttl_s_max, negative_s_max, stale_s].iter().all(|life| life.is_none()) {
+            return None;
+        }
+        let usual = Lives::default();
+        let lives = Lives {
+            ttl_s_min: ttl_s_min.unwrap_or(usual.ttl_s_min.min(ttl_s_max.unwrap_or(u32::MAX))),
+            ttl_s_max: ttl_s_max.unwrap_or(usual.ttl_s_max),
+            negative_s_max: negative_s_max.unwrap_or(usual.negative_s_max),
+            stale_s: stale_s.unwrap_or(usual.stale_s),
+        };
+        if lives.ttl_s_min > lives.ttl_s_max {
+            let Lives { ttl_s_min, ttl_s_max, .. } = lives;
+            let message = format!(
+                "`ttl_s_min` is {ttl_s_min} and `ttl_s_max` {ttl_s_max}; the least is more than the most"
+            );
+            self.error(at.key("ttl_s_min"), message);
+        }
+        Some(lives)
+    }
+
+    fn branch(&mut self, at: At<'_>, written: &BranchWritten) -> Option<Branch> {
+        let label = self.findings.ok(&at.key("label").place(), label(&written.label.0))?;
+        Some(Branch { label, after_digits: written.after })
+    }
+
+    fn services(&mut self, at: At<'_>, written: &OneOrMany<Text>, results: Results) -> Vec<Box<str>> {
+        let services = written.as_slice().iter().enumerate();
+        services
+            .filter_map(|(index, service)| {
+                self.findings.ok(&at.item(index).place(), enum_service(&service.0, results))
+            })
+            .collect()
+    }
+
+    fn attributes(&mut self, at: At<'_>, written: &OneOrMany<Text>) -> Vec<Box<str>> {
+        let names = written.as_slice().iter().enumerate();
+        names
+            .filter_map(|(index, name)| {
+                let at = at.item(index);
+                self.set_var(at, &name.0).then(|| name.0.as_str().into())
+            })
+            .collect()
+    }
+
+    fn within(&mut self, at: At<'_>, written: Option<&Text>) -> Option<u64> {
+        written.and_then(|within| self.findings.ok(&at.place(), milliseconds(&within.0)))
+    }
+
+    fn not_found(&mut self, at: At<'_>, written: Option<&NotFoundWritten>) -> NotFound {
+        match written {
+            None => NotFound::default(),
+            Some(NotFoundWritten::All(all)) => {
+                let all = self.next_or_code(at, Some(all), None);
+                NotFound { nxdomain: all, nodata: all, unusable: all, not_asked: all }
+            }
+            Some(NotFoundWritten::Each(each)) => NotFound {
+                nxdomain: self.one_reason(at, "nxdomain", each.nxdomain.as_ref()),
+                nodata: self.one_reason(at, "nodata", each.nodata.as_ref()),
+                unusable: self.one_reason(at, "unusable", each.unusable.as_ref()),
+                not_asked: self.one_reason(at, "not_asked", each.not_asked.as_ref()),
+            },
+        }
+    }
+
+    fn failed(&mut self, at: At<'_>, written: Option<&FailedWritten>) -> Failed {
+        match written {
+            None => Failed::default(),
+            Some(FailedWritten::All(all)) => {
+                let all = self.next_or_code(at, Some(all), None);
+                Failed { timeout: all, refused: all, servfail: all, lame: all, malformed: all, overflow: all }
+            }
+            Some(FailedWritten::Each(each)) => Failed {
+                timeout: self.one_reason(at, "timeout", each.timeout.as_ref()),
+                refused: self.one_reason(at, "refused", each.refused.as_ref()),
+                servfail: self.one_reason(at, "servfail", each.servfail.as_ref()),
+                lame: self.one_reason(at, "lame", each.lame.as_ref()),
+                malformed: self.one_reason(at, "malformed", each.malformed.as_ref()),
+                overflow: self.one_reason(at, "overflow", each.overflow.as_ref()),
+            },
+        }
+    }
+
+    fn one_reason(&mut self, at: At<'_>, reason: &str, written: Option<&NextOrCode>) -> Option<u16> {
+        self.next_or_code(at.key(reason), written, None)
+    }
+}
+
+/// Servers and lives of an apex. Its name goes with them, for the metrics.
+fn upstream(name: &str, servers: &[SocketAddr], lives: Option<Lives>) -> Option<Arc<Upstream>> {
+    Some(Arc::new(Upstream::new(name.trim_end_matches('.'), servers, lives)))
+}
+
+/// `ADDRESS` or `ADDRESS:PORT`.
+fn server_address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 53)));
+    address.ok_or_else(|| {
+        format!("`{text}` is not a DNS server; expected an IP address, with a port if it is not 53, such as 192.0.2.53 or [2001:db8::53]:5353")
+    })
+}
+
+/// A label of a domain, in lower case.
+fn label(text: &str) -> Result<Box<str>, String> {
+    let name = domain(text).ok().filter(|_| !text.contains('.'));
+    name.map(|name| name.trim_end_matches('.').into())
+        .ok_or_else(|| format!("`{text}` is not one label of a domain; expected one such as i"))
 }
 
 /// A domain in lower case with its final dot.
@@ -81,10 +248,13 @@ fn domain(text: &str) -> Result<Box<str>, String> {
     Ok(format!("{}.", name.to_ascii_lowercase()).into())
 }
 
-fn enum_service(text: &str) -> Result<Box<str>, String> {
+fn enum_service(text: &str, results: Results) -> Result<Box<str>, String> {
     let lower = text.to_ascii_lowercase();
     let service = lower.strip_prefix("e2u+").unwrap_or(&lower);
-    if ENUM_SERVICES.contains(&service) {
+    // RFC 6116 §3.4.3: type and subtypes are of letters, digits and hyphens.
+    let is_service = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b':');
+    let is_any = results == Results::Any && !service.is_empty() && service.bytes().all(is_service);
+    if is_any || ENUM_SERVICES.contains(&service) {
         return Ok(service.into());
     }
     let rest = instead(service, || ENUM_SERVICES.into_iter(), "expected one of");

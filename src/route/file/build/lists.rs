@@ -171,7 +171,10 @@ fn always_acts(then: &Then) -> bool {
         Then::Silence => true,
         Then::Answer(answer) => answer.code >= 400 || answer.empty.is_some(),
         Then::Enum(lookup) => {
-            lookup.not_found.is_some() && lookup.failed.is_some() && lookup.answer.empty.is_some()
+            lookup.attributes.is_none()
+                && lookup.not_found.is_final()
+                && lookup.failed.is_final()
+                && lookup.answer.empty.is_some()
         }
         Then::Next | Then::Jump(_) => false,
     }

@@ -19,18 +19,7 @@ impl Builder<'_> {
         let vars = at.key("var");
         for (index, (name, value)) in written.var.0.iter().enumerate() {
             let (key, value_at) = vars.entry(index);
-            if !is_token(name) || name.contains('.') {
-                self.error(
-                    key,
-                    format!("`{name}` cannot name a variable; expected letters, digits, `-` and `_`"),
-                );
-            }
-            if self.vars_set.insert(name.clone()) && self.vars_set.len() > USER_PARAMS_MAX {
-                self.error(
-                    key,
-                    format!("more than {USER_PARAMS_MAX} variables in all; a decision keeps no more"),
-                );
-            }
+            self.set_var(key, name);
             let template = self.template(value_at, &value.0);
             settings.extend(template.map(|template| Setting::Var(name.as_str().into(), template)));
         }
@@ -44,6 +33,18 @@ impl Builder<'_> {
         let params = self.set_params(at, written);
         settings.extend(params.into_iter().map(|(name, value)| Setting::Param(name, value)));
         settings
+    }
+
+    /// Notes that routes set a variable; whether its name is one.
+    pub(super) fn set_var(&mut self, at: At<'_>, name: &str) -> bool {
+        let is_name = is_token(name) && !name.contains('.');
+        if !is_name {
+            self.error(at, format!("`{name}` cannot name a variable; expected letters, digits, `-` and `_`"));
+        }
+        if self.vars_set.insert(name.to_owned()) && self.vars_set.len() > USER_PARAMS_MAX {
+            self.error(at, format!("more than {USER_PARAMS_MAX} variables in all; a decision keeps no more"));
+        }
+        is_name
     }
 
     fn set_params(&mut self, at: At<'_>, written: &SetWritten) -> Vec<(Box<str>, ParamValue)> {

@@ -1,0 +1,78 @@
+//! Pure. Whom to ask, and how long to believe what they say: what one apex has of its own.
+
+use std::{
+    hash::{Hash, Hasher},
+    net::SocketAddr,
+};
+
+use ahash::RandomState;
+
+use crate::limits::{DNS_NEGATIVE_TTL_S_MAX, DNS_STALE_S_DEFAULT, DNS_TTL_S_MAX, DNS_TTL_S_MIN};
+
+/// How long answers are kept, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub struct Lives {
+    /// Records live at least this long, whatever their TTL says.
+    pub ttl_s_min: u32,
+    pub ttl_s_max: u32,
+    /// "There is no such record" lives at most this long.
+    pub negative_s_max: u32,
+    /// How long after its end an answer may still be used, when no server gives a newer one
+    /// (RFC 8767 §4). 0: never.
+    pub stale_s: u32,
+}
+
+impl Default for Lives {
+    fn default() -> Self {
+        Self {
+            ttl_s_min: DNS_TTL_S_MIN,
+            ttl_s_max: DNS_TTL_S_MAX,
+            negative_s_max: DNS_NEGATIVE_TTL_S_MAX,
+            stale_s: DNS_STALE_S_DEFAULT,
+        }
+    }
+}
+
+/// The servers of one apex, its lives, and its name among the metrics.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Upstream {
+    /// Of all the rest: it is hashed once, and not for every look into the cache.
+    digest: u64,
+    label: Box<str>,
+    servers: Box<[SocketAddr]>,
+    lives: Option<Lives>,
+}
+
+impl Upstream {
+    /// `servers` empty: those of the configuration. `lives` `None`: those of the configuration.
+    #[must_use]
+    pub fn new(label: &str, servers: &[SocketAddr], lives: Option<Lives>) -> Self {
+        let digest = RandomState::with_seeds(0, 0, 0, 0).hash_one((label, servers, lives));
+        Self { digest, label: label.into(), servers: servers.into(), lives }
+    }
+
+    /// What the metrics call it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// In the order of the file. Empty: those of the configuration.
+    #[must_use]
+    pub fn servers(&self) -> &[SocketAddr] {
+        &self.servers
+    }
+
+    /// How long its answers are kept, where that is its own.
+    #[must_use]
+    pub fn lives(&self) -> Option<Lives> {
+        self.lives
+    }
+}
+
+impl Hash for Upstream {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
