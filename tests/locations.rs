@@ -6,8 +6,8 @@
 use std::net::Ipv4Addr;
 
 use waypost::{
-    decide::Settings,
-    dns::{Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv},
+    decide::{Arrival, Context, Scratch, Settings, Trace, Verdict, decide},
+    dns::{Answer, Cache, DnsView, Failure, Kind, Naptr, Nothing, Policy, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path},
     limits::{ANSWER_BYTES_ROOM, LOCATIONS_PER_ANSWER_MAX, QUESTIONS_PER_REQUEST_MAX},
     route::{RouteTable, Transport, file},
@@ -45,11 +45,11 @@ fn zone(question: &Question, salt: u64) -> Answer {
     let chance = drawn(&format!("{name}{:?}", question.kind()), salt);
     let nothing = Answer::Nothing { why: Nothing::NoData, ttl_s: 60 };
     let found = |records| Answer::Found { records, ttl_s: 60 };
-    if chance % 10 == 0 {
+    if chance.is_multiple_of(10) {
         return Answer::Failed(Failure::ServFail);
     }
     match question.kind() {
-        Kind::Naptr if chance % 3 == 0 => {
+        Kind::Naptr if chance.is_multiple_of(3) => {
             let naptr = |(order, service, replacement): (u16, &str, String)| {
                 Record::Naptr(Naptr {
                     order,
@@ -67,16 +67,26 @@ fn zone(question: &Question, salt: u64) -> Answer {
             ];
             found(records.into_iter().map(naptr).collect())
         }
-        Kind::Srv if chance % 3 != 0 => {
+        Kind::Srv if !chance.is_multiple_of(3) => {
             let srv = |server| {
                 let target = format!("s{server}.{}", name.split_once('.').unwrap().1).into();
                 Record::Srv(Srv { priority: 1, weight: server, port: 5060, target })
             };
             found((1..=u16::try_from(chance % 14).unwrap()).map(srv).collect())
         }
-        Kind::A if chance % 4 != 0 => found(vec![Record::A(Ipv4Addr::from(chance as u32 | 0x2000_0000))]),
+        Kind::A if !chance.is_multiple_of(4) => {
+            found(vec![Record::A(Ipv4Addr::from(chance as u32 | 0x2000_0000))])
+        }
         _ => nothing,
     }
+}
+
+fn invite(id: usize) -> String {
+    format!(
+        "INVITE sip:+442079460123@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK{id}\r\n\
+         From: <sip:a@example.net>;tag=1\r\nTo: <sip:b@example.net>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
 }
 
 struct Bench {
@@ -94,11 +104,7 @@ impl Bench {
 
     /// The answer to one call; the rounds of questions that it took.
     fn call(&mut self, id: usize, table: &RouteTable, salt: u64) -> (String, usize) {
-        let text = format!(
-            "INVITE sip:+442079460123@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bK{id}\r\n\
-             From: <sip:a@example.net>;tag=1\r\nTo: <sip:b@example.net>\r\nCall-ID: {id}\r\nCSeq: 1 INVITE\r\n\
-             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        );
+        let text = invite(id);
         let path = Path {
             source: SOURCE.into(),
             local: ([198, 51, 100, 1], 5060).into(),
@@ -161,4 +167,74 @@ fn hosts_are_located_to_the_limit() {
         bench.call(1, &table(gateways, ":5060"), 0);
         assert_eq!(bench.asked.len(), 2 * located, "{gateways}");
     }
+}
+
+/// What `explain` is told of Contacts.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Trace for Told {
+    const ON: bool = true;
+    fn contact(&mut self, uri: &[u8], _q_milli: u16) {
+        self.0.push(format!("contact {}", uri.escape_ascii()));
+    }
+    fn dropped(&mut self, uri: &[u8], why: &'static str) {
+        self.0.push(format!("dropped {}: {why}", uri.escape_ascii()));
+    }
+    fn note(&mut self, what: &str) {
+        self.0.push(what.to_owned());
+    }
+}
+
+#[test]
+fn it_is_told_why_a_server_is_no_contact() {
+    let table = table(3, ";transport=tcp");
+    let mut cache = Cache::new();
+    let srv = |target: &str| Record::Srv(Srv { priority: 1, weight: 1, port: 5070, target: target.into() });
+    let found = |records| Answer::Found { records, ttl_s: 60 };
+    let address = |address: &str| found(vec![Record::A(address.parse().unwrap())]);
+    let nothing = Answer::Nothing { why: Nothing::NxDomain, ttl_s: 60 };
+    for (name, kind, answer) in [
+        ("_sip._tcp.g0.example.", Kind::Srv, found(vec![srv("in.example."), srv("out.example.")])),
+        ("_sip._tcp.g1.example.", Kind::Srv, Answer::Failed(Failure::Refused)),
+        ("_sip._tcp.g2.example.", Kind::Srv, nothing.clone()),
+        ("g2.example.", Kind::A, nothing.clone()),
+        ("g2.example.", Kind::Aaaa, nothing.clone()),
+        ("in.example.", Kind::A, address("10.0.0.1")),
+        ("in.example.", Kind::Aaaa, nothing.clone()),
+        ("out.example.", Kind::A, address("192.0.2.1")),
+        ("out.example.", Kind::Aaaa, nothing),
+    ] {
+        cache.insert(Question::new(name, kind).unwrap(), answer, 0);
+    }
+    let dns_policy = Policy { deny: vec!["10.0.0.0/8".parse().unwrap()], ..Policy::default() };
+    let settings = Settings { dns_policy, ..Settings::default() };
+    let context = Context {
+        settings: &settings,
+        table: &table,
+        dns: DnsView::new(&cache, 0),
+        unix_s: 0,
+        draining: false,
+    };
+    let arrival = Arrival {
+        source: SOURCE.into(),
+        local: ([198, 51, 100, 1], 5060).into(),
+        listener: "default",
+        transport: Transport::Udp,
+    };
+    let (mut told, mut out) = (Told::default(), vec![0; ANSWER_BYTES_ROOM]);
+    let verdict = decide(invite(1).as_bytes(), &arrival, &context, &mut Scratch::new(), &mut told, &mut out);
+    let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((reply.status, reply.contacts_dropped), (302, 3));
+    told.0.sort();
+    assert_eq!(
+        told.0,
+        [
+            "DNS did not answer for _sip._tcp.g1.example Srv (Refused)",
+            "contact sip:+442079460123@192.0.2.1:5070;transport=tcp",
+            "dropped sip:+442079460123@10.0.0.1:5070;transport=tcp: its address is in a range of dns.deny_answers",
+            "dropped sip:+442079460123@g1.example;transport=tcp: DNS did not answer for it",
+            "dropped sip:+442079460123@g2.example;transport=tcp: DNS has no server for it",
+        ]
+    );
 }
