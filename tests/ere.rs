@@ -19,8 +19,8 @@ mod classes;
 mod generate;
 
 /// As many as there are: a table that is not read must not pass.
-const TABLE: usize = 0;
-const EXAMPLES: usize = 0;
+const TABLE: usize = 263;
+const EXAMPLES: usize = 40;
 const MADE_UP: usize = 3_000;
 
 /// One question to both.
@@ -57,7 +57,7 @@ fn the_table_holds_and_the_c_library_agrees() {
 
 #[test]
 fn made_up_expressions_match_as_the_c_library_has_it() {
-    let mut dice = generate::Dice(61_16);
+    let mut dice = generate::Dice(6116);
     let cases: Vec<Case> = (0..MADE_UP).map(|_| generate::case(&mut dice)).collect();
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut unexplained, mut found) = (Vec::new(), 0);

@@ -10,8 +10,8 @@ use super::Case;
 /// empty ones after the last (`(1?){,2}` on `1`), and leaves out those that the number asks for
 /// (`(1?){2,3}`). It also keeps, of an earlier repetition, what the last one has not.
 ///
-/// `sequence`: POSIX.1 §9.1: of subpatterns in a row the earlier one is the longest. glibc makes it
-/// shorter for the sake of a later one, where a repetition stands in it.
+/// `sequence`: POSIX.1 §9.1: of subpatterns in a row the earlier one is the longest. glibc takes the
+/// first alternative that lets the rest match, as `^(1|12)(.*)` on `123`: `1`, not `12`.
 pub(super) const NAMES: &[&str] = &["repetition", "sequence"];
 
 /// The class, from the first group that differs; `None` when the difference is in none.
