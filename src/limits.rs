@@ -269,11 +269,6 @@ pub const DNS_FAILURE_TTL_S: u32 = 5;
 /// Life of the failure that is our own, in seconds: more questions than the resolver takes.
 pub const DNS_OVERFLOW_TTL_S: u32 = 1;
 
-/// Compiled size of one NAPTR's expression, in bytes: refuses `((a{100}){100}){100}`. Such
-/// expressions come from strangers' zones, and a match takes time in proportion. Those in use that
-/// are not of the plain form (`^\+44(.*)$`) take 2 to 3 kB.
-pub const NAPTR_REGEX_BYTES_MAX: usize = 16 * 1024;
-
 /// Repetitions that a NAPTR's expression may ask for: RE_DUP_MAX of POSIX.
 pub const NAPTR_REPEAT_MAX: u32 = 255;
 
@@ -431,3 +426,15 @@ pub const NAPTR_HOPS_MAX: usize = 6;
 pub const ENUM_APEXES_MAX: usize = 8;
 
 const _: () = assert!(ENUM_APEXES_MAX <= QUESTIONS_PER_REQUEST_MAX);
+/// Length of a NAPTR's substitution expression, in bytes: a character-string of DNS (RFC 1035 §3.3).
+pub const NAPTR_EXPRESSION_BYTES_MAX: usize = 255;
+
+/// Nodes of the tree of a NAPTR's ERE, which takes about one for each byte: what bounds its memory, of
+/// 32 bytes each, and the time of a match, which is that of the nodes.
+pub const NAPTR_NODES_MAX: usize = 256;
+
+/// Longest subject of a NAPTR's ERE that is not of the plain form, in bytes: one place fewer than a word
+/// has bits. A number has 16; the URN of RFC 3403 §6.1 has 38.
+pub const NAPTR_SUBJECT_BYTES_MAX: usize = 63;
+
+const _: () = assert!(NAPTR_NODES_MAX > NAPTR_EXPRESSION_BYTES_MAX);

@@ -55,6 +55,10 @@ pub(super) struct WrittenTls {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenDns {
     pub(super) servers: Option<Vec<String>>,
+    pub(super) ttl_s_min: Option<u64>,
+    pub(super) ttl_s_max: Option<u64>,
+    pub(super) negative_s_max: Option<u64>,
+    pub(super) stale_s: Option<u64>,
 }
 
 /// `log:`.

@@ -21,6 +21,7 @@ pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup};
 pub use locate::{LocateResult, Target, TargetTransport, locate};
 pub use naptr::Naptr;
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
+pub use substitution::{Expression, substitute};
 pub use upstream::{Lives, Upstream};
 pub use view::{DnsView, Seen};
 
