@@ -11,6 +11,7 @@ use std::{
 use arc_swap::ArcSwap;
 use waypost::{
     control::{
+        DnsCache,
         admin::{self, Admin, Readiness},
         loader::{Load, LoadError, Loaded},
         metrics::{Drops, Metrics, Sources},
@@ -18,6 +19,7 @@ use waypost::{
     },
     counters::Counters,
     limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, SCRAPES_AT_ONCE_MAX},
+    net::{EventLoop, StreamSettings},
     route::{
         RouteTable,
         file::{Diagnostic, Severity},
@@ -49,6 +51,9 @@ fn start_beside(
     let table =
         Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "first".into(), 0, None)));
     let load: LoadFn = Box::new(load);
+    // The loop has ended: nobody looks into its cache.
+    let (_, handle) = EventLoop::bind(&[], StreamSettings::default()).unwrap();
+    let dns_cache = DnsCache { handle, table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
     let sources = Sources {
         counters: Arc::new(Counters::default()),
@@ -57,8 +62,8 @@ fn start_beside(
         drops: Drops::new([("default".into(), 0)]),
     };
     let readiness = Arc::new(Readiness::default());
-    let admin =
-        Admin { metrics: Metrics::new(sources).unwrap(), reloader, readiness: Arc::clone(&readiness) };
+    let metrics = Metrics::new(sources).unwrap();
+    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache };
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
