@@ -269,11 +269,6 @@ pub const DNS_FAILURE_TTL_S: u32 = 5;
 /// Life of the failure that is our own, in seconds: more questions than the resolver takes.
 pub const DNS_OVERFLOW_TTL_S: u32 = 1;
 
-/// Compiled size of one NAPTR's expression, in bytes: refuses `((a{100}){100}){100}`. Such
-/// expressions come from strangers' zones, and a match takes time in proportion. Those in use that
-/// are not of the plain form (`^\+44(.*)$`) take 2 to 3 kB.
-pub const NAPTR_REGEX_BYTES_MAX: usize = 16 * 1024;
-
 /// Repetitions that a NAPTR's expression may ask for: RE_DUP_MAX of POSIX.
 pub const NAPTR_REPEAT_MAX: u32 = 255;
 
@@ -445,6 +440,18 @@ pub const DNS_RANGES_MAX: usize = 64;
 pub const ENUM_APEXES_MAX: usize = 8;
 
 const _: () = assert!(ENUM_APEXES_MAX <= QUESTIONS_PER_REQUEST_MAX);
+/// Length of a NAPTR's substitution expression, in bytes: a character-string of DNS (RFC 1035 §3.3).
+pub const NAPTR_EXPRESSION_BYTES_MAX: usize = 255;
+
+/// Nodes of the tree of a NAPTR's ERE, which takes about one for each byte: what bounds its memory, of
+/// 32 bytes each, and the time of a match, which is that of the nodes.
+pub const NAPTR_NODES_MAX: usize = 256;
+
+/// Longest subject of a NAPTR's ERE that is not of the plain form, in bytes: one place fewer than a word
+/// has bits. A number has 16; the URN of RFC 3403 §6.1 has 38.
+pub const NAPTR_SUBJECT_BYTES_MAX: usize = 63;
+
+const _: () = assert!(NAPTR_NODES_MAX > NAPTR_EXPRESSION_BYTES_MAX);
 
 /// Looks at the loop's DNS cache, for `explain --live`, that may stand in line: as many as the admin port
 /// serves connections.
@@ -461,9 +468,8 @@ pub const CACHE_LOOK_MS_MAX: u64 = 1_000;
 /// not say whose it is.
 pub const CACHE_LOOK_UPSTREAMS_MAX: usize = 16;
 
-/// Time for the admin port of a server to answer `explain --live` once, in milliseconds: more than it waits
-/// for its loop.
-pub const LIVE_MS_MAX: u64 = 3_000;
+/// Time for the admin port of a server to answer all questions of one `explain --live`, in milliseconds.
+pub const LIVE_MS_MAX: u64 = 10_000;
 
 /// Answer of the admin port that `explain --live` reads, in bytes: that with the most and longest records
 /// that the cache keeps of one question, each byte of them escaped.

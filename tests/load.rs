@@ -32,7 +32,10 @@ fn caller(distinct_call_ids: bool) -> Caller {
         flow: 2,
         uri: "sip:+4420{n}@example.net".to_owned(),
         distinct_call_ids,
+        first: 0,
+        numbers: args::NUMBERS_MAX,
         expect: vec![302, 404],
+        contact: None,
     }
 }
 
@@ -232,6 +235,42 @@ fn silence_and_wrong_answers_are_counted() {
     let (tally, _) =
         load(Redirect { silent: Some(10), ..Redirect::default() }, "--calls 20 --closed 2 --wait-ms 2000");
     assert_eq!((tally.sent, tally.unanswered()), (20, 2));
+}
+
+#[test]
+fn the_answers_to_a_number_may_have_to_stay_the_same() {
+    let words = "--calls 500 --rate 5000 --numbers 7 --expect 302,500 --wait-ms 2000";
+    let service = || Redirect { doubtful: Some(25), ..Redirect::default() };
+    let (tally, _) = load(service(), words);
+    assert_eq!((tally.wrong, tally.statuses["302"], tally.statuses["500"]), (0, 480, 20));
+    let (tally, _) = load(service(), &format!("{words} --same"));
+    assert_eq!((tally.wrong, tally.statuses["302"]), (20, 480));
+    assert!(tally.examples[0].starts_with("Changed"), "{}", tally.examples[0]);
+    let (tally, _) = load(service(), "--calls 500 --rate 5000 --expect 302,500 --same --wait-ms 2000");
+    assert_eq!(tally.wrong, 0, "no number came twice");
+}
+
+#[test]
+fn numbers_go_round_after_those_left_out() {
+    let called = |first, numbers, call| {
+        let request = request(&Caller { first, numbers, ..caller(true) }, call);
+        request.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(called(0, 7, 3), called(0, 7, 10));
+    assert_ne!(called(0, 8, 3), called(0, 8, 10));
+    assert_eq!(called(5, 7, 9), called(7, 9, 0));
+}
+
+#[test]
+fn the_contact_is_the_one_expected() {
+    let answer = answer_to(&request(&caller(true), 5)).replace(", <sip:b@example.org>;q=0.98", "");
+    let check =
+        |contact: &str| Caller { contact: Some(contact.to_owned()), ..caller(true) }.check(answer.as_bytes());
+    assert_eq!(check("<sip:a@example.org>;q=0.99"), Ok(5));
+    assert_eq!(check("<sip:{n}@example.org>;q=0.99"), Err(Wrong::Contact));
+    let answer = answer.replace("sip:a@", "sip:09016985@");
+    let caller = Caller { contact: Some("<sip:{n}@example.org>;q=0.99".to_owned()), ..caller(true) };
+    assert_eq!(caller.check(answer.as_bytes()), Ok(5));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 84;
+const SCENARIOS: usize = 92;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -276,6 +276,7 @@ fn dns_answer(words: &[&str], body: &[&str]) -> (Question, Answer) {
         "nodata" => Answer::Nothing { why: Nothing::NoData, ttl_s: ttl_s() },
         "servfail" => Answer::Failed(Failure::ServFail),
         "refused" => Answer::Failed(Failure::Refused),
+        "lame" => Answer::Failed(Failure::Lame),
         "timeout" => Answer::Failed(Failure::Timeout),
         ttl => Answer::Found {
             records: body.iter().map(|line| record(kind, line[1..].trim())).collect(),

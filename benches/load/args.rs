@@ -8,6 +8,8 @@ const RATE_MAX: u64 = 1_000_000;
 /// Calls under way, of all flows.
 const WINDOW_MAX: u64 = 65_536;
 const SECONDS_MAX: u64 = 24 * 3600;
+/// As many as eight digits can tell apart.
+pub(crate) const NUMBERS_MAX: u64 = 100_000_000;
 
 /// How calls are started.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +28,11 @@ pub(crate) struct Args {
     pub(crate) pace: Pace,
     pub(crate) distinct_call_ids: bool,
     pub(crate) uri: String,
+    pub(crate) first: u64,
+    pub(crate) numbers: u64,
     pub(crate) expect: Vec<u16>,
+    pub(crate) contact: Option<String>,
+    pub(crate) same: bool,
     pub(crate) wait: Duration,
     pub(crate) seconds: u64,
     pub(crate) pid: Option<u32>,
@@ -34,49 +40,37 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn read(words: &[String]) -> Result<Self, String> {
-        let mut to = None;
         let mut args = Self {
-            to: ([127, 0, 0, 1], 5060).into(),
+            to: ([127, 0, 0, 1], 0).into(),
             calls: 10_000,
             flows: 1,
             pace: Pace::PerSecond(1000),
             distinct_call_ids: false,
             uri: "sip:+4420{n}@example.net".to_owned(),
+            first: 0,
+            numbers: NUMBERS_MAX,
             expect: vec![302],
+            contact: None,
+            same: false,
             wait: Duration::from_secs(1),
             seconds: 600,
             pid: None,
         };
         let mut words = words.iter();
         while let Some(flag) = words.next() {
-            if flag == "--distinct-call-ids" {
-                args.distinct_call_ids = true;
-                continue;
-            }
-            let value = words.next().ok_or_else(|| format!("{flag} needs a value, or is not known"))?;
-            let number = |max: u64| match value.parse() {
-                Ok(number) if (1..=max).contains(&number) => Ok(number),
-                _ => Err(format!("{flag} {value}: expected a number from 1 to {max}")),
-            };
             match flag.as_str() {
-                "--to" => {
-                    to = Some(value.parse().map_err(|_| format!("--to {value}: expected ADDRESS:PORT"))?)
+                "--distinct-call-ids" => args.distinct_call_ids = true,
+                "--same" => args.same = true,
+                _ => {
+                    let value =
+                        words.next().ok_or_else(|| format!("{flag} needs a value, or is not known"))?;
+                    args.set(flag, value)?;
                 }
-                "--calls" => args.calls = number(CALLS_MAX)?,
-                "--flows" => args.flows = number(FLOWS_MAX)?,
-                "--rate" => args.pace = Pace::PerSecond(number(RATE_MAX)?),
-                "--closed" => args.pace = Pace::Window(number(WINDOW_MAX)?),
-                "--uri" => args.uri.clone_from(value),
-                "--expect" => args.expect = statuses(value)?,
-                "--wait-ms" => args.wait = Duration::from_millis(number(60_000)?),
-                "--seconds" => args.seconds = number(SECONDS_MAX)?,
-                "--pid" => {
-                    args.pid = Some(u32::try_from(number(u32::MAX.into())?).map_err(|e| e.to_string())?)
-                }
-                _ => return Err(format!("{flag} is not known")),
             }
         }
-        args.to = to.ok_or("--to is missing: which server?")?;
+        if args.to.port() == 0 {
+            return Err("--to is missing: which server?".to_owned());
+        }
         args.flows = args.flows.min(args.calls);
         if let Pace::Window(window) = args.pace
             && window < args.flows
@@ -87,6 +81,32 @@ impl Args {
             ));
         }
         Ok(args)
+    }
+
+    fn set(&mut self, flag: &str, value: &str) -> Result<(), String> {
+        let number = |max: u64| match value.parse() {
+            Ok(number) if (1..=max).contains(&number) => Ok(number),
+            _ => Err(format!("{flag} {value}: expected a number from 1 to {max}")),
+        };
+        match flag {
+            "--to" => {
+                self.to = value.parse().map_err(|_| format!("--to {value}: expected ADDRESS:PORT"))?;
+            }
+            "--calls" => self.calls = number(CALLS_MAX)?,
+            "--flows" => self.flows = number(FLOWS_MAX)?,
+            "--rate" => self.pace = Pace::PerSecond(number(RATE_MAX)?),
+            "--closed" => self.pace = Pace::Window(number(WINDOW_MAX)?),
+            "--uri" => value.clone_into(&mut self.uri),
+            "--first" => self.first = number(NUMBERS_MAX)?,
+            "--numbers" => self.numbers = number(NUMBERS_MAX)?,
+            "--expect" => self.expect = statuses(value)?,
+            "--contact" => self.contact = Some(value.to_owned()),
+            "--wait-ms" => self.wait = Duration::from_millis(number(60_000)?),
+            "--seconds" => self.seconds = number(SECONDS_MAX)?,
+            "--pid" => self.pid = Some(u32::try_from(number(u32::MAX.into())?).map_err(|e| e.to_string())?),
+            _ => return Err(format!("{flag} is not known")),
+        }
+        Ok(())
     }
 
     /// The part of `total` that falls to a flow.

@@ -1,16 +1,20 @@
 //! One client socket: its calls out, their answers in, and the count of both.
 
 use std::{
+    collections::{BTreeMap, HashMap},
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use crate::{
     args::{Args, Pace},
-    message::{Caller, Wrong},
+    message::{Caller, Wrong, said},
 };
 
 /// Calls of one flow of which the moment of sending is remembered. An answer that comes after so
@@ -25,6 +29,8 @@ pub(crate) struct Tally {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
     pub(crate) wrong: u64,
+    /// Right answers by status.
+    pub(crate) statuses: BTreeMap<String, u64>,
     pub(crate) latency: Histogram,
     pub(crate) late_ns_max: u64,
     pub(crate) examples: Vec<String>,
@@ -40,6 +46,9 @@ impl Tally {
         self.sent += other.sent;
         self.answered += other.answered;
         self.wrong += other.wrong;
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(status.clone()).or_default() += count;
+        }
         self.latency.add(&other.latency);
         self.late_ns_max = self.late_ns_max.max(other.late_ns_max);
         self.examples.extend(other.examples.iter().cloned());
@@ -67,7 +76,10 @@ pub(crate) fn run(args: &Args, number: u64, began: Instant) -> io::Result<Tally>
         flow: number,
         uri: args.uri.clone(),
         distinct_call_ids: args.distinct_call_ids,
+        first: args.first,
+        numbers: args.numbers,
         expect: args.expect.clone(),
+        contact: args.contact.clone(),
     };
     let calls = args.part(args.calls, number);
     let flow = Flow {
@@ -77,6 +89,7 @@ pub(crate) fn run(args: &Args, number: u64, began: Instant) -> io::Result<Tally>
         wait: args.wait,
         began,
         ends: began + Duration::from_secs(args.seconds),
+        said: args.same.then(Mutex::default),
         sent_at: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
     };
     match args.pace {
@@ -92,6 +105,8 @@ struct Flow {
     wait: Duration,
     began: Instant,
     ends: Instant,
+    /// By number, when it must stay the same: what its first answer said.
+    said: Option<Mutex<HashMap<u64, String>>>,
     /// By call, modulo its length: nanoseconds since `began`; 0 when answered or never sent.
     sent_at: Box<[AtomicU64]>,
 }
@@ -127,12 +142,17 @@ impl Flow {
             let receiver = scope.spawn(|| {
                 let mut tally = Tally::default();
                 self.socket.set_read_timeout(Some(self.wait))?;
-                // The last wait began after the last call was sent, so it is a whole one.
+                let mut end = None;
                 loop {
-                    let last = !sending.load(Ordering::Acquire);
-                    if !self.receive(&mut tally)? && last {
-                        return Ok(tally);
+                    if !sending.load(Ordering::Acquire) {
+                        // The last call was sent before; it has its whole wait. Answers that trickle in
+                        // after that do not make the run longer.
+                        let end = *end.get_or_insert_with(|| Instant::now() + self.wait);
+                        if Instant::now() >= end {
+                            return Ok(tally);
+                        }
                     }
+                    self.receive(&mut tally)?;
                 }
             });
             let sender = self.send_at_rate(interval);
@@ -194,13 +214,26 @@ impl Flow {
             Err(why) => tally.wrong(why, answer),
             Ok(call) => match self.sent_at(call).map_or(0, |sent_at| sent_at.swap(0, Ordering::AcqRel)) {
                 0 => tally.wrong(Wrong::Twice, answer),
+                _ if self.has_changed(call, answer) => tally.wrong(Wrong::Changed, answer),
                 sent_at => {
+                    let status = String::from_utf8_lossy(answer.get(8..11).unwrap_or_default()).into_owned();
+                    *tally.statuses.entry(status).or_default() += 1;
                     tally.answered += 1;
                     tally.latency.count(nanos(self.began.elapsed()).saturating_sub(sent_at));
                 }
             },
         }
         Ok(true)
+    }
+
+    /// Whether an earlier call to the same number was told something else.
+    fn has_changed(&self, call: u64, answer: &[u8]) -> bool {
+        let Some(all) = &self.said else {
+            return false;
+        };
+        let now = said(answer);
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(self.caller.number(call)).or_insert_with(|| now.clone()) != now
     }
 
     fn sent_at(&self, call: u64) -> Option<&AtomicU64> {

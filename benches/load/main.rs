@@ -32,12 +32,17 @@ usage: cargo bench --bench load -- --to ADDRESS:PORT [options]
   --flows F             client sockets, each with its own threads     [1]
   --distinct-call-ids   a Call-ID of its own for every call; without it 1000 of them go round
   --uri URI             Request-URI; {n} becomes eight digits         [sip:+4420{n}@example.net]
+  --first N             leave out the first N of those numbers        [0]
+  --numbers N           so many numbers, then the first one again     [100000000]
   --expect STATUS,…     statuses that are right                       [302]
+  --contact CONTACT     the only Contact header of a 3xx that is right; {n} as in --uri
+  --same                an answer is wrong if its status or its Contacts are not those of the first
+                        answer to the same number (within a flow)
   --wait-ms MS          how long an answer may take                   [1000]
   --seconds S           stop sending after this time                  [600]
   --pid PID             report memory and processor time of this process
 
-The report: sent, answered (and right), wrong (an answer that is not the one to its request, or a
+The report: sent, answered (and right), answered_STATUS, wrong (an answer that is not the one to its request, or a
 second one), unanswered, answers_per_s, latency_us_p50, _p99, _max (from the moment of sending; p50
 and p99 are true to 3 %), sender_late_us_max (how far the sender fell behind its rate), and with
 --pid rss_kib_before, rss_kib, cpu_s, cpu_us_per_answer.
@@ -94,6 +99,9 @@ fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sample)>) {
         ("sender_late_us_max", tally.late_ns_max / 1000),
     ] {
         println!("{name} {value}");
+    }
+    for (status, count) in &tally.statuses {
+        println!("answered_{status} {count}");
     }
     println!("seconds {:.3}", took.as_secs_f64());
     println!("answers_per_s {:.0}", tally.answered as f64 / took.as_secs_f64());

@@ -14,7 +14,12 @@ pub(crate) struct Caller {
     pub(crate) flow: u64,
     pub(crate) uri: String,
     pub(crate) distinct_call_ids: bool,
+    /// The number of the first call, and how many there are before they go round.
+    pub(crate) first: u64,
+    pub(crate) numbers: u64,
     pub(crate) expect: Vec<u16>,
+    /// The whole Contact of a redirect.
+    pub(crate) contact: Option<String>,
 }
 
 /// What is wrong with an answer.
@@ -30,6 +35,8 @@ pub(crate) enum Wrong {
     CallId,
     CSeq,
     Contacts(usize),
+    Contact,
+    Changed,
     NoEnd,
     Twice,
 }
@@ -37,8 +44,8 @@ pub(crate) enum Wrong {
 impl Caller {
     /// The request of the call with this number.
     pub(crate) fn write_request(&self, call: u64, out: &mut String) {
-        let (local, user) = (self.local, digits(call));
-        let uri = self.uri.replace("{n}", &user);
+        let local = self.local;
+        let uri = self.called(call);
         out.clear();
         // Writing to a String does not fail.
         let _ = write!(
@@ -98,7 +105,7 @@ impl Caller {
         if only("From", "f") != self.from(call) {
             return Err(Wrong::From);
         }
-        let own_to = format!("<{}>", self.uri.replace("{n}", &digits(call)));
+        let own_to = format!("<{}>", self.called(call));
         if only("To", "t").strip_prefix(own_to.as_str()).is_none_or(|rest| !rest.starts_with(";tag=")) {
             return Err(Wrong::To);
         }
@@ -115,7 +122,27 @@ impl Caller {
         if (300..400).contains(&status) && contacts != 1 {
             return Err(Wrong::Contacts(contacts));
         }
+        let is_contact =
+            |expected: &String| only("Contact", "m") == expected.replace("{n}", &self.digits(call));
+        if (300..400).contains(&status) && !self.contact.as_ref().is_none_or(is_contact) {
+            return Err(Wrong::Contact);
+        }
         Ok(call)
+    }
+
+    /// Which of the numbers the call is to.
+    pub(crate) fn number(&self, call: u64) -> u64 {
+        self.first + call % self.numbers
+    }
+
+    fn called(&self, call: u64) -> String {
+        self.uri.replace("{n}", &self.digits(call))
+    }
+
+    /// Eight digits, spread over all numbers.
+    fn digits(&self, call: u64) -> String {
+        // An odd factor that is prime to 10⁸: no number comes twice before all have come.
+        format!("{:08}", self.number(call).wrapping_mul(61_803_397) % 100_000_000)
     }
 
     fn via(&self, call: u64) -> String {
@@ -141,10 +168,16 @@ impl Caller {
     }
 }
 
-/// Eight digits, spread over all numbers.
-fn digits(call: u64) -> String {
-    // An odd factor that is prime to 10⁸: no number comes twice before all have come.
-    format!("{:08}", call.wrapping_mul(61_803_397) % 100_000_000)
+/// What a right answer says to the caller: its status line and its Contacts.
+pub(crate) fn said(answer: &[u8]) -> String {
+    let answer = String::from_utf8_lossy(answer);
+    let mut lines = answer.split("\r\n");
+    let mut said = lines.next().unwrap_or_default().to_owned();
+    for line in lines.filter(|line| line.get(..8).is_some_and(|name| name.eq_ignore_ascii_case("contact:"))) {
+        said.push('\n');
+        said.push_str(line);
+    }
+    said
 }
 
 fn cseq(call: u64) -> String {

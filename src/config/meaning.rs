@@ -11,9 +11,10 @@ use std::{
 
 use crate::{
     decide::CancelPolicy,
+    dns::Lives,
     limits::{
-        CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, LISTENERS_MAX,
-        OWN_NAMES_MAX,
+        CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, DNS_STALE_S_MAX,
+        DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
     },
     route::{
         Transport,
@@ -24,7 +25,7 @@ use crate::{
 use super::{
     Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
     places::Places,
-    written::{Written, WrittenConnections, WrittenListen, WrittenLog, WrittenTls},
+    written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
 
 /// Turns what is written into what is meant.
@@ -61,6 +62,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     }
     let dns = written.dns.unwrap_or_default();
     config.settings.dns_policy = answers::policy(&dns, &mut faults);
+    config.settings.lives = lives(&dns, &mut faults);
     if let Some(servers) = dns.servers {
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
@@ -307,6 +309,38 @@ fn dns_servers(servers: &[String], faults: &mut Faults<'_>) -> Vec<SocketAddr> {
         addresses.extend(faults.take(&format!("dns.servers[{index}]"), address));
     }
     addresses
+}
+
+fn lives(written: &WrittenDns, faults: &mut Faults<'_>) -> Lives {
+    let mut seconds = |key: &str, written: Option<u64>, least: u32, most: u32, default: u32| {
+        let Some(found) = written else { return default };
+        let fault = || format!("found {found}, expected {least} to {most}");
+        let taken =
+            u32::try_from(found).ok().filter(|found| (least..=most).contains(found)).ok_or_else(fault);
+        faults.take(&format!("dns.{key}"), taken).unwrap_or(default)
+    };
+    let usual = Lives::default();
+    let ttl_s_max = seconds("ttl_s_max", written.ttl_s_max, 1, DNS_TTL_S_MAX, usual.ttl_s_max);
+    let lives = Lives {
+        ttl_s_min: seconds("ttl_s_min", written.ttl_s_min, 1, DNS_TTL_S_MAX, usual.ttl_s_min.min(ttl_s_max)),
+        ttl_s_max,
+        negative_s_max: seconds(
+            "negative_s_max",
+            written.negative_s_max,
+            1,
+            DNS_TTL_S_MAX,
+            usual.negative_s_max,
+        ),
+        stale_s: seconds("stale_s", written.stale_s, 0, DNS_STALE_S_MAX, usual.stale_s),
+    };
+    if lives.ttl_s_min > lives.ttl_s_max {
+        let message = format!(
+            "found {}, expected no more than ttl_s_max, which is {}",
+            lives.ttl_s_min, lives.ttl_s_max
+        );
+        faults.note("dns.ttl_s_min", message);
+    }
+    lives
 }
 
 fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::{
         decide::CancelPolicy,
-        dns::Family,
+        dns::{Family, Lives},
         limits::{
             CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_RANGES_MAX, DNS_SERVERS_MAX,
             LISTENERS_MAX, OWN_NAMES_MAX,
@@ -198,6 +198,14 @@ mod tests {
     fn faults(text: &str) -> Vec<String> {
         let faults = parse("w.yaml", text).expect_err(text);
         faults.iter().map(|d| format!("{}:{}:{}: {}", d.file, d.line, d.column, d.message)).collect()
+    }
+
+    #[test]
+    fn stale_answers_may_be_kept_to_the_limit() {
+        use crate::limits::DNS_STALE_S_MAX;
+        let stale_s = |stale_s: u32| parse("w", &format!("dns: {{stale_s: {stale_s}}}"));
+        assert_eq!(stale_s(DNS_STALE_S_MAX).unwrap().settings.lives.stale_s, DNS_STALE_S_MAX);
+        assert!(stale_s(DNS_STALE_S_MAX + 1).is_err());
     }
 
     #[test]
@@ -229,7 +237,13 @@ server: Waypost
 names: [SIP.example.net., 198.51.100.7, "[2001:db8::1]"]
 connections: {max: 100, per_source: 10, idle_s: 60}
 tls: {certificate: tls/cert.pem, key: tls/key.pem, client_ca: tls/ca.pem, client: optional}
-dns: {servers: ["127.0.0.1:5353", "::1"], addresses: [ipv6, ipv4], deny_answers: [10.0.0.0/8, "::1"], allow_answers: [10.9.0.0/16]}
+dns:
+  servers: ["127.0.0.1:5353", "::1"]
+  ttl_s_max: 20
+  stale_s: 0
+  addresses: [ipv6, ipv4]
+  deny_answers: [10.0.0.0/8, "::1"]
+  allow_answers: [10.9.0.0/16]
 log: {format: json, level: debug}
 "#,
         )
@@ -251,6 +265,8 @@ log: {format: json, level: debug}
         let tls = config.tls.unwrap();
         assert_eq!((&*tls.certificate, &*tls.key), (Path::new("tls/cert.pem"), Path::new("tls/key.pem")));
         assert_eq!((tls.client_ca, tls.client_required), (Some("tls/ca.pem".into()), false));
+        let lives = Lives { ttl_s_min: 20, ttl_s_max: 20, stale_s: 0, ..Lives::default() };
+        assert_eq!(config.settings.lives, lives);
         assert_eq!(config.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
         let policy = config.settings.dns_policy;
         assert_eq!(policy.addresses, [Family::Ipv6, Family::Ipv4]);
@@ -388,6 +404,12 @@ log: {format: json, level: debug}
             (
                 "dns: {servers: []}\n",
                 "w.yaml:1:16: dns.servers: an empty list, expected at least one ADDRESS:PORT; leave the key out for those of /etc/resolv.conf",
+            ),
+            ("dns: {stale_s: 259201}\n", "w.yaml:1:16: dns.stale_s: found 259201, expected 0 to 259200"),
+            ("dns: {ttl_s_min: 0}\n", "w.yaml:1:18: dns.ttl_s_min: found 0, expected 1 to 86400"),
+            (
+                "dns: {ttl_s_min: 90, ttl_s_max: 60}\n",
+                "w.yaml:1:18: dns.ttl_s_min: found 90, expected no more than ttl_s_max, which is 60",
             ),
             (
                 "dns: {servers: [dns.example.net]}\n",

@@ -58,6 +58,10 @@ pub(super) struct WrittenDns {
     pub(super) addresses: Option<Vec<String>>,
     pub(super) deny_answers: Option<Vec<String>>,
     pub(super) allow_answers: Option<Vec<String>>,
+    pub(super) ttl_s_min: Option<u64>,
+    pub(super) ttl_s_max: Option<u64>,
+    pub(super) negative_s_max: Option<u64>,
+    pub(super) stale_s: Option<u64>,
 }
 
 /// `log:`.

@@ -23,6 +23,7 @@ pub use locate::{How, LocateResult, Located, Target, TargetTransport, locate, ne
 pub use naptr::Naptr;
 pub use policy::{Family, Policy};
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
+pub use substitution::{Expression, substitute};
 pub use upstream::{Lives, Upstream};
 pub use view::{DnsView, Seen};
 

@@ -2,11 +2,19 @@
 //! `delimiter ERE delimiter replacement delimiter flags`.
 
 use super::{Answer, Record, ere::Ere};
-use crate::limits::NAPTR_COMPILATIONS_MAX;
+use crate::limits::{NAPTR_COMPILATIONS_MAX, NAPTR_EXPRESSION_BYTES_MAX, URI_BYTES_MAX};
+
+/// What `subject` becomes by `expression`, as a lookup does it. `None` when that is no expression, does
+/// not match, or makes more than [`URI_BYTES_MAX`].
+#[must_use]
+pub fn substitute(expression: &[u8], subject: &[u8]) -> Option<Vec<u8>> {
+    let mut room = [0; URI_BYTES_MAX];
+    Expression::new(expression)?.apply(subject, &mut room).map(<[u8]>::to_vec)
+}
 
 /// A substitution expression, compiled.
 #[derive(Debug)]
-pub(super) struct Expression {
+pub struct Expression {
     ere: Ere,
     replacement: Box<[u8]>,
 }
@@ -32,6 +40,18 @@ pub(super) fn expressions(answer: &Answer) -> Box<[Option<Expression>]> {
 
 impl Expression {
     /// `None` when it is none.
+    #[must_use]
+    pub fn new(expression: &[u8]) -> Option<Self> {
+        Self::read(expression, &mut 1)
+    }
+
+    /// Whether it has a `+` that is not escaped and repeats nothing, which was taken for itself: `^+44`.
+    #[must_use]
+    pub fn tolerated_plus(&self) -> bool {
+        self.ere.tolerated_plus()
+    }
+
+    /// `None` when it is none. One that is not plain takes one of `compilations`.
     fn read(expression: &[u8], compilations: &mut usize) -> Option<Self> {
         let Parts { delimiter, ere, replacement, ignore_case } = split(expression)?;
         let ere = Ere::read(ere, delimiter, ignore_case, compilations)?;
@@ -40,7 +60,7 @@ impl Expression {
 
     /// Writes what `subject` becomes to the start of `out`. `None` when the expression does not match,
     /// or the result does not fit: the record is to be passed over (RFC 6116 §5.2).
-    pub(super) fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+    pub fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
         let groups = self.ere.matches(subject)?;
         let mut len = 0_usize;
         let mut put = |bytes: &[u8]| {
@@ -84,14 +104,18 @@ struct Parts<'e> {
 
 /// Takes an expression apart.
 fn split(expression: &[u8]) -> Option<Parts<'_>> {
+    if expression.len() > NAPTR_EXPRESSION_BYTES_MAX {
+        return None;
+    }
     let (&delimiter, rest) = expression.split_first()?;
-    // RFC 3402 §3.2: neither digits nor flags; a backslash could not be told from an escape.
+    // RFC 3402 §3.2: no digit, 0 neither, whatever its grammar says; no flag. A backslash could not be
+    // told from an escape.
     if delimiter.is_ascii_digit() || matches!(delimiter, b'i' | b'\\' | 0) {
         return None;
     }
     let (ere, rest) = until(delimiter, rest)?;
     let (replacement, flags) = until(delimiter, rest)?;
-    // A fourth delimiter is no flag either.
+    // RFC 6116 §5.2: discarded with more than three delimiters; a fourth one is no flag.
     let sound = flags.iter().all(|flag| *flag == b'i');
     sound.then_some(Parts { delimiter, ere, replacement, ignore_case: !flags.is_empty() })
 }
@@ -112,15 +136,14 @@ mod tests {
     use proptest::{collection::vec, prelude::*};
 
     use super::*;
-    use crate::limits::URI_BYTES_MAX;
 
-    fn substitute<'o>(expression: &[u8], subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+    fn substituted<'o>(expression: &[u8], subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
         Expression::read(expression, &mut 1)?.apply(subject, out)
     }
 
     fn apply(expression: &str) -> Option<String> {
         let mut out = [0; URI_BYTES_MAX];
-        let made = substitute(expression.as_bytes(), b"+441632960083", &mut out)?;
+        let made = substituted(expression.as_bytes(), b"+441632960083", &mut out)?;
         Some(String::from_utf8_lossy(made).into())
     }
 
@@ -180,11 +203,31 @@ mod tests {
     }
 
     #[test]
+    fn an_expression_ends_where_a_string_of_dns_does() {
+        let long = |len: usize| format!("!^.*$!{}!", "a".repeat(len - 7));
+        assert!(apply(&long(NAPTR_EXPRESSION_BYTES_MAX)).is_some());
+        assert!(apply(&long(NAPTR_EXPRESSION_BYTES_MAX + 1)).is_none());
+    }
+
+    #[test]
+    fn a_plus_that_repeats_nothing_is_told() {
+        for (expression, told) in
+            [("!^+44(.*)$!a!", true), (r"!^\+44(.*)$!a!", false), (r"+^\+44$+a+", false)]
+        {
+            assert_eq!(
+                Expression::new(expression.as_bytes()).unwrap().tolerated_plus(),
+                told,
+                "{expression}"
+            );
+        }
+    }
+
+    #[test]
     fn a_result_ends_at_the_room_there_is() {
         let mut out = [0; 26];
-        assert!(substitute(br"!^(.*)$!\1\1!", b"+441632960083", &mut out).is_some());
+        assert!(substituted(br"!^(.*)$!\1\1!", b"+441632960083", &mut out).is_some());
         let mut out = [0; 25];
-        assert!(substitute(br"!^(.*)$!\1\1!", b"+441632960083", &mut out).is_none());
+        assert!(substituted(br"!^(.*)$!\1\1!", b"+441632960083", &mut out).is_none());
         // 255 bytes of regexp make less than 2 kB at most; what is over the limit is passed over.
         let many = format!("!^(.*)$!{}!", r"\1".repeat(URI_BYTES_MAX / 13));
         assert!(apply(&many).is_some());
@@ -196,7 +239,7 @@ mod tests {
         #[test]
         fn no_bytes_do_harm(expression in vec(any::<u8>(), 0..255), number in vec(any::<u8>(), 0..20)) {
             let mut out = [0; 64];
-            if let Some(made) = substitute(&expression, &number, &mut out) {
+            if let Some(made) = substituted(&expression, &number, &mut out) {
                 prop_assert!(made.len() <= 64);
             }
         }
@@ -208,7 +251,7 @@ mod tests {
         ) {
             let mut out = [0; 64];
             let expression = format!("!{ere}!{replacement}!");
-            if let Some(made) = substitute(expression.as_bytes(), number.as_bytes(), &mut out) {
+            if let Some(made) = substituted(expression.as_bytes(), number.as_bytes(), &mut out) {
                 prop_assert!(made.len() <= 64);
             }
         }
@@ -217,13 +260,13 @@ mod tests {
         fn a_replacement_without_escapes_comes_out_as_it_is(uri in "[a-z0-9:@.;=]{0,64}") {
             let mut out = [0; 64];
             let expression = format!("!^.*$!{uri}!");
-            prop_assert_eq!(substitute(expression.as_bytes(), b"+4416", &mut out), Some(uri.as_bytes()));
+            prop_assert_eq!(substituted(expression.as_bytes(), b"+4416", &mut out), Some(uri.as_bytes()));
         }
     }
 
     #[test]
     fn bytes_that_are_not_text_pass_through_the_replacement() {
         let mut out = [0; 64];
-        assert_eq!(substitute(b"!^.*$!\xff\xfe!", b"+44", &mut out), Some(&b"\xff\xfe"[..]));
+        assert_eq!(substituted(b"!^.*$!\xff\xfe!", b"+44", &mut out), Some(&b"\xff\xfe"[..]));
     }
 }

@@ -88,7 +88,7 @@ metrics! { OURS:
     DNS_QUESTIONS_SHARED = Counter "waypost_dns_questions_shared_total" []
         "Questions not put because the same one was under way."
     DNS_QUESTIONS_FORGOTTEN = Counter "waypost_dns_questions_forgotten_total" []
-        "Questions that nobody waited for any more before their answer came."
+        "Questions whose answer never came."
     DNS_QUESTIONS_UNDER_WAY = Gauge "waypost_dns_questions_under_way" [] "Questions that messages wait for."
     DNS_ANSWERS = Counter "waypost_dns_answers_total" ["result", "type"]
         "Answers to our questions, by result and record type; \"overflow\" is our own, for questions beyond what the resolver takes."

@@ -60,7 +60,8 @@ fn found(number: &[u8], records: &[Record]) -> (EnumResult, Vec<Vec<u8>>) {
         branch: None,
     };
     let apexes = vec![apex("e164.example.net."), apex("e164.example.org.")];
-    let plan = EnumPlan { apexes, parallel: number.len() % 2 == 0, within_ms: 400, results: Results::Uris };
+    let plan =
+        EnumPlan { apexes, parallel: number.len().is_multiple_of(2), within_ms: 400, results: Results::Uris };
     let mut cache = Cache::new();
     for round in 0.. {
         let mut uris = Vec::new();

@@ -1,22 +1,17 @@
-//! Pure. POSIX extended regular expressions (ERE) of NAPTR records, matched in linear time.
+//! Pure. POSIX extended regular expressions (ERE) of NAPTR records, matched in bounded time.
 //!
 //! In:    an expression from a stranger's zone; later, the number as RFC 6116 §3.1 has it (`+44…`).
-//! Out:   the expression, compiled once, if it is an ERE; where its groups matched.
-//! Never: matches what only another dialect would: `\d`, look-around, lazy quantifiers are refused.
-//!        Keeps memory of a match, or compiles for one.
-//!
-//! Alternatives match first, not longest: `(44|4420)` finds `44`. POSIX differs only where nothing
-//! after the group decides.
+//! Out:   the expression, compiled once, if it is an ERE; where its groups matched, by POSIX: the longest
+//!        of the leftmost, whatever the order of alternatives.
+//! Never: matches what only another dialect would: `\d`, look-around, lazy quantifiers and
+//!        back-references are refused. Allocates for a match, or compiles for one.
 
 use std::ops::Range;
 
-use regex_automata::{
-    Input,
-    nfa::thompson::{self, pikevm::PikeVM},
-    util::syntax,
-};
+use parse::Tree;
 
-use crate::limits::{NAPTR_REGEX_BYTES_MAX, NAPTR_REPEAT_MAX};
+mod matching;
+mod parse;
 
 /// Groups that a replacement can name.
 const GROUPS_MAX: usize = 9;
@@ -41,7 +36,7 @@ impl Groups {
 #[derive(Debug)]
 pub(super) enum Ere {
     Plain(Plain),
-    Regex(PikeVM),
+    Tree(Tree),
 }
 
 impl Ere {
@@ -59,37 +54,30 @@ impl Ere {
         *compilations = compilations.checked_sub(1)?;
         #[cfg(test)]
         COMPILED.set(COMPILED.get() + 1);
-        PikeVM::builder()
-            .syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(ignore_case))
-            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(NAPTR_REGEX_BYTES_MAX)))
-            .build(&translate(ere, delimiter)?)
-            .ok()
-            .map(Self::Regex)
+        Tree::read(ere, delimiter, ignore_case).map(Self::Tree)
     }
 
-    /// Where the groups of the first match in `subject` are.
+    /// Where the groups of the match in `subject` are.
     pub(super) fn matches(&self, subject: &[u8]) -> Option<Groups> {
-        let regex = match self {
-            Self::Plain(plain) => return plain.matches(subject),
-            Self::Regex(regex) => regex,
-        };
-        let mut slots = [None; 2 * (GROUPS_MAX + 1)];
-        let pattern = regex.search_slots(&mut regex.create_cache(), &Input::new(subject), &mut slots)?;
-        let count = regex.get_nfa().group_info().group_len(pattern).saturating_sub(1);
-        let mut groups = Groups { count, ..Groups::default() };
-        for (span, ends) in groups.spans.iter_mut().zip(slots.chunks_exact(2).skip(1)) {
-            if let [Some(start), Some(end)] = ends {
-                *span = start.get()..end.get();
-            }
+        match self {
+            Self::Plain(plain) => plain.matches(subject),
+            Self::Tree(tree) => matching::find(tree, subject, &mut 0),
         }
-        Some(groups)
+    }
+
+    /// Whether a `+` with nothing to repeat was taken for itself: `^+44`.
+    pub(super) fn tolerated_plus(&self) -> bool {
+        match self {
+            Self::Plain(plain) => plain.tolerated_plus,
+            Self::Tree(tree) => tree.tolerated_plus,
+        }
     }
 
     /// Memory taken, in bytes, besides its own.
     pub(super) fn heap_bytes(&self) -> usize {
         match self {
             Self::Plain(plain) => plain.digits.len(),
-            Self::Regex(regex) => regex.get_nfa().memory_usage(),
+            Self::Tree(tree) => tree.heap_bytes(),
         }
     }
 }
@@ -104,6 +92,7 @@ std::thread_local! {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Plain {
     plus: bool,
+    tolerated_plus: bool,
     digits: Box<[u8]>,
     tail: Tail,
 }
@@ -122,6 +111,7 @@ impl Plain {
     fn read(ere: &[u8]) -> Option<Self> {
         let rest = ere.strip_prefix(b"^")?;
         // `^+44`, not escaped, is no ERE; zones have it, and it can only mean the plus sign.
+        let tolerated_plus = rest.starts_with(b"+");
         let after_plus = rest.strip_prefix(br"\+").or_else(|| rest.strip_prefix(b"+"));
         let rest = after_plus.unwrap_or(rest);
         let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -132,7 +122,7 @@ impl Plain {
             b"$" => Tail::End,
             _ => return None,
         };
-        Some(Self { plus: after_plus.is_some(), digits: digits.into(), tail })
+        Some(Self { plus: after_plus.is_some(), tolerated_plus, digits: digits.into(), tail })
     }
 
     fn matches(&self, subject: &[u8]) -> Option<Groups> {
@@ -152,154 +142,10 @@ impl Plain {
     }
 }
 
-/// What stands before the byte being read: whether it can be repeated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Before {
-    Nothing,
-    Atom,
-    Repetition,
-}
-
-/// Writes an ERE in the syntax of the regex crate; `None` when it is none.
-fn translate(ere: &[u8], delimiter: u8) -> Option<String> {
-    let mut out = String::with_capacity(ere.len() * 2);
-    let mut before = Before::Nothing;
-    let mut rest = ere;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        before = match byte {
-            b'\\' => {
-                let (&escaped, after) = rest.split_first()?;
-                rest = after;
-                // In POSIX `\d` and the like are undefined, and `\1` is no ERE: a zone that has them
-                // means another dialect.
-                if escaped.is_ascii_alphanumeric() && escaped != delimiter {
-                    return None;
-                }
-                literal(escaped, &mut out)?;
-                Before::Atom
-            }
-            b'[' => {
-                rest = bracket(rest, delimiter, &mut out)?;
-                Before::Atom
-            }
-            b'.' | b')' => {
-                out.push(char::from(byte));
-                Before::Atom
-            }
-            b'(' | b'|' | b'^' | b'$' => {
-                out.push(char::from(byte));
-                Before::Nothing
-            }
-            // `^+44`: see `Plain`.
-            b'+' if before == Before::Nothing => {
-                literal(byte, &mut out)?;
-                Before::Atom
-            }
-            // A repetition of a repetition is undefined; `*?` is another dialect's lazy one.
-            b'*' | b'+' | b'?' | b'{' if before != Before::Atom => return None,
-            b'*' | b'+' | b'?' => {
-                out.push(char::from(byte));
-                Before::Repetition
-            }
-            b'{' => {
-                rest = interval(rest, &mut out)?;
-                Before::Repetition
-            }
-            _ => {
-                literal(byte, &mut out)?;
-                Before::Atom
-            }
-        };
-    }
-    Some(out)
-}
-
-/// One character that stands for itself.
-fn literal(byte: u8, out: &mut String) -> Option<()> {
-    if !(byte.is_ascii_graphic() || byte == b' ') {
-        return None;
-    }
-    if br"\.+*?()|[]{}^$#&-~".contains(&byte) {
-        out.push('\\');
-    }
-    out.push(char::from(byte));
-    Some(())
-}
-
-/// `{n}`, `{n,}`, `{n,m}` and the common `{,m}`, after the brace; what follows it.
-fn interval<'e>(rest: &'e [u8], out: &mut String) -> Option<&'e [u8]> {
-    let end = rest.iter().position(|byte| *byte == b'}')?;
-    let (inside, after) = rest.split_at_checked(end)?;
-    let mut bounds = inside.splitn(2, |byte| *byte == b',');
-    let bound = |text: &[u8]| {
-        let number = std::str::from_utf8(text).ok()?.parse::<u32>().ok()?;
-        (text.iter().all(u8::is_ascii_digit) && number <= NAPTR_REPEAT_MAX).then_some(number)
-    };
-    let (least, most) = (bounds.next()?, bounds.next());
-    let least = match (least, most) {
-        (b"", Some(most)) if !most.is_empty() => 0,
-        (least, _) => bound(least)?,
-    };
-    match most {
-        None => out.push_str(&format!("{{{least}}}")),
-        Some(b"") => out.push_str(&format!("{{{least},}}")),
-        Some(most) => out.push_str(&format!("{{{least},{}}}", bound(most)?)),
-    }
-    after.get(1..)
-}
-
-/// A bracket expression, after its `[`; what follows it. A backslash in it stands for itself, unless
-/// it escapes the delimiter.
-fn bracket<'e>(mut rest: &'e [u8], delimiter: u8, out: &mut String) -> Option<&'e [u8]> {
-    out.push('[');
-    if let Some(after) = rest.strip_prefix(b"^") {
-        out.push('^');
-        rest = after;
-    }
-    for index in 0_usize.. {
-        match rest {
-            [b']', after @ ..] if index > 0 => {
-                out.push(']');
-                return Some(after);
-            }
-            [b'[', b':', after @ ..] => {
-                let end = after.windows(2).position(|two| two == b":]")?;
-                let name = std::str::from_utf8(after.get(..end)?).ok()?;
-                if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase()) {
-                    return None;
-                }
-                out.push_str(&format!("[:{name}:]"));
-                rest = after.get(end.checked_add(2)?..)?;
-            }
-            // Collating elements mean something only in a locale.
-            [b'[', b'.' | b'=', ..] => return None,
-            [b'\\', escaped, after @ ..] if *escaped == delimiter => {
-                literal(*escaped, out)?;
-                rest = after;
-            }
-            [from, b'-', to, after @ ..] if *to != b']' => {
-                if matches!(to, b'[' | b'\\') || from > to {
-                    return None;
-                }
-                literal(*from, out)?;
-                out.push('-');
-                literal(*to, out)?;
-                rest = after;
-            }
-            [byte, after @ ..] => {
-                literal(*byte, out)?;
-                rest = after;
-            }
-            [] => return None,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{NAPTR_NODES_MAX, NAPTR_SUBJECT_BYTES_MAX, NESTING_MAX};
 
     fn matches(ere: &[u8], delimiter: u8, ignore_case: bool, subject: &[u8]) -> Option<Groups> {
         Ere::read(ere, delimiter, ignore_case, &mut 1)?.matches(subject)
@@ -335,7 +181,7 @@ mod tests {
             (r"^\+44(1632)(9600)(83)$", found(&["1632", "9600", "83"])),
             (r"(^\+44)([0-9]{4})(.{6})$", found(&["+44", "1632", "960083"])),
             (r"^\+([[:digit:]]+)$", found(&["441632960083"])),
-            (r"^(\+44|\+4420)(.*)$", found(&["+44", "1632960083"])),
+            (r"^(\+44|\+4416)(.*)$", found(&["+4416", "32960083"])),
             (r"^\+44(20)?(.*)$", found(&["", "1632960083"])),
             (r"^\+44[^2](.*)$", found(&["632960083"])),
             ("^[+]44", found(&[])),
@@ -396,7 +242,9 @@ mod tests {
             r"\",
             "é",
             "\u{1}",
-            "(((a{100}){100}){100})",
+            "[a-c-e]",
+            "[[:digit:]-9]",
+            "[[:word:]]",
         ] {
             assert_eq!(groups(ere, "+44aaa"), None, "{ere}");
         }
@@ -411,20 +259,114 @@ mod tests {
         }
         assert!(groups("^\\+4{,2}1", "+1").is_some());
         assert!(groups("^\\+(4{255}|4)1", "+41").is_some());
+        assert_eq!(groups("^\\+(4{256}|4)1", "+41"), None);
+    }
+
+    /// The steps of one match.
+    fn steps(ere: &str, subject: &str) -> (usize, Option<Groups>) {
+        let tree = Tree::read(ere.as_bytes(), b'!', false).unwrap_or_else(|| panic!("{ere}"));
+        let mut steps = 0;
+        let groups = matching::find(&tree, subject.as_bytes(), &mut steps);
+        (steps, groups)
     }
 
     #[test]
-    fn compiled_expressions_have_a_size_and_those_in_use_are_far_below_it() {
-        let bytes = |ere: &str| Some(Ere::read(ere.as_bytes(), b'!', false, &mut 1)?.heap_bytes());
-        for ere in [r"(^\+44)([0-9]{4})(.{6})$", r"^\+([[:digit:]]{1,15})$", r"^(\+44|\+4420)(.*)$"] {
-            let bytes = bytes(ere).unwrap();
-            assert!(bytes < 4 * 1024, "{ere} {bytes}");
+    fn hostile_expressions_are_cheap() {
+        let number = "+999999999999999";
+        let nested = |depth: usize, repeat: &str| format!("{}.{}", "(".repeat(depth), repeat.repeat(depth));
+        let many = |part: &str| format!("^{}b$", part.repeat(248 / part.len()));
+        let mut most = 0;
+        for ere in [
+            "((a{100}){100}){100}".to_owned(),
+            "(((9{0,255}){0,255}){0,255}){0,255}".to_owned(),
+            "^(a*)*(a*)*(a*)*b$".to_owned(),
+            "^(9*)*(9*)*(9*)*b$".to_owned(),
+            nested(NESTING_MAX, ")*"),
+            nested(NESTING_MAX, "){0,9}"),
+            nested(NESTING_MAX, "){,9}"),
+            many("(.*)*"),
+            many(".*"),
+            many("(9|9)*"),
+            many("(.*){7,14}"),
+            many("(.*){,15}"),
+            many("(.*){15}"),
+            many(".{,15}"),
+            many(".?"),
+            many("(|.)"),
+        ] {
+            let (steps, _) = steps(&ere, number);
+            assert!(steps < 60_000, "{steps} {ere}");
+            most = most.max(steps);
         }
-        let largest = (1..=255).filter_map(|count| bytes(&format!("(.{{{count}}})"))).max();
-        let largest = largest.expect("some are small");
-        // 16 kB, and the head, about 1 kB, which the crate does not count for it.
-        assert!((8 * 1024..18 * 1024).contains(&largest), "{largest}");
-        assert_eq!(bytes("(.{255}.{255})"), None);
+        assert!(most > 30_000, "{most}: the bound of matching.rs can be lower");
+        // One in use, for comparison.
+        assert!(steps(r"(^\+44)([0-9]{4})(.{6})$", "+441632960083").0 < 1000);
+    }
+
+    #[test]
+    fn subjects_and_expressions_have_a_size() {
+        let subject = |len| "1".repeat(len);
+        for (len, yes) in [(NAPTR_SUBJECT_BYTES_MAX, true), (NAPTR_SUBJECT_BYTES_MAX + 1, false)] {
+            assert_eq!(groups("^(1)+$", &subject(len)).is_some(), yes, "{len}");
+        }
+        assert_eq!(groups("(.)", "\u{e9}"), None);
+        // The dots, and the sequence.
+        let dots = |count| ".".repeat(count);
+        let ends = |count| groups(&dots(count), &subject(16)).is_some();
+        assert!(Ere::read(dots(NAPTR_NODES_MAX - 1).as_bytes(), b'!', false, &mut 1).is_some());
+        assert!(Ere::read(dots(NAPTR_NODES_MAX).as_bytes(), b'!', false, &mut 1).is_none());
+        assert!(ends(16) && !ends(17));
+        let optional = |count| ".?".repeat(count);
+        // A large one on a long subject: passed over.
+        let large = optional(NAPTR_NODES_MAX / 2 - 1);
+        assert!(groups(&large, &subject(16)).is_some());
+        assert!(groups(&large, &subject(17)).is_none());
+        let nested = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
+        assert!(groups(&nested(NESTING_MAX), "1").is_some());
+        assert!(groups(&nested(NESTING_MAX + 1), "1").is_none());
+    }
+
+    #[test]
+    fn trees_in_use_are_small() {
+        let bytes = |ere: &str| Ere::read(ere.as_bytes(), b'!', false, &mut 1).unwrap().heap_bytes();
+        for ere in [r"(^\+44)([0-9]{4})(.{6})$", r"^\+([[:digit:]]{1,15})$", r"^(\+44|\+4420)(.*)$"] {
+            assert!((1..1024).contains(&bytes(ere)), "{ere} {}", bytes(ere));
+        }
+        assert!(bytes(&".".repeat(NAPTR_NODES_MAX - 1)) < 9 * 1024);
+    }
+
+    #[test]
+    fn a_plus_without_anything_to_repeat_is_told() {
+        for (ere, told) in [
+            ("^+44(.*)$", true),
+            ("^+44", true),
+            ("(+44)(.*)$", true),
+            ("^(1|+44)", true),
+            (r"^\+44(.*)$", false),
+            ("^[+]44", false),
+            (r"^\+4+(.*)$", false),
+            ("^4+$", false),
+        ] {
+            let read = Ere::read(ere.as_bytes(), b'!', false, &mut 1).unwrap();
+            assert_eq!(read.tolerated_plus(), told, "{ere}");
+        }
+    }
+
+    #[test]
+    fn a_group_in_a_repetition_has_its_last_match() {
+        let unset = &(0..0);
+        for (ere, subject, spans) in [
+            ("((a)|b)*", "ab", [&(1..2), unset]),
+            ("(a*)*(b)", "b", [&(0..0), &(0..1)]),
+            ("(a*)+(b)", "aab", [&(0..2), &(2..3)]),
+            ("(a|ab)(c|bcd)", "abcd", [&(0..1), &(1..4)]),
+            ("(a*){2}(b)", "aab", [&(2..2), &(2..3)]),
+            ("(^|a){2}(a)", "aa", [&(0..1), &(1..2)]),
+            ("(a){0}(b)", "ab", [unset, &(1..2)]),
+        ] {
+            let groups = matches(ere.as_bytes(), b'!', false, subject.as_bytes()).unwrap();
+            assert_eq!([&groups.spans[0], &groups.spans[1]], spans, "{ere}");
+        }
     }
 
     #[test]
@@ -463,17 +405,17 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_way_and_the_regex_agree() {
+    fn the_plain_way_and_the_tree_agree() {
         for ere in
             ["^.*$", "^(.*)$", r"^\+(.*)$", r"^\+44(.*)$", r"^\+441$", r"^\+44", "^44", "^+44", "^$", "^"]
         {
             assert!(Plain::read(ere.as_bytes()).is_some(), "{ere}");
             // In a group of its own it is not plain.
-            let slow = format!("({})|x{{255}}", ere);
+            let slow = format!("({ere})");
             for subject in ["+441", "+44", "+1", "44", ""] {
                 let plain = groups(ere, subject);
-                let regex = groups(&slow, subject).map(|groups| groups[1..].to_vec());
-                assert_eq!(plain, regex, "{ere} on {subject}");
+                let tree = groups(&slow, subject).map(|groups| groups[1..].to_vec());
+                assert_eq!(plain, tree, "{ere} on {subject}");
             }
         }
     }
