@@ -26,7 +26,13 @@ pub(super) struct Page<'p> {
 
 impl Page<'_> {
     /// All of it.
-    pub(super) fn of(mut self, number: &str, servers: &[SocketAddr], done: &[Done], left_out: usize) -> String {
+    pub(super) fn of(
+        mut self,
+        number: &str,
+        servers: &[SocketAddr],
+        done: &[Done],
+        left_out: usize,
+    ) -> String {
         let title = self.paint.bold(format!("enum {number}"));
         self.line(0, &title);
         self.line(0, &show::servers(servers));
