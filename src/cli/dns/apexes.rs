@@ -3,7 +3,8 @@
 
 use crate::{
     dns::{
-        Answer, Apex, Cache, DnsView, EnumPlan, EnumResult, Question, Record, Results, Seen, Step, lookup,
+        Answer, Apex, Cache, DnsView, EnumPlan, EnumResult, Expression, Question, Record, Results, Seen,
+        Step, lookup,
     },
     limits::{NAPTR_HOPS_MAX, QUESTIONS_PER_REQUEST_MAX},
 };
@@ -29,7 +30,9 @@ pub(super) enum Verdict {
     OtherFlags,
     /// No service that is wanted.
     OtherService,
-    /// Its expression does not match the number, or is none.
+    /// Its regexp field is no substitution expression.
+    NoExpression,
+    /// Its expression does not match the number.
     NoMatch,
     /// It makes this, which no call can go to.
     NotCallable(Vec<u8>),
@@ -106,6 +109,9 @@ fn verdict(number: &str, plan: &EnumPlan, first: &Question, record: &Record) -> 
     }
     if !plan.apexes.iter().any(|apex| naptr.has_service(&apex.services)) {
         return Verdict::OtherService;
+    }
+    if Expression::new(&naptr.regexp).is_none() {
+        return Verdict::NoExpression;
     }
     let mut cache = Cache::new();
     cache.insert(first.clone(), Answer::Found { records: vec![record.clone()], ttl_s: 60 }, 0);

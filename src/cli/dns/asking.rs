@@ -13,7 +13,7 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use crate::{
     control::resolver,
-    dns::{Answer, Ask, Cache, DnsView, Question, Step},
+    dns::{Answer, Cache, DnsView, Question, Step},
     limits::QUESTIONS_PER_REQUEST_MAX,
 };
 
@@ -53,22 +53,31 @@ impl Asking {
     /// time that it allows. `None` when it asks on after that, which it does not.
     pub(super) fn until_done<T>(&mut self, mut look_up: impl FnMut(&DnsView<'_>) -> Step<T>) -> Option<T> {
         let (began, before) = (Instant::now(), self.asked.len());
-        loop {
+        let mut within_ms = 0;
+        let done = loop {
             let waited_ms = ms_since(began);
             let ask = match look_up(&DnsView { cache: &self.cache, now_ms: 0, waited_ms }) {
-                Step::Done(done) => return Some(done),
+                Step::Done(done) => break done,
                 Step::Ask(ask) => ask,
             };
+            within_ms = ask.within_ms;
             let new: Vec<_> = ask.questions.iter().filter(|it| !self.is_asked(it)).cloned().collect();
             // What the server does with a request that wants to know too much.
             let count = self.asked.len().saturating_sub(before).saturating_add(new.len());
             if count > QUESTIONS_PER_REQUEST_MAX || waited_ms >= ask.within_ms {
                 let Step::Done(done) = look_up(&DnsView::giving_up(&self.cache, 0)) else { return None };
-                return Some(done);
+                break done;
             }
             new.into_iter().for_each(|question| self.put(question));
-            self.hear(&ask, began);
+            self.hear(within_ms, began);
+        };
+        // Of what was asked beside, the answers are shown too.
+        while self.asked.iter().skip(before).any(|asked| asked.answer.is_none())
+            && ms_since(began) < within_ms
+        {
+            self.hear(within_ms, began);
         }
+        Some(done)
     }
 
     fn is_asked(&self, question: &Question) -> bool {
@@ -99,8 +108,8 @@ impl Asking {
     }
 
     /// Waits for one answer, as long as the look-up allows.
-    fn hear(&mut self, ask: &Ask, began: Instant) {
-        let left = Duration::from_millis(ask.within_ms).saturating_sub(began.elapsed());
+    fn hear(&mut self, within_ms: u64, began: Instant) {
+        let left = Duration::from_millis(within_ms).saturating_sub(began.elapsed());
         let answers = &mut self.answers;
         let heard = self.runtime.block_on(async { tokio::time::timeout(left, answers.recv()).await });
         let Ok(Some((question, answer))) = heard else { return };
@@ -118,7 +127,7 @@ fn ms_since(began: Instant) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Kind;
+    use crate::dns::{Ask, Kind};
 
     #[test]
     fn no_more_is_asked_than_one_request_may() {

@@ -146,8 +146,11 @@ pub(super) fn verdict_words(verdict: &Verdict, is_chosen: bool, results: &[Vec<u
         Verdict::LeadsTo(name) => ("leads_on", format!("not terminal: goes on at {name}")),
         Verdict::OtherFlags => ("other_flags", "cannot be used: its flags are not \"u\"".to_owned()),
         Verdict::OtherService => ("other_service", "wrong service".to_owned()),
+        Verdict::NoExpression => {
+            ("no_expression", "cannot be used: its regexp field is no expression".to_owned())
+        }
         Verdict::NoMatch => {
-            ("no_match", "cannot be used: its expression does not match the number, or is none".to_owned())
+            ("no_match", "cannot be used: its expression does not match the number".to_owned())
         }
         Verdict::NotCallable(uri) => {
             ("not_callable", format!("cannot be used: makes {}, which no call can go to", shown(uri)))

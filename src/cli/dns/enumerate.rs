@@ -171,9 +171,8 @@ fn look_up_all(mut asking: Asking, tasks: Vec<Task>, args: &EnumArgs) -> (Asking
             let first = first_question(&args.number, &plan);
             let nodes =
                 first.map(|first| nodes(&args.number, &plan, &first, &asking.cache)).unwrap_or_default();
-            let has_results =
-                matches!(results(&args.number, &plan, &asking.cache).0, Some(EnumResult::Found(_)));
-            let is_chosen = is_open && has_results;
+            // Answers that came after the decision do not count.
+            let is_chosen = is_open && results(&args.number, &plan, &asking.cache).1 == found;
             is_open = is_open && !is_chosen;
             apexes.push(Shown { apex: apex.clone(), nodes, is_chosen });
         }

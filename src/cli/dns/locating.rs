@@ -138,11 +138,8 @@ impl Found<'_> {
     fn verdict(&self) -> String {
         match self.result {
             LocateResult::Found(count) => {
-                format!(
-                    "found {}, best first (draw {}: another call may draw another order by weight)",
-                    counted(count, "server", "servers"),
-                    self.args.draw
-                )
+                let draw = if count > 1 { format!(", by draw {}", self.args.draw) } else { String::new() };
+                format!("found {}, best first{draw}", counted(count, "server", "servers"))
             }
             LocateResult::Nothing => "nothing: DNS has no server for it".to_owned(),
             LocateResult::Denied => "nothing: all servers are in denied ranges".to_owned(),

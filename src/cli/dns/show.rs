@@ -1,14 +1,14 @@
 //! Outside. Questions and answers for people and as JSON.
 
-use serde_json::{Value, json};
-
 use std::net::SocketAddr;
+
+use serde_json::{Value, json};
 
 use super::asking::Asked;
 use crate::{
     cli::describe,
     control::admin_answer::{kind_name, to_json, zone_text},
-    dns::{Naptr, Record, Srv},
+    dns::{Answer, Naptr, Record, Srv},
 };
 
 /// Whom one asks.
@@ -24,9 +24,10 @@ pub(super) fn servers(servers: &[SocketAddr]) -> String {
 pub(super) fn asked(asked: &Asked) -> String {
     let question = describe::question(&asked.question);
     let Some(answer) = &asked.answer else {
-        return format!("{question}: no answer was waited for any longer");
+        return format!("{question}: no answer in the time there was");
     };
-    let from = asked.server.map(|server| format!(", from {server}")).unwrap_or_default();
+    let verb = if matches!(answer, Answer::Failed(_)) { "asked" } else { "from" };
+    let from = asked.server.map(|server| format!(", {verb} {server}")).unwrap_or_default();
     format!("{question}: {}{from}", describe::dns_answer(answer))
 }
 
