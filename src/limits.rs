@@ -452,3 +452,33 @@ pub const NAPTR_NODES_MAX: usize = 256;
 pub const NAPTR_SUBJECT_BYTES_MAX: usize = 63;
 
 const _: () = assert!(NAPTR_NODES_MAX > NAPTR_EXPRESSION_BYTES_MAX);
+
+/// Looks at the loop's DNS cache, for `explain --live`, that may stand in line: as many as the admin port
+/// serves connections.
+pub const CACHE_LOOKS_WAITING_MAX: usize = ADMIN_CONNECTIONS_MAX;
+
+/// Looks at the DNS cache answered in one turn of the loop, each a search for a few names. What is left has
+/// the next turn.
+pub const CACHE_LOOKS_PER_TURN_MAX: usize = 8;
+
+/// How long the admin port waits for the loop to look into its cache, in milliseconds. A turn takes five.
+pub const CACHE_LOOK_MS_MAX: u64 = 1_000;
+
+/// Servers and lives of ENUM apexes under which one name is looked for in the cache, where the caller does
+/// not say whose it is.
+pub const CACHE_LOOK_UPSTREAMS_MAX: usize = 16;
+
+/// Time for the admin port of a server to answer all questions of one `explain --live`, in milliseconds.
+pub const LIVE_MS_MAX: u64 = 10_000;
+
+/// Answer of the admin port that `explain --live` reads, in bytes: that with the most and longest records
+/// that the cache keeps of one question, each byte of them escaped.
+pub const LIVE_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(CACHE_LOOK_MS_MAX < LIVE_MS_MAX && CACHE_LOOKS_PER_TURN_MAX <= CACHE_LOOKS_WAITING_MAX);
+
+/// Longest `--within` of `enum` and `locate`, in milliseconds. No call waits so long; a person may.
+pub const TOOL_WITHIN_MS_MAX: u64 = 32_000;
+
+/// Routes with `enum:` that `waypost enum` goes through. A table for more has many of one kind.
+pub const TOOL_ENUM_ROUTES_MAX: usize = 16;

@@ -75,6 +75,7 @@ pub(super) fn explanation(table: &RouteTable) -> Explanation<'_> {
         },
         unix_s: 60,
         notes: vec!["remark".to_owned()],
+        live: None,
         questions: vec![],
         steps: recorder.into_steps(),
         verdict: Verdict::Reply(reply),
