@@ -98,9 +98,9 @@ pub const DATAGRAMS_PER_BATCH: usize = 64;
 /// about 5 ms of work at 5 µs each, so no listener waits longer than that for another one.
 pub const BATCHES_PER_TURN_MAX: usize = 16;
 
-/// Questions to DNS that one request may cause, one after the other: ENUM, then NAPTR, SRV and
-/// addresses of its result.
-pub const QUESTIONS_PER_REQUEST_MAX: usize = 16;
+/// Questions to DNS that one request may cause: an answer whose gateways are located takes up to
+/// [`LOCATIONS_PER_ANSWER_MAX`] times five, and one location of a domain with many servers 31.
+pub const QUESTIONS_PER_REQUEST_MAX: usize = 64;
 
 /// Default time in which all lookups of a request must end, in milliseconds. Under T1 (500 ms,
 /// RFC 3261 §17.1.1.1), so that we need no 100 Trying.
@@ -306,12 +306,22 @@ const _: () = assert!(DNS_QUESTION_MS_MAX < LOOKUP_MS_DEFAULT);
 const _: () =
     assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE < 1024 && DNS_LOOKUPS_MAX < QUESTIONS_UNDER_WAY_MAX);
 
-/// SRV targets whose addresses one location looks up. With two SRV questions and two addresses each, all
-/// fit into [`QUESTIONS_PER_REQUEST_MAX`]: the list is the same for the first request and for its
-/// retransmission, which finds the answers in the cache.
-pub const SRV_TARGETS_RESOLVED_MAX: usize = 6;
+/// SRV targets whose addresses one location looks up, as many as an answer has Contacts; fewer when an answer
+/// has many locations, which share [`QUESTIONS_PER_REQUEST_MAX`] evenly. So the list is the same for the first
+/// request and for its retransmission, which finds the answers in the cache.
+pub const SRV_TARGETS_RESOLVED_MAX: usize = CONTACTS_MAX;
 
-const _: () = assert!(2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_MAX);
+/// Services of one domain's NAPTR records that a location looks at: there are three that a call can use.
+pub const NAPTR_SERVICES_MAX: usize = 4;
+
+// NAPTR, the SRV records of its services and of UDP and TCP, two addresses of each server.
+const _: () = assert!(1 + NAPTR_SERVICES_MAX + 2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_MAX);
+
+/// Hosts of one answer that are located, for `locate` and for gateways with `resolve`: as many as it has
+/// Contacts. Each has the questions that it needs at least: NAPTR, two SRV, two addresses.
+pub const LOCATIONS_PER_ANSWER_MAX: usize = CONTACTS_MAX;
+
+const _: () = assert!(5 * LOCATIONS_PER_ANSWER_MAX <= QUESTIONS_PER_REQUEST_MAX);
 
 /// NAPTR records of one number whose expression is tried: more than an answer has Contacts.
 pub const NAPTR_TRIED_MAX: usize = 16;
@@ -421,6 +431,10 @@ const _: () = assert!(DNS_QUESTION_MS_MAX < QUESTION_LOST_MS && LOOKUP_MS_MAX < 
 /// Names on the way from a number to a terminal NAPTR, its own included: after five non-terminal records
 /// (RFC 6116 §5.2.1: zones should need no more) the sixth name has the terminal one.
 pub const NAPTR_HOPS_MAX: usize = 6;
+
+/// Ranges in each of `dns: deny_answers` and `allow_answers`. Every address that DNS gives is compared with
+/// all of them.
+pub const DNS_RANGES_MAX: usize = 64;
 
 /// Apexes of one ENUM lookup: each may cost a question.
 pub const ENUM_APEXES_MAX: usize = 8;

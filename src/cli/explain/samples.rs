@@ -26,6 +26,7 @@ pub(super) fn table() -> RouteTable {
         headers: vec![],
         body: Body::None,
         empty: None,
+        within_ms: 400,
     };
     RouteTable {
         lists: vec![List { name: "routes".into(), routes: vec![0, 1] }],
