@@ -264,9 +264,8 @@ fn numbers_go_round_after_those_left_out() {
 #[test]
 fn the_contact_is_the_one_expected() {
     let answer = answer_to(&request(&caller(true), 5)).replace(", <sip:b@example.org>;q=0.98", "");
-    let check = |contact: &str| {
-        Caller { contact: Some(contact.to_owned()), ..caller(true) }.check(answer.as_bytes())
-    };
+    let check =
+        |contact: &str| Caller { contact: Some(contact.to_owned()), ..caller(true) }.check(answer.as_bytes());
     assert_eq!(check("<sip:a@example.org>;q=0.99"), Ok(5));
     assert_eq!(check("<sip:{n}@example.org>;q=0.99"), Err(Wrong::Contact));
     let answer = answer.replace("sip:a@", "sip:09016985@");

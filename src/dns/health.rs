@@ -136,12 +136,16 @@ impl Health {
         }
     }
 
+    /// It could not be checked: that is to be done yet.
+    pub fn not_checked(&mut self, server: SocketAddr) {
+        self.servers.entry(server).or_default().is_checked = false;
+    }
+
     /// Makes a server known. `false`: there is no room.
     pub fn admit(&mut self, server: SocketAddr, now_ms: u64) -> bool {
         if self.servers.len() >= DNS_UPSTREAM_SERVERS_MAX && !self.servers.contains_key(&server) {
-            self.servers.retain(|_, known| {
-                now_ms < known.tried_ms.unwrap_or(0).saturating_add(DNS_SERVER_IDLE_MS)
-            });
+            self.servers
+                .retain(|_, known| now_ms < known.tried_ms.unwrap_or(0).saturating_add(DNS_SERVER_IDLE_MS));
         }
         let has_room = self.servers.len() < DNS_UPSTREAM_SERVERS_MAX || self.servers.contains_key(&server);
         if has_room {
@@ -304,6 +308,17 @@ mod tests {
         health.check_failed(server(1), 0);
         assert_eq!(plan(&mut health, &[1], 0).0, [1]);
         assert!(!health.silent(server(1), 1), "it is counted from the start");
+    }
+
+    #[test]
+    fn a_check_that_could_not_be_made_comes_again() {
+        let mut health = Health::default();
+        let mut silences = [false; 5];
+        for is_due in &mut silences {
+            *is_due = health.silent(server(1), 1);
+            health.not_checked(server(1));
+        }
+        assert_eq!(silences, [false, false, true, true, true]);
     }
 
     #[test]
