@@ -12,6 +12,8 @@ const FILES: &[(&str, usize)] = &[
     ("rfc3261.md", 165),
     ("rfc3263.md", 17),
     ("rfc3326.md", 5),
+    ("rfc3402.md", 6),
+    ("rfc3403.md", 10),
     ("rfc3581.md", 8),
     ("rfc3966.md", 19),
     ("rfc4320.md", 5),
@@ -19,6 +21,7 @@ const FILES: &[(&str, usize)] = &[
     ("rfc4904.md", 14),
     ("rfc5626.md", 2),
     ("rfc5630.md", 16),
+    ("rfc6116.md", 40),
 ];
 
 const KEYWORDS: [&str; 11] = [

@@ -374,11 +374,11 @@ impl<'s> Search<'s> {
 }
 
 /// Where a non-terminal record leads (RFC 6116 §3.4.1, §5.2.1): flags empty, and its replacement.
-/// Services and regexp are ignored.
+/// Services and regexp are ignored; a record whose replacement is no name to ask for is discarded.
 fn next_name(record: &Record) -> Option<&str> {
     match record {
-        Record::Naptr(Naptr { flags, replacement, .. }) if flags.is_empty() && &**replacement != "." => {
-            Some(replacement)
+        Record::Naptr(Naptr { flags, replacement, .. }) if flags.is_empty() => {
+            Question::new(replacement, Kind::Naptr).is_some().then_some(replacement)
         }
         _ => None,
     }
@@ -722,6 +722,10 @@ mod tests {
         };
         assert_eq!(chain(NAPTR_HOPS_MAX).1, ["sip:end@x"]);
         assert_eq!(chain(NAPTR_HOPS_MAX + 1), (Step::Done(EnumResult::Unusable), vec![]));
+        for no_name in [".", "", "a b.example.", "a..example."] {
+            let step = run(NUMBER, &plan, &cache(&[(DOMAIN, found(&[way(no_name)]))]), false);
+            assert_eq!(step, (Step::Done(EnumResult::Unusable), vec![]), "{no_name:?}");
+        }
         let (to_itself, to_start) = (found(&[way(DOMAIN)]), found(&[way(&DOMAIN.to_uppercase())]));
         let unusable = (Step::Done(EnumResult::Unusable), vec![]);
         assert_eq!(run(NUMBER, &plan, &cache(&[(DOMAIN, to_itself)]), false), unusable);

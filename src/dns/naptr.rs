@@ -41,9 +41,18 @@ impl Naptr {
     /// field that are not known are passed over.
     #[must_use]
     pub fn has_service(&self, wanted: &[Box<str>]) -> bool {
-        self.enumservices()
-            .any(|service| wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes())))
+        let is_wanted =
+            |service: &[u8]| wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes()));
+        // RFC 6116 §3.4.3.1: a record of a private network MUST be discarded whole, unless that network
+        // is ours: who asks for the service by its name says so.
+        let is_of_strangers = |service: &[u8]| is_private(service) && !is_wanted(service);
+        self.enumservices().any(is_wanted) && !self.enumservices().any(is_of_strangers)
     }
+}
+
+/// Whether the type of an enumservice begins with `P-`.
+fn is_private(service: &[u8]) -> bool {
+    service.get(..2).is_some_and(|facet| facet.eq_ignore_ascii_case(b"P-"))
 }
 
 #[cfg(test)]
@@ -100,6 +109,25 @@ mod tests {
             ("E2U+x-sip", false),
         ] {
             assert_eq!(naptr("u", field).has_service(&wanted), has, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_private_network_is_discarded_unless_its_service_is_wanted() {
+        let (sip, private) = (["sip".into()], ["sip".into(), "p-pbx:sip".into()]);
+        for (field, of_strangers, of_ours) in [
+            ("E2U+P-pbx:sip", false, true),
+            ("E2U+sip+P-pbx:sip", false, true),
+            ("E2U+p-PBX:sip+sip", false, true),
+            ("P-pbx:sip+sip+E2U", false, true),
+            ("E2U+sip+P-other", false, false),
+            ("E2U+sip+P-", false, false),
+            ("E2U+sip+X-trial", true, true),
+            ("E2U+sip+P", true, true),
+            ("E2U+sip+pstn:P-", true, true),
+        ] {
+            assert_eq!(naptr("u", field).has_service(&sip), of_strangers, "{field}");
+            assert_eq!(naptr("u", field).has_service(&private), of_ours, "{field}");
         }
     }
 
