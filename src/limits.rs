@@ -272,10 +272,11 @@ pub const DNS_OVERFLOW_TTL_S: u32 = 1;
 /// Repetitions that a NAPTR's expression may ask for: RE_DUP_MAX of POSIX.
 pub const NAPTR_REPEAT_MAX: u32 = 255;
 
-/// Time for a DNS server to answer one try, in milliseconds: a far recursive server needs 100.
+/// Time for a DNS server to answer before it is asked once more, in milliseconds: a far recursive server
+/// needs 100. The first try stays under way.
 pub const DNS_TRY_MS: u64 = 160;
 
-/// Tries after the first one: a lost packet is made good inside [`LOOKUP_MS_DEFAULT`].
+/// Tries of the same server after the first one: a lost packet is made good inside [`LOOKUP_MS_DEFAULT`].
 pub const DNS_RETRIES: usize = 1;
 
 /// Time for one question with all its tries, in milliseconds. Less than [`LOOKUP_MS_DEFAULT`], so that
@@ -285,7 +286,8 @@ pub const DNS_QUESTION_MS_MAX: u64 = 350;
 /// UDP payload we let DNS servers send, in bytes: fits the path MTU everywhere (DNS flag day 2020).
 pub const DNS_PAYLOAD_BYTES: u16 = 1232;
 
-/// DNS servers asked at one time for one question.
+/// DNS servers asked at one time for one question, on average: some may be with more while others are with
+/// one.
 pub const DNS_SERVERS_AT_ONCE: usize = 2;
 
 /// Questions that are with the DNS servers at one time. Each takes a socket for each server asked, of
@@ -482,3 +484,43 @@ pub const TOOL_WITHIN_MS_MAX: u64 = 32_000;
 
 /// Routes with `enum:` that `waypost enum` goes through. A table for more has many of one kind.
 pub const TOOL_ENUM_ROUTES_MAX: usize = 16;
+/// DNS servers known at one time, of the configuration and of all apexes. One more takes the place of
+/// one that was not asked for [`DNS_SERVER_IDLE_MS`], or its questions are not asked.
+pub const DNS_UPSTREAM_SERVERS_MAX: usize = 256;
+
+/// Time in which a DNS server is not asked before it may be forgotten, in milliseconds.
+pub const DNS_SERVER_IDLE_MS: u64 = 60_000;
+
+/// Longest time that is waited for one DNS server, in milliseconds. Less than 333: then hickory would send
+/// the question again on its own.
+pub const DNS_SERVER_MS_MAX: u64 = 330;
+
+/// Shortest time after which a second DNS server is asked beside the first, in milliseconds: below it
+/// there is only the noise of the scheduler.
+pub const DNS_HEDGE_MS_MIN: u64 = 10;
+
+/// The same time for a server whose round trip is not known yet, in milliseconds.
+pub const DNS_HEDGE_MS_DEFAULT: u64 = 50;
+
+/// Questions in a row to one DNS server without any answer, after which it is checked and, when it does
+/// not answer that either, held to be dead. Also answers in a row that answer nothing (REFUSED, SERVFAIL)
+/// after which the other servers are asked first.
+pub const DNS_SILENCES_MAX: u32 = 3;
+
+/// Pause before a dead DNS server is tried again, in milliseconds; it doubles with each try. Also the
+/// longest pause while no other server is alive: a server that is back is seen in a second.
+pub const DNS_DOWN_MS_MIN: u64 = 1_000;
+
+/// Longest pause before a dead DNS server is tried again, in milliseconds.
+pub const DNS_DOWN_MS_MAX: u64 = 30_000;
+
+/// Time after which a DNS server that others are faster than is measured again, in milliseconds.
+pub const DNS_REMEASURE_MS: u64 = 10_000;
+
+/// Apexes with a histogram of their own in the metrics; the rest are one.
+pub const DNS_APEX_LABELS_MAX: usize = 64;
+
+const _: () = assert!(DNS_HEDGE_MS_MIN < DNS_HEDGE_MS_DEFAULT && DNS_HEDGE_MS_DEFAULT < DNS_TRY_MS);
+const _: () = assert!(DNS_TRY_MS < DNS_SERVER_MS_MAX && DNS_SERVER_MS_MAX < DNS_QUESTION_MS_MAX);
+const _: () = assert!(DNS_DOWN_MS_MIN < DNS_DOWN_MS_MAX && DNS_QUESTION_MS_MAX < DNS_DOWN_MS_MIN);
+const _: () = assert!(DNS_SERVERS_MAX < DNS_UPSTREAM_SERVERS_MAX && DNS_SERVERS_AT_ONCE >= 2);
