@@ -458,3 +458,42 @@ fn a_silent_dns_server_is_4_and_said() {
     assert!(page.contains("\nA a.example.org.: DNS did not answer in time, asked DNS\n"), "{page}");
     assert!(page.ends_with("\n\nno server: DNS did not answer in time\n"), "{page}");
 }
+
+/// The block of the README that begins with this command, without that line.
+fn shown(command: &str) -> String {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let begin = format!("```console\n$ target/release/waypost {command}\n");
+    let rest = readme.split_once(&begin).unwrap_or_else(|| panic!("{command} in the README")).1;
+    format!("{}\n", rest.split_once("\n```").unwrap().0)
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let numbers = Dns::of(Names::start(|_, _| {
+        Reply::Records(vec![
+            RData::NAPTR(NAPTR::new(
+                100,
+                20,
+                b"u"[..].into(),
+                b"E2U+sip"[..].into(),
+                br"!^\+4420(.*)$!sip:\1@london.example.net!"[..].into(),
+                Name::root(),
+            )),
+            naptr(100, 30, "E2U+email:mailto", "mailto:info@example.net"),
+            raw(100, "u", "E2U+sip", r"!^(.*)$!sip:\1@gw.example.net!", "."),
+        ])
+    }));
+    for (dns, command) in
+        [(numbers, "enum +442079460123 --apex e164.example.net"), (domain(), "locate example.org")]
+    {
+        let words: Vec<_> = command.split(' ').collect();
+        let (code, page) = dns.page(&words);
+        assert_eq!(code, 0);
+        let expected = shown(&format!("{command} --server 192.0.2.53"));
+        assert_eq!(
+            page.replace("DNS servers: DNS", "DNS servers: 192.0.2.53:53")
+                .replace("from DNS", "from 192.0.2.53:53"),
+            expected
+        );
+    }
+}
