@@ -370,7 +370,6 @@ const TUNING: &[(&str, &str)] = &[
     ("WATCH_DELAY_MS_MAX", "a time; that a writer without a pause is read is tested"),
     ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
     ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
-    ("DNS_TRY_MS", "a time; that a lost packet is made good is tested"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),
     ("DNS_SERVERS_AT_ONCE", "how servers are spread over; the library keeps it"),
 ];

@@ -110,13 +110,14 @@ fn split(expression: &[u8]) -> Option<Parts<'_>> {
     let (&delimiter, rest) = expression.split_first()?;
     // RFC 3402 §3.2: no digit, 0 neither, whatever its grammar says; no flag. A backslash could not be
     // told from an escape.
-    if delimiter.is_ascii_digit() || matches!(delimiter, b'i' | b'\\' | 0) {
+    if delimiter.is_ascii_digit() || matches!(delimiter, b'i' | b'I' | b'\\' | 0) {
         return None;
     }
     let (ere, rest) = until(delimiter, rest)?;
     let (replacement, flags) = until(delimiter, rest)?;
     // RFC 6116 §5.2: discarded with more than three delimiters; a fourth one is no flag.
-    let sound = flags.iter().all(|flag| *flag == b'i');
+    // RFC 6116 §3.6: outside the replacement, case means nothing.
+    let sound = flags.iter().all(|flag| flag.eq_ignore_ascii_case(&b'i'));
     sound.then_some(Parts { delimiter, ere, replacement, ignore_case: !flags.is_empty() })
 }
 
