@@ -368,9 +368,11 @@ const TUNING: &[(&str, &str)] = &[
     ("WATCH_POLL_MS", "a time; tests of the watcher have their own"),
     ("WATCH_QUIET_MS", "a time; that a burst is one reload cannot be told without a clock"),
     ("WATCH_DELAY_MS_MAX", "a time; that a writer without a pause is read is tested"),
-    ("DNS_TRY_MS", "a time; that a lost packet is made good is tested"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),
-    ("DNS_SERVERS_AT_ONCE", "how servers are spread over; the library keeps it"),
+    (
+        "DNS_SERVERS_AT_ONCE",
+        "a share of sockets: a question without room for one more server goes on with those it has",
+    ),
 ];
 
 /// Limits that a test runs into without naming them, and which.
