@@ -98,9 +98,9 @@ pub const DATAGRAMS_PER_BATCH: usize = 64;
 /// about 5 ms of work at 5 µs each, so no listener waits longer than that for another one.
 pub const BATCHES_PER_TURN_MAX: usize = 16;
 
-/// Questions to DNS that one request may cause, one after the other: ENUM, then NAPTR, SRV and
-/// addresses of its result.
-pub const QUESTIONS_PER_REQUEST_MAX: usize = 16;
+/// Questions to DNS that one request may cause: an answer whose gateways are located takes up to
+/// [`LOCATIONS_PER_ANSWER_MAX`] times five, and one location of a domain with many servers 31.
+pub const QUESTIONS_PER_REQUEST_MAX: usize = 64;
 
 /// Default time in which all lookups of a request must end, in milliseconds. Under T1 (500 ms,
 /// RFC 3261 §17.1.1.1), so that we need no 100 Trying.
@@ -308,12 +308,22 @@ const _: () = assert!(DNS_QUESTION_MS_MAX < LOOKUP_MS_DEFAULT);
 const _: () =
     assert!(DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE < 1024 && DNS_LOOKUPS_MAX < QUESTIONS_UNDER_WAY_MAX);
 
-/// SRV targets whose addresses one location looks up. With two SRV questions and two addresses each, all
-/// fit into [`QUESTIONS_PER_REQUEST_MAX`]: the list is the same for the first request and for its
-/// retransmission, which finds the answers in the cache.
-pub const SRV_TARGETS_RESOLVED_MAX: usize = 6;
+/// SRV targets whose addresses one location looks up, as many as an answer has Contacts; fewer when an answer
+/// has many locations, which share [`QUESTIONS_PER_REQUEST_MAX`] evenly. So the list is the same for the first
+/// request and for its retransmission, which finds the answers in the cache.
+pub const SRV_TARGETS_RESOLVED_MAX: usize = CONTACTS_MAX;
 
-const _: () = assert!(2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_MAX);
+/// Services of one domain's NAPTR records that a location looks at: there are three that a call can use.
+pub const NAPTR_SERVICES_MAX: usize = 4;
+
+// NAPTR, the SRV records of its services and of UDP and TCP, two addresses of each server.
+const _: () = assert!(1 + NAPTR_SERVICES_MAX + 2 + 2 * SRV_TARGETS_RESOLVED_MAX <= QUESTIONS_PER_REQUEST_MAX);
+
+/// Hosts of one answer that are located, for `locate` and for gateways with `resolve`: as many as it has
+/// Contacts. Each has the questions that it needs at least: NAPTR, two SRV, two addresses.
+pub const LOCATIONS_PER_ANSWER_MAX: usize = CONTACTS_MAX;
+
+const _: () = assert!(5 * LOCATIONS_PER_ANSWER_MAX <= QUESTIONS_PER_REQUEST_MAX);
 
 /// NAPTR records of one number whose expression is tried: more than an answer has Contacts.
 pub const NAPTR_TRIED_MAX: usize = 16;
@@ -424,6 +434,10 @@ const _: () = assert!(DNS_QUESTION_MS_MAX < QUESTION_LOST_MS && LOOKUP_MS_MAX < 
 /// (RFC 6116 §5.2.1: zones should need no more) the sixth name has the terminal one.
 pub const NAPTR_HOPS_MAX: usize = 6;
 
+/// Ranges in each of `dns: deny_answers` and `allow_answers`. Every address that DNS gives is compared with
+/// all of them.
+pub const DNS_RANGES_MAX: usize = 64;
+
 /// Apexes of one ENUM lookup: each may cost a question.
 pub const ENUM_APEXES_MAX: usize = 8;
 
@@ -441,6 +455,35 @@ pub const NAPTR_SUBJECT_BYTES_MAX: usize = 63;
 
 const _: () = assert!(NAPTR_NODES_MAX > NAPTR_EXPRESSION_BYTES_MAX);
 
+/// Looks at the loop's DNS cache, for `explain --live`, that may stand in line: as many as the admin port
+/// serves connections.
+pub const CACHE_LOOKS_WAITING_MAX: usize = ADMIN_CONNECTIONS_MAX;
+
+/// Looks at the DNS cache answered in one turn of the loop, each a search for a few names. What is left has
+/// the next turn.
+pub const CACHE_LOOKS_PER_TURN_MAX: usize = 8;
+
+/// How long the admin port waits for the loop to look into its cache, in milliseconds. A turn takes five.
+pub const CACHE_LOOK_MS_MAX: u64 = 1_000;
+
+/// Servers and lives of ENUM apexes under which one name is looked for in the cache, where the caller does
+/// not say whose it is.
+pub const CACHE_LOOK_UPSTREAMS_MAX: usize = 16;
+
+/// Time for the admin port of a server to answer all questions of one `explain --live`, in milliseconds.
+pub const LIVE_MS_MAX: u64 = 10_000;
+
+/// Answer of the admin port that `explain --live` reads, in bytes: that with the most and longest records
+/// that the cache keeps of one question, each byte of them escaped.
+pub const LIVE_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(CACHE_LOOK_MS_MAX < LIVE_MS_MAX && CACHE_LOOKS_PER_TURN_MAX <= CACHE_LOOKS_WAITING_MAX);
+
+/// Longest `--within` of `enum` and `locate`, in milliseconds. No call waits so long; a person may.
+pub const TOOL_WITHIN_MS_MAX: u64 = 32_000;
+
+/// Routes with `enum:` that `waypost enum` goes through. A table for more has many of one kind.
+pub const TOOL_ENUM_ROUTES_MAX: usize = 16;
 /// DNS servers known at one time, of the configuration and of all apexes. One more takes the place of
 /// one that was not asked for [`DNS_SERVER_IDLE_MS`], or its questions are not asked.
 pub const DNS_UPSTREAM_SERVERS_MAX: usize = 256;

@@ -10,7 +10,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use waypost::{
+    config::Listen,
     control::{
+        DnsCache,
         admin::{self, Admin, Readiness},
         loader::{Load, LoadError, Loaded},
         metrics::{Drops, Metrics, Sources},
@@ -19,8 +21,9 @@ use waypost::{
     },
     counters::Counters,
     limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, SCRAPES_AT_ONCE_MAX},
+    net::{EventLoop, StreamSettings},
     route::{
-        RouteTable,
+        RouteTable, Transport,
         file::{Diagnostic, Severity},
     },
     snapshot::Snapshot,
@@ -50,6 +53,11 @@ fn start_beside(
     let table =
         Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "first".into(), 0, None)));
     let load: LoadFn = Box::new(load);
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listen = Listen { name: "default".into(), transport: Transport::Udp, address };
+    // The loop has ended: nobody looks into its cache.
+    let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
+    let dns_cache = DnsCache { handle, table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
     let sources = Sources {
         counters: Arc::new(Counters::default()),
@@ -59,8 +67,8 @@ fn start_beside(
         drops: Drops::new([("default".into(), 0)]),
     };
     let readiness = Arc::new(Readiness::default());
-    let admin =
-        Admin { metrics: Metrics::new(sources).unwrap(), reloader, readiness: Arc::clone(&readiness) };
+    let metrics = Metrics::new(sources).unwrap();
+    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache };
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -100,6 +108,19 @@ impl Server {
     fn ask(&self, method: &str, path: &str) -> Answer {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: waypost\r\n\r\n").as_bytes())
     }
+}
+
+#[test]
+fn a_loop_that_has_ended_shows_no_cache_and_its_routes() {
+    let server = start(same);
+    let routes = server.ask("GET", "/dns/cache");
+    assert_eq!(
+        (routes.status, &*routes.body),
+        (200, "{\n  \"generation\": 1,\n  \"routes_hash\": \"first\"\n}\n")
+    );
+    let cache = server.ask("GET", "/dns/cache?name=example.net&type=A");
+    assert_eq!(cache.status, 503);
+    assert!(cache.body.contains("try again"), "{}", cache.body);
 }
 
 #[test]
@@ -182,7 +203,7 @@ fn a_wrong_method_says_the_right_one() {
 fn a_wrong_path_lists_the_right_ones() {
     let answer = start(same).ask("GET", "/");
     assert_eq!(answer.status, 404);
-    for path in ["GET  /metrics", "GET  /healthz", "GET  /readyz", "POST /-/reload"] {
+    for path in ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /-/reload"] {
         assert!(answer.body.contains(path), "{}", answer.body);
     }
 }

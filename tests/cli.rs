@@ -8,7 +8,8 @@ mod run;
 use responder::{Responder, Seen, answer};
 use run::{Ran, waypost};
 
-const COMMANDS: [&str; 7] = ["serve", "check", "explain", "ask", "schema", "completions", "man"];
+const COMMANDS: [&str; 9] =
+    ["serve", "check", "explain", "enum", "locate", "ask", "schema", "completions", "man"];
 
 #[test]
 fn help_names_every_command_and_teaches() {
@@ -49,6 +50,14 @@ fn wrong_usage_is_2_and_says_what_was_expected() {
         (&["explain", "+44", "--at", "noon"], "expected a time with its zone"),
         (&["explain", "+44", "--header", "X"], "expected 'Name: value'"),
         (&["explain", "+44", "--transport", "sctp"], "expected udp, tcp or tls"),
+        (&["enum"], "required arguments were not provided"),
+        (&["enum", "999"], "expected + and 2 to 15 digits"),
+        (&["enum", "+44", "--apex", "a..b"], "expected a domain name"),
+        (&["enum", "+44", "--services", "a b"], "expected services without E2U"),
+        (&["enum", "+44", "--server", "dns.example.net"], "expected IP or IP:PORT"),
+        (&["enum", "+44", "--within", "33s"], "expected 1ms to 32s"),
+        (&["locate", "+442079460123"], "`waypost enum` looks it up"),
+        (&["locate", "tel:+44"], "has no domain"),
         (&["ask"], "required arguments were not provided"),
         (&["ask", "sip:a@b\r\nX: y"], "expected printable ASCII"),
         (&["ask", "tel:+44"], "--to ADDR:PORT"),

@@ -368,6 +368,8 @@ const TUNING: &[(&str, &str)] = &[
     ("WATCH_POLL_MS", "a time; tests of the watcher have their own"),
     ("WATCH_QUIET_MS", "a time; that a burst is one reload cannot be told without a clock"),
     ("WATCH_DELAY_MS_MAX", "a time; that a writer without a pause is read is tested"),
+    ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
+    ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),
     (
         "DNS_SERVERS_AT_ONCE",

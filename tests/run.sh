@@ -20,6 +20,7 @@ need sipp sip-tester
 need kamailio kamailio
 need baresip baresip-core
 need openssl openssl
+need /usr/sbin/nsd nsd
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -29,14 +30,16 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # Kamailio's package starts it, now and at every boot; the tests start their own.
+    # The packages of Kamailio and NSD start them, now and at every boot; the tests start their own.
     [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; ours=/usr/sbin/policy-rc.d; }
     trap 'rm -f "${ours:-}"' EXIT
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     rm -f "${ours:-}"
-    if [[ " ${missing[*]} " == *" kamailio "* ]]; then
-        systemctl disable kamailio >/dev/null 2>&1 || true
-    fi
+    for service in kamailio nsd; do
+        if [[ " ${missing[*]} " == *" $service "* ]]; then
+            systemctl disable "$service" >/dev/null 2>&1 || true
+        fi
+    done
 fi
 if ! command -v cargo >/dev/null; then
     echo "tests/run.sh needs cargo: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later by rustup" >&2
@@ -66,6 +69,9 @@ tests/sipp/run.sh
 
 say "real peers, to the end of the call: SIPp, Kamailio, baresip, OpenSSL"
 tests/interop/run.sh
+
+say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
+tests/dns/run.sh
 
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"

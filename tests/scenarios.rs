@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Pat
 
 use waypost::{
     decide::{CancelPolicy, Settings, Silence},
-    dns::{Answer, Failure, Kind, Naptr, Nothing, Question, Record, Srv},
+    dns::{Answer, Failure, Family, Kind, Naptr, Nothing, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path},
     limits::ANSWER_BYTES_ROOM,
     route::{RouteTable, Transport, file},
@@ -21,7 +21,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 82;
+const SCENARIOS: usize = 92;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -197,6 +197,12 @@ fn settings(text: &str, name: &str) -> Settings {
         match line.split_once(": ").unwrap_or_else(|| panic!("{name}: {line}")) {
             ("cancel", "ok") => settings.cancel = CancelPolicy::Ok,
             ("server", value) => settings.server = Some(value.into()),
+            ("addresses", value) => {
+                let family = |word| if word == "ipv4" { Family::Ipv4 } else { Family::Ipv6 };
+                settings.dns_policy.addresses = value.split(' ').map(family).collect();
+            }
+            ("deny_answers", value) => settings.dns_policy.deny = ranges(value),
+            ("allow_answers", value) => settings.dns_policy.allow = ranges(value),
             ("name", value) => settings.ourselves.names.push(value.into()),
             ("listen", value) => {
                 let address: SocketAddr = value.parse().expect("listen");
@@ -206,6 +212,10 @@ fn settings(text: &str, name: &str) -> Settings {
         }
     }
     settings
+}
+
+fn ranges(text: &str) -> Vec<ipnet::IpNet> {
+    text.split(' ').map(|range| range.parse().expect("range")).collect()
 }
 
 fn table(routes: &str, sections: &BTreeMap<String, String>, name: &str) -> RouteTable {

@@ -11,6 +11,10 @@ mod answers;
 mod caller;
 #[path = "serve/dns.rs"]
 mod dns;
+#[path = "serve/dns_live.rs"]
+mod dns_live;
+#[path = "serve/dns_tools.rs"]
+mod dns_tools;
 #[path = "serve/harness.rs"]
 mod harness;
 #[path = "serve/metrics.rs"]
@@ -19,6 +23,8 @@ mod metrics;
 mod names;
 #[path = "serve/reload.rs"]
 mod reload;
+#[path = "cli/run.rs"]
+mod run;
 #[path = "serve/start.rs"]
 mod start;
 #[path = "serve/stop.rs"]

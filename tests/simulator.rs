@@ -39,7 +39,7 @@ fn nothing_waits_in_the_end_and_equal_requests_got_equal_bytes() {
     if !alone {
         assert!(all.steps > 40_000 && all.sent > 20_000, "{all:?}");
         assert!(all.equal_again > 2_000 && all.equal_again_by_dns > 500, "{all:?}");
-        assert!(all.waited > 5_000 && all.retransmissions > 500 && all.reloads > 100, "{all:?}");
+        assert!(all.waited > 5_000 && all.retransmissions > 400 && all.reloads > 100, "{all:?}");
         assert!(
             all.overflows >= 200 && all.timeouts > 500 && all.unanswerable > 500 && all.drained > 20,
             "{all:?}"

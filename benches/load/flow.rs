@@ -74,6 +74,7 @@ pub(crate) fn run(args: &Args, number: u64, began: Instant) -> io::Result<Tally>
         local: socket.local_addr()?,
         run: std::process::id(),
         flow: number,
+        flows: args.flows,
         uri: args.uri.clone(),
         distinct_call_ids: args.distinct_call_ids,
         first: args.first,

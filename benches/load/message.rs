@@ -12,6 +12,7 @@ pub(crate) struct Caller {
     /// Makes two runs differ.
     pub(crate) run: u32,
     pub(crate) flow: u64,
+    pub(crate) flows: u64,
     pub(crate) uri: String,
     pub(crate) distinct_call_ids: bool,
     /// The number of the first call, and how many there are before they go round.
@@ -130,9 +131,9 @@ impl Caller {
         Ok(call)
     }
 
-    /// Which of the numbers the call is to.
+    /// Which of the numbers the call is to: those of one flow are not those of another.
     pub(crate) fn number(&self, call: u64) -> u64 {
-        self.first + call % self.numbers
+        self.first + (call * self.flows + self.flow) % self.numbers
     }
 
     fn called(&self, call: u64) -> String {

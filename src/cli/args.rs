@@ -34,9 +34,19 @@ pub enum Command {
     /// Say which route answers a call, why, and with which bytes.
     ///
     /// The request is decided by the very code that serves, on the route files as they are now. No
-    /// server need run, and DNS is not asked: questions it would put are shown.
+    /// server need run, and DNS is not asked: questions it would put are shown. With --live they are answered
+    /// from the DNS cache of a running server.
     #[command(after_help = help::EXPLAIN)]
     Explain(Box<ExplainArgs>),
+    /// Look a number up in ENUM, and show every name asked, each record and what it is worth.
+    ///
+    /// The number is looked up as each route with `enum:` does, by the code that serves; with --apex, under
+    /// those names and no others. DNS is asked; no server need run.
+    #[command(after_help = help::ENUM)]
+    Enum(Box<EnumArgs>),
+    /// Locate the servers of a URI or domain (RFC 3263), and show every name asked and the order of use.
+    #[command(after_help = help::LOCATE)]
+    Locate(Box<LocateArgs>),
     /// Send one real INVITE to a server over UDP, show its answer, acknowledge it.
     #[command(after_help = help::ASK)]
     Ask(Box<AskArgs>),
@@ -67,7 +77,7 @@ pub struct Global {
     /// Where to listen; may be given again. tls needs `tls:` in the configuration. NAME=udp:ADDR:PORT names it for `when: { listener: NAME }`.
     #[arg(long, global = true, value_name = "udp|tcp|tls:ADDR:PORT", value_parser = flags::listen)]
     pub listen: Vec<Listen>,
-    /// Where metrics, probes and reload are served over HTTP, or `off`.
+    /// Where metrics, probes, reload and the DNS cache are served over HTTP, or `off`.
     #[arg(long, global = true, value_name = "ADDR:PORT|off", value_parser = flags::admin)]
     pub admin: Option<Admin>,
     /// The least urgent lines to log; info without this.
@@ -154,6 +164,53 @@ pub struct ExplainArgs {
     /// A file with the bytes of a whole request.
     #[arg(long, value_name = "FILE", conflicts_with = "uri")]
     pub raw: Option<PathBuf>,
+    /// Ask the server that runs, at its admin port (--admin), what its DNS cache has. It asks no DNS server for
+    /// that.
+    #[arg(long)]
+    pub live: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `enum`.
+#[derive(Args, Debug)]
+pub struct EnumArgs {
+    /// The number: + and 2 to 15 digits.
+    #[arg(value_parser = flags::e164)]
+    pub number: String,
+    /// An apex to look it up under, before those of the next --apex; no route is looked at then.
+    #[arg(long, value_name = "NAME", value_parser = flags::domain)]
+    pub apex: Vec<String>,
+    /// Services wanted, separated by commas, instead of those of the routes; sip with --apex.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = flags::enum_service)]
+    pub services: Vec<String>,
+    /// A DNS server to ask, instead of those of the configuration and of the routes; may be given again.
+    #[arg(long, value_name = "IP[:PORT]", value_parser = flags::dns_server)]
+    pub server: Vec<SocketAddr>,
+    /// Time for all of it, as 400ms or 2s. Without this, that of the route; 400ms with --apex.
+    #[arg(long, value_name = "TIME", value_parser = flags::within)]
+    pub within: Option<Duration>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `locate`.
+#[derive(Args, Debug)]
+pub struct LocateArgs {
+    /// A sip: or sips: URI, or a domain.
+    #[arg(value_name = "URI", value_parser = flags::located)]
+    pub uri: String,
+    /// A DNS server to ask, instead of those of the configuration; may be given again.
+    #[arg(long, value_name = "IP[:PORT]", value_parser = flags::dns_server)]
+    pub server: Vec<SocketAddr>,
+    /// Time for all of it, as 400ms or 2s; 400ms without this.
+    #[arg(long, value_name = "TIME", value_parser = flags::within)]
+    pub within: Option<Duration>,
+    /// A number that stands for the call: each call draws an order among servers of one priority.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub draw: u64,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

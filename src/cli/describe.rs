@@ -2,9 +2,11 @@
 
 use std::fmt::Display;
 
+use super::output::counted;
 use crate::{
+    control::admin_answer::kind_name,
     decide::Silence,
-    dns::{Kind, Question},
+    dns::{Answer, Failure, Nothing, Question},
     limits::NESTING_MAX,
     route::{Condition, MethodPattern, Party, RouteTable, Then, ValueTest},
     sip::{Fault, Scheme, Unanswerable},
@@ -53,13 +55,35 @@ pub(crate) fn fault(fault: Fault) -> String {
 
 /// `NAPTR 1.2.3.e164.arpa.`
 pub(crate) fn question(question: &Question) -> String {
-    let kind = match question.kind() {
-        Kind::Naptr => "NAPTR",
-        Kind::Srv => "SRV",
-        Kind::A => "A",
-        Kind::Aaaa => "AAAA",
-    };
-    format!("{kind} {}", question.name())
+    format!("{} {}", kind_name(question.kind()), question.name())
+}
+
+/// `2 records, ttl 60 s`.
+pub(crate) fn dns_answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Found { records, ttl_s } => {
+            format!("{}, ttl {ttl_s} s", counted(records.len(), "record", "records"))
+        }
+        Answer::Nothing { why: Nothing::NxDomain, ttl_s } => {
+            format!("no such name (NXDOMAIN), ttl {ttl_s} s")
+        }
+        Answer::Nothing { why: Nothing::NoData, ttl_s } => {
+            format!("no record of this type (NODATA), ttl {ttl_s} s")
+        }
+        Answer::Failed(why) => failure(*why).to_owned(),
+    }
+}
+
+/// Why DNS did not say.
+pub(crate) fn failure(why: Failure) -> &'static str {
+    match why {
+        Failure::Timeout => "DNS did not answer in time",
+        Failure::Refused => "the DNS servers refuse to answer us (REFUSED)",
+        Failure::ServFail => "the DNS servers cannot answer (SERVFAIL)",
+        Failure::Lame => "the DNS servers know nothing of the zone (lame)",
+        Failure::Malformed => "what DNS said is no answer, or the name is none",
+        Failure::Overflow => "more questions than the resolver takes",
+    }
 }
 
 fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {

@@ -10,8 +10,10 @@ use std::{
 use super::{args::Admin, target};
 use crate::{
     config::Listen,
-    limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX},
+    dns::{Kind, Question},
+    limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX, TOOL_WITHIN_MS_MAX},
     route::Transport,
+    sip::Uri,
 };
 
 /// `[NAME=]udp:ADDR:PORT`, `tcp:`, `tls:`.
@@ -36,7 +38,71 @@ pub(crate) fn admin(text: &str) -> Result<Admin, String> {
     if text == "off" {
         return Ok(Admin::Off);
     }
-    text.parse().map(Admin::At).map_err(|_| "expected ADDR:PORT, as 127.0.0.1:9560, or off".to_owned())
+    // As the server's own log has it.
+    let address = text.strip_prefix("http://").map_or(text, |rest| rest.trim_end_matches('/'));
+    address.parse().map(Admin::At).map_err(|_| {
+        "expected ADDR:PORT with an IP address, as 127.0.0.1:9560 or http://127.0.0.1:9560, or off".to_owned()
+    })
+}
+
+/// A number that ENUM can be asked for (RFC 6116 §3.7).
+pub(crate) fn e164(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    if (2..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    Err("not an E.164 number, so that ENUM is never asked for it: expected + and 2 to 15 digits, as +442079460123; `waypost explain` shows what your routes make of others".to_owned())
+}
+
+/// A domain name, made lower case, with its final dot.
+pub(crate) fn domain(text: &str) -> Result<String, String> {
+    Question::new(text, Kind::Naptr)
+        .map(|question| question.name().to_owned())
+        .ok_or_else(|| "expected a domain name, as e164.arpa".to_owned())
+}
+
+/// An ENUM service without `E2U+`.
+pub(crate) fn enum_service(text: &str) -> Result<String, String> {
+    let service = text.to_ascii_lowercase();
+    let service = service.strip_prefix("e2u+").unwrap_or(&service);
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b':';
+    if !service.is_empty() && service.bytes().all(is_legal) {
+        return Ok(service.to_owned());
+    }
+    Err("expected services without E2U, as sip,pstn:tel".to_owned())
+}
+
+/// `IP`, `IP:PORT`, `[IP6]:PORT` of a DNS server; the port is 53 when there is none.
+pub(crate) fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, 53));
+    }
+    text.parse().map_err(|_| "expected IP or IP:PORT, as 192.0.2.53 or [2001:db8::53]:5353".to_owned())
+}
+
+/// What can be located: a sip: or sips: URI, or a domain, of which a sip: URI is made.
+pub(crate) fn located(text: &str) -> Result<String, String> {
+    let expected = "expected a sip: or sips: URI, or a domain, as example.com";
+    let text = word(text)?;
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let uri = match scheme.as_deref() {
+        Some("sip" | "sips") => text,
+        Some("tel" | "urn") => return Err(format!("{text} has no domain, {expected}")),
+        _ if target::is_number(&text) && text.parse::<IpAddr>().is_err() => {
+            return Err(format!("a number has no domain: `waypost enum` looks it up; {expected}"));
+        }
+        _ => format!("sip:{text}"),
+    };
+    match Uri::parse(uri.as_bytes()) {
+        Some(parsed) if !parsed.host.is_empty() => Ok(uri),
+        _ => Err(format!("\"{uri}\" is not a URI, {expected}")),
+    }
+}
+
+/// Time for a look-up: `400ms` or `2s`.
+pub(crate) fn within(text: &str) -> Result<Duration, String> {
+    time(text, TOOL_WITHIN_MS_MAX)
 }
 
 /// `IP`, `IP:PORT`, `[IP6]:PORT`; the port is 5060 when there is none.
@@ -119,14 +185,18 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
 
 /// `500ms` or `2s`.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
-    let expected = || format!("expected 1ms to {}s, as 500ms or 2s", ASK_TIMEOUT_MS_MAX / 1000);
+    time(text, ASK_TIMEOUT_MS_MAX)
+}
+
+fn time(text: &str, ms_max: u64) -> Result<Duration, String> {
+    let expected = || format!("expected 1ms to {}s, as 500ms or 2s", ms_max / 1000);
     let (digits, unit_ms) = match text.strip_suffix("ms") {
         Some(digits) => (digits, 1),
         None => (text.strip_suffix('s').ok_or_else(expected)?, 1000),
     };
     let ms =
         digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms)).ok_or_else(expected)?;
-    if (1..=ASK_TIMEOUT_MS_MAX).contains(&ms) { Ok(Duration::from_millis(ms)) } else { Err(expected()) }
+    if (1..=ms_max).contains(&ms) { Ok(Duration::from_millis(ms)) } else { Err(expected()) }
 }
 
 /// How many calls.
@@ -175,6 +245,8 @@ mod tests {
     fn admin_is_an_address_or_off() {
         assert_eq!(admin("off"), Ok(Admin::Off));
         assert_eq!(admin("127.0.0.1:9560"), Ok(Admin::At("127.0.0.1:9560".parse().unwrap())));
+        assert_eq!(admin("http://[::1]:9560/"), Ok(Admin::At("[::1]:9560".parse().unwrap())));
+        assert!(admin("http://localhost:9560").is_err());
         assert!(admin("on").is_err());
         assert!(admin("127.0.0.1").is_err());
     }
@@ -237,6 +309,49 @@ mod tests {
         assert_eq!(timeout("32s"), Ok(Duration::from_secs(32)));
         for wrong in ["", "s", "2", "0s", "0ms", "-1s", "32001ms", "33s", "18446744073709551615s", "2m"] {
             assert!(timeout(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_look_up_may_take_longer_than_a_call_and_not_for_ever() {
+        assert_eq!(within(&format!("{TOOL_WITHIN_MS_MAX}ms")), Ok(Duration::from_millis(TOOL_WITHIN_MS_MAX)));
+        assert!(within(&format!("{}ms", TOOL_WITHIN_MS_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn only_e164_numbers_are_looked_up() {
+        for text in ["+44", "+442079460123", "+123456789012345"] {
+            assert_eq!(e164(text).as_deref(), Ok(text));
+        }
+        for wrong in ["", "+", "+4", "442079460123", "+44 20", "+1234567890123456", "112", "sip:+44@a"] {
+            assert!(e164(wrong).unwrap_err().starts_with("not an E.164 number"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_services_and_servers_of_dns() {
+        assert_eq!(domain("E164.ARPA").as_deref(), Ok("e164.arpa."));
+        assert!(domain("a..b").is_err());
+        assert_eq!(enum_service("E2U+PSTN:tel").as_deref(), Ok("pstn:tel"));
+        assert!(enum_service("E2U+").is_err() && enum_service("a b").is_err());
+        assert_eq!(dns_server("2001:db8::1"), Ok("[2001:db8::1]:53".parse().unwrap()));
+        assert_eq!(dns_server("192.0.2.1:5353"), Ok("192.0.2.1:5353".parse().unwrap()));
+        assert!(dns_server("dns.example.net").is_err());
+    }
+
+    #[test]
+    fn domains_and_uris_are_located() {
+        for (text, uri) in [
+            ("example.com", "sip:example.com"),
+            ("example.com:5070", "sip:example.com:5070"),
+            ("bob@example.com", "sip:bob@example.com"),
+            ("192.0.2.1", "sip:192.0.2.1"),
+            ("SIPS:a@b;transport=tcp", "SIPS:a@b;transport=tcp"),
+        ] {
+            assert_eq!(located(text).as_deref(), Ok(uri));
+        }
+        for wrong in ["", "+442079460123", "tel:+44", "urn:service:sos", "sip:", "a b", "sip:a@b:x"] {
+            assert!(located(wrong).is_err(), "{wrong}");
         }
     }
 

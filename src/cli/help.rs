@@ -7,12 +7,14 @@ Examples:
   waypost check                               are the route files right?
   waypost explain +442079460123               which route answers this number, and why?
   waypost ask sip:+442079460123@127.0.0.1     send a real INVITE, show the 3xx
+  waypost enum +442079460123                  what does ENUM say, record by record?
+  waypost locate sip:example.com              which servers has a domain?
 
 Exit codes:
   0  done            3  check: warnings only (1 with --strict)
   1  refused: the configuration or a route file is wrong, or a port is taken
-  2  wrong usage     4  ask: no answer
-  5  explain: no route answered; ask: an answer that is not a redirect";
+  2  wrong usage     4  ask, enum, locate: no answer; explain --live: no server to ask
+  5  explain: no route answered; ask: an answer that is not a redirect; enum, locate: nothing there";
 
 pub(crate) const SERVE: &str = "\
 Examples:
@@ -51,14 +53,20 @@ Examples:
   waypost explain 999 --caller +441632960123 --at 2026-12-24T10:00:00Z
   waypost explain +442079460123 --header 'X-Trunk: gold' --json
   waypost explain --raw invite.sip
+  waypost explain +442079460123 --live
+  waypost explain +442079460123 --live --admin http://127.0.0.1:9560
 
 A bare number stands for sip:NUMBER@localhost. A request in a file ends its lines with CR LF and
 has an empty line before its body.
 
+With --live, what the server's DNS cache has answers the questions of the decision; what it does not
+have counts as not answered, as it does without --live.
+
 Exit codes:
   0  a route answered
   1  the configuration or a route file is wrong
-  2  wrong usage
+  2  wrong usage, or --live with the admin port off
+  4  --live: no server answers at the admin port
   5  no route answered: the default refusal, or refused or passed over before any route";
 
 pub(crate) const ASK: &str = "\
@@ -76,6 +84,41 @@ Exit codes:
   2  wrong usage
   4  no answer in time, nothing listens there, or the host name has no address
   5  another answer (2xx, 4xx, 5xx, 6xx)";
+
+pub(crate) const ENUM: &str = "\
+Examples:
+  waypost enum +442079460123
+  waypost enum +442079460123 --config /etc/waypost/waypost.yaml --json
+  waypost enum +442079460123 --apex e164.arpa --apex e164.example.net --services sip,pstn:tel
+  waypost enum +442079460123 --apex e164.arpa --server 192.0.2.53 --server [2001:db8::53]:5353
+  waypost enum +442079460123 --within 2s
+
+Only E.164 numbers are looked up (RFC 6116). Records are shown as zone files have them, in the order
+of their use, each with what it is worth. Results have the q that they get in an answer.
+
+Exit codes:
+  0  something was found
+  1  the configuration or a route file is wrong
+  2  wrong usage, no E.164 number, or no route with enum:
+  4  DNS did not answer
+  5  nothing: no such number, or no record that can be used";
+
+pub(crate) const LOCATE: &str = "\
+Examples:
+  waypost locate example.com
+  waypost locate 'sip:bob@example.com;transport=tcp'
+  waypost locate sips:example.com --server 127.0.0.1:5353 --json
+  waypost locate example.com --draw 7 --within 2s
+
+SRV records of one priority are put into an order that each call draws by weight: another --draw is
+another call. A server reached over TLS is a Contact by its name, any other by its address.
+
+Exit codes:
+  0  servers were found
+  1  the configuration is wrong
+  2  wrong usage
+  4  DNS did not answer
+  5  nothing: DNS has no server for it, or all are in dns.deny_answers";
 
 pub(crate) const SCHEMA: &str = "\
 Examples:
@@ -113,7 +156,7 @@ mod tests {
 
     #[test]
     fn every_example_is_a_command_line_that_parses() {
-        let pages = [WAYPOST, SERVE, CHECK, EXPLAIN, ASK, SCHEMA, COMPLETIONS, MAN];
+        let pages = [WAYPOST, SERVE, CHECK, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
         let mut seen = 0;
         for page in pages {
             for line in page.lines().filter(|line| line.starts_with("  waypost")) {
@@ -124,12 +167,12 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 26);
+        assert_eq!(seen, 39);
     }
 
     #[test]
     fn every_page_has_examples_and_exit_codes() {
-        for page in [WAYPOST, SERVE, CHECK, EXPLAIN, ASK, SCHEMA, COMPLETIONS, MAN] {
+        for page in [WAYPOST, SERVE, CHECK, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
             assert!(page.starts_with("Examples:\n"), "{page}");
             assert!(page.contains("\nExit codes:\n"), "{page}");
             assert!(page.lines().all(|line| line.len() <= 100), "{page}");

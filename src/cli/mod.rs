@@ -2,13 +2,15 @@
 //!
 //! In:    what clap read ([`Cli`], the one definition that help, completions and man page come from).
 //! Out:   text or JSON on stdout, trouble on stderr, an [`Exit`].
-//! Never: decides anything about a call; `explain` runs [`crate::decide`], `check` the loader.
+//! Never: decides anything about a call; `explain` runs [`crate::decide`], `check` the loader, `enum`
+//! and `locate` [`crate::dns`].
 
 mod adapters;
 mod args;
 mod ask;
 mod check;
 mod describe;
+mod dns;
 mod explain;
 mod flags;
 mod help;
@@ -34,9 +36,9 @@ pub enum Exit {
     Usage = 2,
     /// `check`: warnings only.
     Warnings = 3,
-    /// `ask`: no answer.
+    /// `ask`: no answer. `enum`, `locate`: DNS did not answer. `explain --live`: no server to ask.
     Unreachable = 4,
-    /// `explain`: no route answered. `ask`: an answer that is not a redirect.
+    /// `explain`: no route answered. `ask`: an answer that is not a redirect. `enum`, `locate`: DNS has nothing.
     NoRoute = 5,
 }
 
@@ -55,6 +57,8 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => check::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Ask(args) => ask::run(&args),
+        Command::Enum(args) => dns::run_enum(global, &args),
+        Command::Locate(args) => dns::run_locate(global, &args),
         Command::Schema => pages::schema(),
         Command::Completions { shell } => pages::completions(shell),
         Command::Man => pages::man(),

@@ -62,7 +62,7 @@ pub(crate) fn addresses(uri: &str, to: Option<&str>) -> Result<Vec<SocketAddr>, 
     resolve(uri, &host_port(host).map_err(NoAddress::Wrong)?)
 }
 
-fn is_number(text: &str) -> bool {
+pub(crate) fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     !digits.is_empty()
         && digits.bytes().all(|byte| byte.is_ascii_digit() || b"*#-.()".contains(&byte))

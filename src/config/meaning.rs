@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls,
+    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
     places::Places,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
@@ -61,6 +61,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         );
     }
     let dns = written.dns.unwrap_or_default();
+    config.settings.dns_policy = answers::policy(&dns, &mut faults);
     config.settings.lives = lives(&dns, &mut faults);
     if let Some(servers) = dns.servers {
         config.dns_servers = dns_servers(&servers, &mut faults);
@@ -92,7 +93,7 @@ pub fn parse_key(text: &str) -> Result<[u8; 16], String> {
 }
 
 /// What is wrong so far.
-struct Faults<'a> {
+pub(super) struct Faults<'a> {
     file: &'a str,
     places: &'a Places,
     found: Vec<Diagnostic>,
@@ -100,7 +101,7 @@ struct Faults<'a> {
 
 impl Faults<'_> {
     /// Notes a fault of the value at `path`.
-    fn note(&mut self, path: &str, message: impl AsRef<str>) {
+    pub(super) fn note(&mut self, path: &str, message: impl AsRef<str>) {
         let (line, column) = self.places.find(path);
         let message = format!("{path}: {}", message.as_ref());
         self.found.push(Diagnostic {
@@ -113,12 +114,12 @@ impl Faults<'_> {
     }
 
     /// The value, or its fault noted.
-    fn take<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.note(path, message)).ok()
     }
 
     /// Whether a list is short enough; if not, that is noted.
-    fn fits(&mut self, path: &str, len: usize, max: usize) -> bool {
+    pub(super) fn fits(&mut self, path: &str, len: usize, max: usize) -> bool {
         if len > max {
             self.note(path, format!("{len} items, expected at most {max}"));
         }
@@ -362,7 +363,7 @@ fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
     log
 }
 
-fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
     known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
         format!("found \"{text}\", expected one of {}", names.join(", "))

@@ -15,6 +15,7 @@ use crate::{
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
+mod answers;
 mod meaning;
 mod places;
 mod written;
@@ -185,12 +186,12 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::dns::Lives;
     use crate::{
         decide::CancelPolicy,
+        dns::{Family, Lives},
         limits::{
-            CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, LISTENERS_MAX,
-            OWN_NAMES_MAX,
+            CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_RANGES_MAX, DNS_SERVERS_MAX,
+            LISTENERS_MAX, OWN_NAMES_MAX,
         },
     };
 
@@ -236,7 +237,13 @@ server: Waypost
 names: [SIP.example.net., 198.51.100.7, "[2001:db8::1]"]
 connections: {max: 100, per_source: 10, idle_s: 60}
 tls: {certificate: tls/cert.pem, key: tls/key.pem, client_ca: tls/ca.pem, client: optional}
-dns: {servers: ["127.0.0.1:5353", "::1"], ttl_s_max: 20, stale_s: 0}
+dns:
+  servers: ["127.0.0.1:5353", "::1"]
+  ttl_s_max: 20
+  stale_s: 0
+  addresses: [ipv6, ipv4]
+  deny_answers: [10.0.0.0/8, "::1"]
+  allow_answers: [10.9.0.0/16]
 log: {format: json, level: debug}
 "#,
         )
@@ -261,6 +268,10 @@ log: {format: json, level: debug}
         let lives = Lives { ttl_s_min: 20, ttl_s_max: 20, stale_s: 0, ..Lives::default() };
         assert_eq!(config.settings.lives, lives);
         assert_eq!(config.dns_servers, ["127.0.0.1:5353".parse().unwrap(), "[::1]:53".parse().unwrap()]);
+        let policy = config.settings.dns_policy;
+        assert_eq!(policy.addresses, [Family::Ipv6, Family::Ipv4]);
+        assert_eq!(policy.deny, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+        assert_eq!(policy.allow, ["10.9.0.0/16".parse().unwrap()]);
         assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
     }
 
@@ -404,6 +415,30 @@ log: {format: json, level: debug}
                 "dns: {servers: [dns.example.net]}\n",
                 "w.yaml:1:17: dns.servers[0]: found \"dns.example.net\", expected ADDRESS or ADDRESS:PORT with an IP address, such as 127.0.0.1:53",
             ),
+            (
+                "dns: {addresses: [ipv5]}\n",
+                "w.yaml:1:19: dns.addresses[0]: found \"ipv5\", expected one of ipv4, ipv6",
+            ),
+            (
+                "dns: {addresses: [ipv6, ipv6]}\n",
+                "w.yaml:1:25: dns.addresses[1]: \"ipv6\" is listed twice; remove one",
+            ),
+            (
+                "dns: {addresses: []}\n",
+                "w.yaml:1:18: dns.addresses: an empty list, expected ipv4, ipv6 or both, the preferred one first",
+            ),
+            (
+                "dns: {deny_answers: [10.0.0.0/33]}\n",
+                "w.yaml:1:22: dns.deny_answers[0]: found \"10.0.0.0/33\", expected a range of addresses such as \"10.0.0.0/8\" or \"fc00::/7\"",
+            ),
+            (
+                "dns: {deny_answers: [10.0.0.0/8], allow_answers: [ten]}\n",
+                "w.yaml:1:51: dns.allow_answers[0]: found \"ten\", expected a range of addresses such as \"10.0.0.0/8\" or \"fc00::/7\"",
+            ),
+            (
+                "dns: {allow_answers: [10.0.0.0/8]}\n",
+                "w.yaml:1:22: dns.allow_answers: nothing is denied, so this has no effect; it makes exceptions from deny_answers",
+            ),
             ("log: {format: xml}\n", "w.yaml:1:15: log.format: found \"xml\", expected one of human, json"),
             (
                 "log: {level: loud}\n",
@@ -443,6 +478,14 @@ log: {format: json, level: debug}
             faults(&dns(DNS_SERVERS_MAX + 1)),
             ["w.yaml:1:16: dns.servers: 9 items, expected at most 8"]
         );
+
+        let ranges = |n: usize| {
+            let ranges: Vec<_> = (1..=n).map(|p| format!("10.0.{p}.0/24")).collect();
+            format!("dns: {{deny_answers: {ranges:?}, allow_answers: {ranges:?}}}")
+        };
+        let policy = parse("w", &ranges(DNS_RANGES_MAX)).unwrap().settings.dns_policy;
+        assert_eq!((policy.deny.len(), policy.allow.len()), (DNS_RANGES_MAX, DNS_RANGES_MAX));
+        assert_eq!(faults(&ranges(DNS_RANGES_MAX + 1)).len(), 2);
 
         let names = |n: usize| format!("names: {:?}", (1..=n).map(|p| format!("n{p}")).collect::<Vec<_>>());
         assert_eq!(parse("w", &names(OWN_NAMES_MAX)).unwrap().settings.ourselves.names.len(), OWN_NAMES_MAX);

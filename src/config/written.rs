@@ -55,6 +55,9 @@ pub(super) struct WrittenTls {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenDns {
     pub(super) servers: Option<Vec<String>>,
+    pub(super) addresses: Option<Vec<String>>,
+    pub(super) deny_answers: Option<Vec<String>>,
+    pub(super) allow_answers: Option<Vec<String>>,
     pub(super) ttl_s_min: Option<u64>,
     pub(super) ttl_s_max: Option<u64>,
     pub(super) negative_s_max: Option<u64>,

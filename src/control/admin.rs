@@ -1,8 +1,8 @@
-//! Outside. The admin HTTP port: metrics, probes, reload.
+//! Outside. The admin HTTP port: metrics, probes, reload, the DNS cache.
 //!
 //! In:    HTTP/1.1 requests, one to a connection, heads and time bounded, bodies not looked at.
-//! Out:   text for people and probes, JSON for `POST /-/reload`.
-//! Never: waits for the loop, or makes it wait; keeps its own thread, which is the resolver's too, at
+//! Out:   text for people and probes, JSON for `POST /-/reload` and `GET /dns/cache`.
+//! Never: waits long for the loop, or makes it wait; keeps its own thread, which is the resolver's too, at
 //! work for long; asks who the caller is: it listens on loopback unless told otherwise.
 
 use std::{
@@ -18,7 +18,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::State,
+    extract::{RawQuery, State},
     http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -38,6 +38,7 @@ use crate::limits::{
 };
 
 use super::{
+    admin_dns::DnsCache,
     metrics::{MEDIA_TYPE, Metrics},
     reload::{Cause, Outcome, Refused, Reloader},
 };
@@ -81,13 +82,15 @@ pub struct Admin {
     pub metrics: Metrics,
     pub reloader: Reloader,
     pub readiness: Arc<Readiness>,
+    pub dns_cache: DnsCache,
 }
 
 /// Paths, with the method and what they are for: what a wrong path is answered with.
-const PATHS: [(&str, &str, &str); 4] = [
+const PATHS: [(&str, &str, &str); 5] = [
     ("GET", "/metrics", "metrics for Prometheus"),
     ("GET", "/healthz", "200 while the process runs"),
     ("GET", "/readyz", "200 while calls should be sent here, else 503 and why"),
+    ("GET", "/dns/cache", "what DNS has said: ?name=NAME&type=NAPTR, SRV, A or AAAA"),
     ("POST", "/-/reload", "reads the route files again: 200, or 422 with every fault and its place"),
 ];
 
@@ -152,6 +155,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
+        .route("/dns/cache", get(dns_cache))
         .route("/-/reload", post(reload))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -183,6 +187,11 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     }
     let text = missing.iter().map(|what| format!("not ready: {what}\n")).collect::<String>();
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+async fn dns_cache(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let (status, shown) = admin.dns_cache.show(query.as_deref().unwrap_or_default()).await;
+    json(status, &shown)
 }
 
 async fn reload(State(admin): State<Arc<Admin>>) -> Response {

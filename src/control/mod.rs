@@ -7,6 +7,8 @@
 //! for none of them.
 
 pub mod admin;
+pub mod admin_answer;
+mod admin_dns;
 pub mod config_file;
 mod events;
 pub mod files;
@@ -22,4 +24,5 @@ pub mod signals;
 pub mod tls;
 pub mod watch;
 
+pub use admin_dns::DnsCache;
 pub use serve::{ServeError, serve};

@@ -26,6 +26,7 @@ use crate::{
 };
 
 use super::{
+    DnsCache,
     admin::{self, Admin, Readiness},
     loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
@@ -90,7 +91,8 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let (ask, questions) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
     let readiness = Arc::new(Readiness::default());
-    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness) });
+    let dns_cache = DnsCache { handle: handle.clone(), table: Arc::clone(&table) };
+    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache });
     let control = Control { admin, admin_port, handle, resolver, questions };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;

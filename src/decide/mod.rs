@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 
 use crate::{
-    dns::{Ask, DnsView, Lives},
+    dns::{Ask, DnsView, Lives, Policy},
     route::{Ourselves, RouteId, RouteTable, Transport},
     sip::{Fault, Method, Parsed, Unanswerable, parse},
 };
@@ -63,6 +63,8 @@ pub struct Settings {
     pub ourselves: Ourselves,
     /// How long answers of DNS are kept, where their apex says nothing.
     pub lives: Lives,
+    /// Which addresses of DNS may be used.
+    pub dns_policy: Policy,
 }
 
 /// What a decision reads besides the datagram.

@@ -47,6 +47,8 @@ pub(super) struct Work {
     /// The row that the last `in:` hit, by table.
     pub(super) hits: Vec<Option<Row>>,
     pub(super) contacts: Vec<Contact>,
+    /// From the first one that is to be located on, what is to become Contacts.
+    pub(super) items: Vec<Item>,
     /// Contacts beyond the cap or dropped, counted for the reply.
     pub(super) trimmed: u8,
     pub(super) dropped: u8,
@@ -72,6 +74,23 @@ pub(super) struct Contact {
     pub(super) uri: Span,
     pub(super) q_milli: u16,
     pub(super) expires_s: Option<u32>,
+}
+
+/// A URI that is to become one Contact or more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) uri: Span,
+    pub(super) kind: ItemKind,
+    pub(super) expires_s: Option<u32>,
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ItemKind {
+    /// A Contact as it is.
+    Uri { q_milli: Option<u16> },
+    /// One for each server that DNS has for it.
+    Locate,
 }
 
 impl Work {
@@ -103,6 +122,7 @@ impl Work {
     /// Forgets the Contacts of a route that came to nothing.
     pub(super) fn clear_contacts(&mut self) {
         self.contacts.clear();
+        self.items.clear();
         self.trimmed = 0;
         self.dropped = 0;
     }

@@ -133,9 +133,9 @@ impl Cache {
     /// addresses by value. At most [`DNS_RECORDS_MAX`] are kept, the best ones.
     pub fn insert(&mut self, question: Question, answer: Answer, now_ms: u64) {
         let found = self.find(question.name(), question.kind(), question.upstream());
-        if is_failure(&answer)
+        if let Answer::Failed(why) = &answer
             && let Some(entry) = found.and_then(|slot| self.slots.get_mut(slot)?.as_mut())
-            && entry.outlives_failure(now_ms)
+            && entry.outlives(*why, now_ms)
         {
             return;
         }
@@ -337,11 +337,11 @@ impl Entry {
         }
     }
 
-    /// Whether the entry stays when its question was asked again and failed; it is then known that the
-    /// servers say nothing newer.
-    fn outlives_failure(&mut self, now_ms: u64) -> bool {
+    /// Whether the entry stays when its question was asked again and failed. Unless that was our own doing, it
+    /// is known then that the servers say nothing newer.
+    fn outlives(&mut self, why: Failure, now_ms: u64) -> bool {
         let stays = !is_failure(&self.answer) && now_ms < self.stale_ends_ms;
-        if stays {
+        if stays && why != Failure::Overflow {
             self.is_known_stale = true;
             // RFC 8767 §5: "attempts to refresh SHOULD NOT be made more often than every 30 seconds".
             self.no_refresh_before_ms.set(now_ms.saturating_add(ms(DNS_STALE_RETRY_S)));
@@ -645,6 +645,9 @@ mod tests {
         }
         assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
         assert_eq!(late(&cache, 60 * S), Seen::Found(&[a(1)]));
+        // That we asked too much says nothing about them.
+        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Overflow), 60 * S);
+        assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
         // The servers do not say: from now on nobody waits for them.
         cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), 61 * S);
         let end_ms = (60 + u64::from(DNS_STALE_S_DEFAULT)) * S;
@@ -652,7 +655,7 @@ mod tests {
         assert_eq!(look(&cache, "a.example", Kind::A, end_ms - 1), Seen::Found(&[a(1)]));
         assert_eq!(look(&cache, "a.example", Kind::A, end_ms), Seen::Unknown);
         assert_eq!(late(&cache, end_ms), Seen::Failed(Failure::Timeout));
-        assert_eq!(cache.tallies(), CacheTallies { stale: 3, missed: 2, refreshes: 1, ..cache.tallies() });
+        assert_eq!(cache.tallies(), CacheTallies { stale: 3, missed: 3, refreshes: 1, ..cache.tallies() });
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     substitution::Expression, view::Wanted,
 };
 use crate::{
-    limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
+    limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri, same_name},
 };
 
@@ -231,7 +231,7 @@ struct Hops<'h> {
 
 impl<'h> Hops<'h> {
     fn new() -> Self {
-        Self { names: [""; NAPTR_HOPS_MAX], count: 0, left: QUESTIONS_PER_REQUEST_MAX }
+        Self { names: [""; NAPTR_HOPS_MAX], count: 0, left: NAPTR_TRIED_MAX }
     }
 
     /// One hop on; `false` when it would be one too many or lead back.
@@ -740,7 +740,7 @@ mod tests {
         let ways: Vec<_> = (0..40).map(|number| way(&format!("n{number}.example."))).collect();
         let step = run(NUMBER, &plan(&["e164.arpa."]), &cache(&[(DOMAIN, found(&ways))]), false).0;
         let Step::Ask(ask) = step else { panic!("{step:?}") };
-        assert_eq!(ask.questions.len(), QUESTIONS_PER_REQUEST_MAX - 1);
+        assert_eq!(ask.questions.len(), NAPTR_TRIED_MAX - 1);
     }
 
     /// A step, for plans of their own: as text, with the results.

@@ -60,7 +60,7 @@ impl Expression {
 
     /// Writes what `subject` becomes to the start of `out`. `None` when the expression does not match,
     /// or the result does not fit: the record is to be passed over (RFC 6116 §5.2).
-    pub(super) fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+    pub fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
         let groups = self.ere.matches(subject)?;
         let mut len = 0_usize;
         let mut put = |bytes: &[u8]| {

@@ -17,7 +17,7 @@ use super::{
     bind::{BindError, Bound, bind_all},
     clock::Clock,
     datagrams::Datagrams,
-    handle::{Handle, Inlet, Order, pair},
+    handle::{CacheLook, Handle, Inlet, Order, pair},
     service::{Ready, Service},
     serving::Serving,
     state::{Pressing, sleep_for},
@@ -28,7 +28,10 @@ use crate::{
     counters::Counters,
     dns::Question,
     engine::{Engine, Now},
-    limits::{EVENTS_PER_TURN_MAX, LISTENERS_MAX, LOOKUP_MS_MAX, QUESTIONS_UNDER_WAY_MAX, WAITING_MAX},
+    limits::{
+        CACHE_LOOKS_PER_TURN_MAX, EVENTS_PER_TURN_MAX, LISTENERS_MAX, LOOKUP_MS_MAX, QUESTIONS_UNDER_WAY_MAX,
+        WAITING_MAX,
+    },
     route::Transport,
     snapshot::Snapshot,
 };
@@ -99,6 +102,7 @@ impl EventLoop {
             self.streams.serve(service, now);
             let all_heard = self.hear_answers(service, now);
             let all_ready = self.send_ready(service, now);
+            let all_shown = self.show_cache(service, now);
             self.streams.expire(service, now);
             service.rest();
 
@@ -109,7 +113,7 @@ impl EventLoop {
                 return Ok(());
             }
             self.take_orders(service, &mut stop_by_ms, now);
-            let busy = !(all_heard && all_ready);
+            let busy = !(all_heard && all_ready && all_shown);
             let pressing = self.datagrams.pressing().max(self.streams.pressing());
             let pressing = if busy { Pressing::Now } else { pressing };
             let timers = [service.deadline_ms(), self.streams.deadline_ms(), stop_by_ms];
@@ -163,6 +167,16 @@ impl EventLoop {
         }
         self.datagrams.flush(service);
         all
+    }
+
+    /// Answers looks at the DNS cache; `false` when there may be more.
+    fn show_cache<S: Service>(&self, service: &S, now: Now) -> bool {
+        for _ in 0..CACHE_LOOKS_PER_TURN_MAX {
+            let Some(CacheLook { questions, reply }) = self.inlet.next_look() else { return true };
+            // Who looked may have gone.
+            let _ = reply.send(service.kept(&questions, now));
+        }
+        false
     }
 
     fn take_orders<S: Service>(&mut self, service: &mut S, stop_by_ms: &mut Option<u64>, now: Now) {

@@ -1,6 +1,6 @@
 //! Outside. What other threads may tell the loop, and how it learns of it.
 //!
-//! In:    orders and DNS answers, from any thread.
+//! In:    orders, DNS answers and looks at the DNS cache, from any thread.
 //! Out:   the same, to the loop, which is woken.
 //! Never: blocks the sender.
 
@@ -11,10 +11,11 @@ use std::sync::{
 };
 
 use mio::Waker;
+use tokio::sync::oneshot;
 
 use crate::{
     dns::{Answer, Question},
-    limits::QUESTIONS_UNDER_WAY_MAX,
+    limits::{CACHE_LOOKS_WAITING_MAX, QUESTIONS_UNDER_WAY_MAX},
 };
 
 /// What the control side tells the loop.
@@ -26,11 +27,30 @@ pub enum Order {
     Stop,
 }
 
+/// What the DNS cache keeps of one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The question.
+    pub question: Question,
+    /// Its answer.
+    pub answer: Answer,
+    /// For how many milliseconds more it is fresh; 0: past its end.
+    pub fresh_for_ms: u64,
+}
+
+/// A look at the cache: questions, the first of which that has an answer is wanted.
+#[derive(Debug)]
+pub(super) struct CacheLook {
+    pub(super) questions: Vec<Question>,
+    pub(super) reply: oneshot::Sender<Option<Kept>>,
+}
+
 /// The control side's hold on the loop. Cloneable; sending wakes the loop.
 #[derive(Clone, Debug)]
 pub struct Handle {
     orders: Arc<Orders>,
     answers: SyncSender<(Question, Answer)>,
+    looks: SyncSender<CacheLook>,
     waker: Arc<Waker>,
 }
 
@@ -54,6 +74,16 @@ impl Handle {
         taken
     }
 
+    /// Looks for the first of `questions` of which the loop's DNS cache keeps an answer. `None` when as many
+    /// looks as may be stand in line ([`CACHE_LOOKS_WAITING_MAX`]), or the loop has ended.
+    #[must_use]
+    pub fn look_into_cache(&self, questions: Vec<Question>) -> Option<oneshot::Receiver<Option<Kept>>> {
+        let (reply, kept) = oneshot::channel();
+        let taken = self.looks.try_send(CacheLook { questions, reply }).is_ok();
+        self.wake();
+        taken.then_some(kept)
+    }
+
     fn wake(&self) {
         // It fails only when the loop is gone, and then there is nobody to wake.
         let _ = self.waker.wake();
@@ -72,6 +102,7 @@ struct Orders {
 pub(super) struct Inlet {
     orders: Arc<Orders>,
     answers: Receiver<(Question, Answer)>,
+    looks: Receiver<CacheLook>,
 }
 
 impl Inlet {
@@ -91,14 +122,21 @@ impl Inlet {
     pub(super) fn next_answer(&self) -> Option<(Question, Answer)> {
         self.answers.try_recv().ok()
     }
+
+    /// The next look at the DNS cache.
+    pub(super) fn next_look(&self) -> Option<CacheLook> {
+        self.looks.try_recv().ok()
+    }
 }
 
 /// Both ends.
 pub(super) fn pair(waker: Waker) -> (Handle, Inlet) {
     let (sender, receiver) = sync_channel(QUESTIONS_UNDER_WAY_MAX);
+    let (looker, looks) = sync_channel(CACHE_LOOKS_WAITING_MAX);
     let orders = Arc::new(Orders::default());
-    let handle = Handle { orders: Arc::clone(&orders), answers: sender, waker: Arc::new(waker) };
-    (handle, Inlet { orders, answers: receiver })
+    let handle =
+        Handle { orders: Arc::clone(&orders), answers: sender, looks: looker, waker: Arc::new(waker) };
+    (handle, Inlet { orders, answers: receiver, looks })
 }
 
 #[cfg(test)]
@@ -142,5 +180,24 @@ mod tests {
         assert_eq!(inlet.next_answer(), None);
         drop(inlet);
         assert!(!handle.answer(question(0), Answer::Failed(Failure::Timeout)), "the loop has ended");
+    }
+
+    #[test]
+    fn a_look_too_many_is_refused_and_the_others_stand() {
+        use crate::dns::Kind;
+        let (_poll, handle, inlet) = ends();
+        let questions = || vec![Question::new("a.example.net", Kind::A).unwrap()];
+        let waiting: Vec<_> =
+            (0..CACHE_LOOKS_WAITING_MAX).map(|_| handle.look_into_cache(questions()).unwrap()).collect();
+        assert!(handle.look_into_cache(questions()).is_none());
+        for mut receiver in waiting {
+            let CacheLook { questions: asked, reply } = inlet.next_look().unwrap();
+            assert_eq!(asked, questions());
+            reply.send(None).unwrap();
+            assert_eq!(receiver.try_recv(), Ok(None));
+        }
+        assert!(inlet.next_look().is_none());
+        drop(inlet);
+        assert!(handle.look_into_cache(questions()).is_none(), "the loop has ended");
     }
 }

@@ -1,6 +1,6 @@
 //! Outside. Sockets and the event loop: where a packet enters and leaves.
 //!
-//! In:    datagrams and connections; DNS answers and orders by [`Handle`].
+//! In:    datagrams and connections; DNS answers, orders and looks at the DNS cache by [`Handle`].
 //! Out:   answers, from the address that the request came to, on the connection that it came by;
 //!        questions for the resolver.
 //! Never: looks into a message, decides anything, ends on a socket error, blocks but for one short,
@@ -31,6 +31,6 @@ mod streams;
 
 pub use bind::BindError;
 pub use event_loop::EventLoop;
-pub use handle::{Handle, Order};
+pub use handle::{Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};

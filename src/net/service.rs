@@ -8,6 +8,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use super::handle::Kept;
 use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
@@ -43,6 +44,10 @@ pub trait Service {
     fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure>;
     /// Takes the answer to a question.
     fn answered(&mut self, question: Question, answer: Answer, now: Now);
+    /// What is kept of the first of these questions that has an answer.
+    fn kept(&self, _questions: &[Question], _now: Now) -> Option<Kept> {
+        None
+    }
     /// Deals with the next message that waited and need wait no longer. Called in every turn until
     /// it says [`Ready::None`].
     fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready;

@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::service::{Departure, Ready, Service};
+use super::{
+    handle::Kept,
+    service::{Departure, Ready, Service},
+};
 use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
     dns::{Answer, Failure, Question},
@@ -77,6 +80,13 @@ impl Service for Serving<'_> {
         self.counters.dns_answer(question.kind(), &answer);
         self.engine.answered(question, answer, now);
         self.answers_came = true;
+    }
+
+    fn kept(&self, questions: &[Question], now: Now) -> Option<Kept> {
+        questions.iter().find_map(|question| {
+            let (answer, fresh_for_ms) = self.engine.cache().peek(question, now.ms)?;
+            Some(Kept { question: question.clone(), answer: answer.clone(), fresh_for_ms })
+        })
     }
 
     fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready {

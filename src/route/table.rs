@@ -110,6 +110,8 @@ pub struct Gateway {
     pub params: Vec<(Box<str>, ParamValue)>,
     /// `expires` of its Contact, in seconds.
     pub expires_s: Option<u32>,
+    /// Whether its Contacts are the servers that DNS has for it (RFC 3263), not its URI.
+    pub resolve: bool,
 }
 
 /// What a parameter is set to.
@@ -363,6 +365,8 @@ pub struct Answer {
     /// What happens when no Contact is left (all dropped, or nothing located): this status;
     /// `None`: the next route.
     pub empty: Option<u16>,
+    /// Time for the lookups of its Contacts, in milliseconds since the request came.
+    pub within_ms: u64,
 }
 
 /// The body of an answer.
@@ -431,6 +435,7 @@ impl Answer {
             headers: Vec::new(),
             body: Body::None,
             empty: None,
+            within_ms: crate::limits::LOOKUP_MS_DEFAULT,
         }
     }
 }

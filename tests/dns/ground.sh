@@ -59,7 +59,7 @@ await_dns() { # await_dns WHAT NAME PORT
 }
 
 # serve_dns NAME DNS_PORT [MORE]: Waypost with this DNS server and $work/routes; MORE goes into `dns:`, as
-# in "stale: 3h". Sets $sip, $admin and $pid.
+# in "stale_s: 10800, ttl_s_min: $least_s". Sets $sip, $admin and $pid.
 serve_dns() {
     free_port sip
     printf 'dns: { servers: ["%s:%s"]%s }\nkey: 000102030405060708090a0b0c0d0e0f\nlog: { level: warn }\n' "$host" "$2" "${3:+, $3}" >"$work/$1.more"

@@ -122,21 +122,31 @@ fn by_another_node(
     seen: &mut Vec<(Question, String)>,
 ) -> (Verdict, Vec<u8>) {
     let (mut cache, mut out) = (Cache::new(), vec![0; ANSWER_BYTES_ROOM]);
+    let DnsView { now_ms, waited_ms, .. } = context.dns;
+    let mut decide_there = |cache: &Cache, waited_ms: u64| {
+        let context = Context { dns: DnsView { cache, now_ms, waited_ms }, ..*context };
+        let verdict = decide(message, arrival, &context, &mut Scratch::new(), &mut NoTrace, &mut out);
+        let len = if let Verdict::Reply(reply) = &verdict { reply.len } else { 0 };
+        (verdict, out[..len].to_vec())
+    };
     loop {
-        // What had no answer in its time there has none here.
-        let DnsView { now_ms, waited_ms, .. } = context.dns;
-        let dns = DnsView { cache: &cache, now_ms, waited_ms: 0 };
-        let context_there = Context { dns, ..*context };
-        let verdict = decide(message, arrival, &context_there, &mut Scratch::new(), &mut NoTrace, &mut out);
-        let Verdict::Ask(ask) = &verdict else {
-            let len = if let Verdict::Reply(reply) = &verdict { reply.len } else { 0 };
-            out.truncate(len);
-            return (verdict, out);
+        let there = decide_there(&cache, 0);
+        let Verdict::Ask(ask) = &there.0 else { return there };
+        let seen_within = |question: &Question, within_ms| {
+            let found = context.dns.look_for(question, within_ms);
+            (found != Seen::Unknown).then(|| (question.clone(), found))
         };
-        let seen_of = |question: &Question| (question.clone(), context.dns.look_for(question, ask.within_ms));
-        let found: Vec<_> = ask.questions.iter().map(seen_of).collect();
-        if found.iter().any(|(_, found)| *found == Seen::Unknown) && waited_ms < ask.within_ms {
-            return (verdict, Vec::new());
+        let mut found: Vec<_> =
+            ask.questions.iter().filter_map(|question| seen_within(question, u64::MAX)).collect();
+        if found.is_empty() {
+            // What had no answer in its time there has none here: it is not asked for any more.
+            let later = decide_there(&cache, waited_ms).0;
+            let open = if let Verdict::Ask(ask) = later { ask.questions } else { Vec::new() };
+            let late = ask.questions.iter().filter(|question| !open.contains(question));
+            found = late.filter_map(|question| seen_within(question, 0)).collect();
+        }
+        if found.is_empty() {
+            return there;
         }
         for (question, found) in found {
             let answer = match found {

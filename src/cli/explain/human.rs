@@ -1,6 +1,6 @@
 //! Outside. An explanation for people.
 
-use super::{Explanation, Step};
+use super::{Explanation, Live, Step};
 use crate::{
     cli::{
         describe,
@@ -55,8 +55,26 @@ impl Page<'_> {
             "from {} to {} (listener \"{}\", {transport}), at {time}",
             arrival.source, arrival.local, arrival.listener
         ));
+        if let Some(live) = &explanation.live {
+            self.live(live, explanation.hash);
+        }
         for note in &explanation.notes {
             self.line(&format!("note: {note}"));
+        }
+    }
+
+    fn live(&mut self, live: &Live, hash: &str) {
+        let Live { admin, generation, routes_hash, .. } = live;
+        self.line(&format!(
+            "live: DNS as the cache of the server at {admin} has it; its routes are generation {generation}"
+        ));
+        if routes_hash != hash {
+            let warning = self.paint.bad("warning: the server has other routes than these");
+            self.line(&format!(
+                "{warning} (hash {}, here {}): reload it, or explain its own directory",
+                short(routes_hash),
+                short(hash)
+            ));
         }
     }
 
@@ -121,13 +139,7 @@ impl Page<'_> {
 
     fn end(&mut self, explanation: &Explanation<'_>) {
         self.line("");
-        if !explanation.questions.is_empty() {
-            self.line("DNS would be asked (explain asks nobody: the steps above are those of a DNS that does not answer)");
-            for question in &explanation.questions {
-                self.line(&format!("  would ask: {}", describe::question(question)));
-            }
-            self.line("");
-        }
+        self.questions(explanation);
         match &explanation.verdict {
             Verdict::Reply(reply) => self.reply(reply, &explanation.answer),
             Verdict::Silence(why) => {
@@ -139,6 +151,25 @@ impl Page<'_> {
                 self.line(&format!("no answer: it waits for {}", questions.join(", ")));
             }
         }
+    }
+
+    fn questions(&mut self, explanation: &Explanation<'_>) {
+        let Explanation { questions, live, .. } = explanation;
+        if questions.is_empty() {
+            return;
+        }
+        if live.is_some() {
+            self.line("DNS as the server knows it (what is not in its cache counts above as not answered)");
+            for looked in questions {
+                self.line(&format!("  {}", looked.line()));
+            }
+        } else {
+            self.line("DNS would be asked (explain asks nobody: the steps above are those of a DNS that does not answer)");
+            for looked in questions {
+                self.line(&format!("  would ask: {}", describe::question(&looked.question)));
+            }
+        }
+        self.line("");
     }
 
     fn reply(&mut self, reply: &Reply, answer: &[u8]) {
@@ -166,6 +197,11 @@ impl Page<'_> {
         self.line(&line);
         self.line("");
     }
+}
+
+/// Enough of a hash to tell two apart.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
 }
 
 fn condition(table: &RouteTable, route: Option<RouteId>, index: usize) -> Option<&Condition> {

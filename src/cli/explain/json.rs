@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Explanation, Step};
+use super::{Explanation, Looked, Step};
 use crate::{
     cli::describe,
     decide::Verdict,
@@ -14,7 +14,17 @@ pub(super) fn of(explanation: &Explanation<'_>) -> Value {
     let Explanation { table, arrival, .. } = explanation;
     let mut at = None;
     let steps: Vec<_> = explanation.steps.iter().map(|step| step_json(step, table, &mut at)).collect();
-    let questions: Vec<_> = explanation.questions.iter().map(describe::question).collect();
+    let unknown = explanation.questions.iter().filter(|looked| looked.kept.is_none());
+    let unknown: Vec<_> = unknown.map(|looked| describe::question(&looked.question)).collect();
+    let live = explanation.live.as_ref().map(|live| {
+        json!({
+            "admin": live.admin.to_string(),
+            "generation": live.generation,
+            "routes_hash": live.routes_hash,
+            "same_routes": live.routes_hash == explanation.hash,
+            "dns": explanation.questions.iter().map(Looked::json).collect::<Vec<_>>(),
+        })
+    });
     json!({
         "request": text(explanation.request),
         "from": arrival.source.to_string(),
@@ -25,7 +35,8 @@ pub(super) fn of(explanation: &Explanation<'_>) -> Value {
         "routes_hash": explanation.hash,
         "notes": explanation.notes,
         "steps": steps,
-        "would_ask": questions,
+        "live": live,
+        "would_ask": unknown,
         "verdict": verdict(explanation),
     })
 }

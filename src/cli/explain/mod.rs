@@ -2,10 +2,11 @@
 //!
 //! In:    [`ExplainArgs`]; configuration and routes as `serve` would read them.
 //! Out:   the steps, the questions that DNS would be asked, the exact answer bytes.
-//! Never: opens a socket, or knows a rule of its own.
+//! Never: asks DNS, opens a socket but for --live, or knows a rule of its own.
 
 mod human;
 mod json;
+mod live;
 mod recorder;
 #[cfg(test)]
 mod samples;
@@ -18,10 +19,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use live::{Kept, Live, Looked};
 use recorder::{Recorder, Step};
 
 use super::{
-    Exit, adapters,
+    Exit,
+    adapters::{self, Routes},
     args::{ExplainArgs, Global},
     message::Message,
     output::{self, Paint},
@@ -30,7 +33,7 @@ use super::{
 use crate::{
     config::{Config, Listen},
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
-    dns::{Answer, Cache, DnsView, Failure, Question},
+    dns::{Answer, Cache, DnsView, Failure},
     limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
     route::RouteTable,
 };
@@ -45,8 +48,10 @@ struct Explanation<'a> {
     unix_s: i64,
     /// Remarks for people: what was taken for granted.
     notes: Vec<String>,
-    /// What DNS would be asked, each question as if those before had not been answered.
-    questions: Vec<Question>,
+    /// The server whose DNS cache was looked at.
+    live: Option<Live>,
+    /// What DNS would be asked, each question as if those before that nobody knows had not been answered.
+    questions: Vec<Looked>,
     steps: Vec<Step>,
     verdict: Verdict,
     answer: Vec<u8>,
@@ -67,18 +72,36 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
     let prepared = arrival(args, &config).and_then(|arrival| Ok((arrival, request(args, &arrival)?)));
     let (arrival, request) = match prepared {
         Ok(prepared) => prepared,
-        Err(message) => {
-            output::stderr(&format!("error: {message}"));
-            return Exit::Usage;
-        }
+        Err(message) => return refuse(&message, Exit::Usage),
     };
-    let explanation = explain(&routes.table, &routes.hash, &config.settings, &request, arrival, args);
+    let live = match args.live.then(|| reach(&config)).transpose() {
+        Ok(live) => live,
+        Err((message, exit)) => return refuse(&message, exit),
+    };
+    let explained = explain(&routes, live, &config.settings, &request, arrival, args);
+    let explanation = match explained {
+        Ok(explanation) => explanation,
+        Err(message) => return refuse(&message, Exit::Unreachable),
+    };
     if args.json {
         output::json(&json::of(&explanation));
     } else {
         output::stdout(&human::of(&explanation, Paint::of_stdout(), io::stdout().is_terminal()));
     }
     explanation.exit()
+}
+
+fn refuse(message: &str, exit: Exit) -> Exit {
+    output::stderr(&format!("error: {message}"));
+    exit
+}
+
+fn reach(config: &Config) -> Result<Live, (String, Exit)> {
+    let Some(admin) = config.admin else {
+        let message = "--live asks the server at its admin port, and `admin` is off in this configuration; set it there, or name that of the server: --admin ADDR:PORT";
+        return Err((message.to_owned(), Exit::Usage));
+    };
+    Live::reach(reached_at(admin)).map_err(|message| (message, Exit::Unreachable))
 }
 
 impl Explanation<'_> {
@@ -92,16 +115,22 @@ impl Explanation<'_> {
 }
 
 fn explain<'a>(
-    table: &'a RouteTable,
-    hash: &'a str,
+    routes: &'a Routes,
+    live: Option<Live>,
     settings: &Settings,
     request: &'a [u8],
     arrival: Arrival<'a>,
     args: &ExplainArgs,
-) -> Explanation<'a> {
+) -> Result<Explanation<'a>, String> {
+    let Routes { table, hash, .. } = routes;
     let unix_s = args.at.unwrap_or_else(now_unix_s);
-    let questions = questions(table, settings, request, &arrival, unix_s);
-    let cache = Cache::new();
+    let questions = questions(table, live.as_ref(), settings, request, &arrival, unix_s)?;
+    let mut cache = Cache::new();
+    for Looked { question, kept } in &questions {
+        if let Some(Kept { answer, .. }) = kept {
+            cache.insert(question.clone(), answer.clone(), 0);
+        }
+    }
     // What is not known counts as not answered in time: what the server does when DNS is down.
     let dns = DnsView::giving_up(&cache, 0);
     let context = Context { settings, table, dns, unix_s, draining: false };
@@ -110,18 +139,20 @@ fn explain<'a>(
     let verdict = decide(request, &arrival, &context, &mut Scratch::new(), &mut recorder, &mut answer);
     answer.truncate(if let Verdict::Reply(reply) = verdict { reply.len } else { 0 });
     let (steps, notes) = (recorder.into_steps(), notes(args, request));
-    Explanation { table, hash, request, arrival, unix_s, notes, questions, steps, verdict, answer }
+    Ok(Explanation { table, hash, request, arrival, unix_s, notes, live, questions, steps, verdict, answer })
 }
 
-/// The questions of the request, each put after the one before has failed.
+/// The questions of the request, each put after those before it have their answer of the live server, or have
+/// failed.
 fn questions(
     table: &RouteTable,
+    live: Option<&Live>,
     settings: &Settings,
     request: &[u8],
     arrival: &Arrival<'_>,
     unix_s: i64,
-) -> Vec<Question> {
-    let (mut cache, mut asked) = (Cache::new(), Vec::new());
+) -> Result<Vec<Looked>, String> {
+    let (mut cache, mut asked) = (Cache::new(), Vec::<Looked>::new());
     let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     while asked.len() < QUESTIONS_PER_REQUEST_MAX {
         let dns = DnsView::new(&cache, 0);
@@ -130,14 +161,17 @@ fn questions(
         let Verdict::Ask(ask) = verdict else { break };
         for question in ask.questions {
             // A failure that is not kept would be asked for for ever.
-            if asked.contains(&question) {
-                return asked;
+            if asked.iter().any(|looked| looked.question == question) {
+                return Ok(asked);
             }
-            cache.insert(question.clone(), Answer::Failed(Failure::Timeout), 0);
-            asked.push(question);
+            let kept = live.map(|live| live.look(&question)).transpose()?.flatten();
+            let failed = || Answer::Failed(Failure::Timeout);
+            let answer = kept.as_ref().map_or_else(failed, |kept| kept.answer.clone());
+            cache.insert(question.clone(), answer, 0);
+            asked.push(Looked { question, kept });
         }
     }
-    asked
+    Ok(asked)
 }
 
 fn notes(args: &ExplainArgs, request: &[u8]) -> Vec<String> {

@@ -26,6 +26,7 @@ pub(super) fn table() -> RouteTable {
         headers: vec![],
         body: Body::None,
         empty: None,
+        within_ms: 400,
     };
     RouteTable {
         lists: vec![List { name: "routes".into(), routes: vec![0, 1] }],
@@ -74,6 +75,7 @@ pub(super) fn explanation(table: &RouteTable) -> Explanation<'_> {
         },
         unix_s: 60,
         notes: vec!["remark".to_owned()],
+        live: None,
         questions: vec![],
         steps: recorder.into_steps(),
         verdict: Verdict::Reply(reply),

@@ -31,7 +31,7 @@ pub(super) enum Node {
 
 /// An ERE. The last node is the whole.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(in crate::dns) struct Tree {
     pub(super) nodes: Box<[Node]>,
     kids: Box<[Id]>,
     pub(super) groups: Id,

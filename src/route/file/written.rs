@@ -117,6 +117,9 @@ pub(super) struct GatewaySettings {
     /// `expires` of its Contact, in seconds.
     #[schemars(range(max = 4_294_967_295_u32))]
     pub(super) expires: Option<u32>,
+    /// `true`: its Contacts are the servers that DNS has for the URI (RFC 3263), with address, port and
+    /// transport; for sips: the names. A gateway that DNS does not find is left out.
+    pub(super) resolve: Option<bool>,
 }
 
 /// A parameter: a text, `true` for the name alone, `false` to take it off.
@@ -285,6 +288,9 @@ pub(super) struct AnswerSettings {
     pub(super) answer_bytes_max: Option<u32>,
     /// When no Contact is left: `next` for the next route, or the status of a refusal. 480 unless given.
     pub(super) empty: Option<NextOrCode>,
+    /// Time for the lookups of `locate` and of gateways with `resolve`, such as `300ms`: up to 500 ms. 400 ms
+    /// unless given.
+    pub(super) within: Option<Text>,
 }
 
 /// A body.

@@ -92,6 +92,7 @@ impl Builder<'_> {
             headers: self.headers(at.key("headers"), code, &written.headers.0),
             body,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
+            within_ms: self.lookup_time(at, written),
         })
     }
 
@@ -102,6 +103,7 @@ impl Builder<'_> {
             ("contacts_max", written.contacts_max.is_some()),
             ("answer_bytes_max", written.answer_bytes_max.is_some()),
             ("empty", written.empty.is_some()),
+            ("within", written.within.is_some()),
         ];
         let keys = about_contacts.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
         for key in target_keys(written).chain(keys) {

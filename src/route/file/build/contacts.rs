@@ -1,8 +1,8 @@
 //! Pure. Where an answer sends the call: its Contacts before they are expanded.
 
-use super::{Builder, names::TargetName};
+use super::{Builder, enums::milliseconds, names::TargetName};
 use crate::{
-    limits::GROUP_MEMBERS_MAX,
+    limits::{GROUP_MEMBERS_MAX, LOOKUP_MS_DEFAULT},
     route::{
         AnswerTarget, ContactTemplate, UriTemplate,
         file::{
@@ -43,6 +43,12 @@ impl Builder<'_> {
         self.check_q(at.key("contacts"), written);
         self.check_count(at, &targets);
         targets
+    }
+
+    /// Time for the lookups of the Contacts, in milliseconds.
+    pub(super) fn lookup_time(&mut self, at: At<'_>, written: &AnswerSettings) -> u64 {
+        let Some(Text(within)) = &written.within else { return LOOKUP_MS_DEFAULT };
+        self.findings.ok(&at.key("within").place(), milliseconds(within)).unwrap_or(LOOKUP_MS_DEFAULT)
     }
 
     fn contact(&mut self, at: At<'_>, written: &ContactWritten) -> Option<AnswerTarget> {

@@ -48,6 +48,7 @@ impl Builder<'_> {
             headers: self.headers(at.key("headers"), code, &written.headers.0),
             body: Body::None,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
+            within_ms,
         };
         Some(EnumRoute {
             plan: EnumPlan { apexes, parallel: written.parallel, within_ms, results },
@@ -262,7 +263,7 @@ fn enum_service(text: &str, results: Results) -> Result<Box<str>, String> {
 }
 
 /// `400ms` or `0.4s`.
-fn milliseconds(text: &str) -> Result<u64, String> {
+pub(super) fn milliseconds(text: &str) -> Result<u64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     let milliseconds = if let Some(number_text) = text.strip_suffix("ms") {
         number(number_text)

@@ -30,6 +30,7 @@ impl Builder<'_> {
                         strip: 0,
                         params: Vec::new(),
                         expires_s: None,
+                        resolve: false,
                     }),
                     GatewayWritten::Settings(settings) => self.gateway(key, value, name, settings),
                 };
@@ -59,6 +60,14 @@ impl Builder<'_> {
             );
             self.error(at.key("uri"), message);
         }
+        let resolve = written.resolve == Some(true);
+        if resolve && matches!(uri.scheme(), Some(Scheme::Tel | Scheme::Other)) {
+            let message = format!(
+                "`resolve` is for sip: and sips:, and `{}` names no host; take `resolve` out",
+                written.uri.0
+            );
+            self.error(at.key("resolve"), message);
+        }
         Some(Gateway {
             name: name.into(),
             place: key.place(),
@@ -67,6 +76,7 @@ impl Builder<'_> {
             strip: written.strip.unwrap_or(0).into(),
             params,
             expires_s: written.expires,
+            resolve,
         })
     }
 

@@ -1,0 +1,256 @@
+//! Outside. `GET /dns/cache`: what the loop's DNS cache keeps of one question.
+//!
+//! In:    `name`, `type`, and `apex` and `server` for one that an ENUM apex asks for; or nothing.
+//! Out:   JSON: the generation and hash of the routes in service, and the answer with its age.
+//! Never: asks a DNS server, makes the loop wait, or waits long for it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::admin_answer::{kind_name, kind_of, to_json};
+use crate::{
+    dns::{Kind, Question},
+    limits::{CACHE_LOOK_MS_MAX, CACHE_LOOK_UPSTREAMS_MAX, DNS_SERVERS_MAX},
+    net::{Handle, Kept},
+    route::{RouteTable, Then},
+    sip::decoded,
+    snapshot::Snapshot,
+};
+
+/// How to use it.
+const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
+
+/// The way to the cache.
+#[derive(Debug)]
+#[allow(missing_docs)]
+pub struct DnsCache {
+    pub handle: Handle,
+    /// In service.
+    pub table: Arc<ArcSwap<Snapshot>>,
+}
+
+impl DnsCache {
+    /// Answers a request with this query.
+    pub(super) async fn show(&self, query: &str) -> (StatusCode, Value) {
+        let snapshot = self.table.load_full();
+        let mut shown = json!({ "generation": snapshot.generation, "routes_hash": snapshot.hash });
+        if query.is_empty() {
+            return (StatusCode::OK, shown);
+        }
+        let wanted = match Wanted::read(query) {
+            Ok(wanted) => wanted,
+            Err(what) => return (StatusCode::BAD_REQUEST, json!({ "error": format!("{what}; {USAGE}") })),
+        };
+        let questions = wanted.questions(&snapshot.table);
+        // Freed here only if it went out of service meanwhile; the loop is never the one to do it.
+        drop(snapshot);
+        let kept = match self.look(questions).await {
+            Ok(kept) => kept,
+            Err(why) => return (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": why })),
+        };
+        if let Some(shown) = shown.as_object_mut() {
+            shown.insert("name".to_owned(), wanted.plain.name().into());
+            shown.insert("type".to_owned(), kind_name(wanted.plain.kind()).into());
+            shown.insert("found".to_owned(), kept.is_some().into());
+            if let Some(Value::Object(kept)) = kept.map(|kept| kept_json(&kept)) {
+                shown.extend(kept);
+            }
+        }
+        (StatusCode::OK, shown)
+    }
+
+    async fn look(&self, questions: Vec<Question>) -> Result<Option<Kept>, &'static str> {
+        if questions.is_empty() {
+            return Ok(None);
+        }
+        let waiting =
+            self.handle.look_into_cache(questions).ok_or("too many look at the cache; try again")?;
+        match tokio::time::timeout(Duration::from_millis(CACHE_LOOK_MS_MAX), waiting).await {
+            Ok(Ok(kept)) => Ok(kept),
+            Ok(Err(_)) => Err("the server is ending"),
+            Err(_) => Err("the loop did not answer in time; try again"),
+        }
+    }
+}
+
+fn kept_json(kept: &Kept) -> Value {
+    let upstream = kept.question.upstream().map(|upstream| {
+        let servers: Vec<_> = upstream.servers().iter().map(SocketAddr::to_string).collect();
+        json!({ "apex": upstream.label(), "servers": servers })
+    });
+    let mut shown = json!({ "upstream": upstream, "answer": to_json(&kept.answer) });
+    let (key, value) = match kept.fresh_for_ms {
+        0 => ("stale", true.into()),
+        left_ms => ("fresh_for_ms", left_ms.into()),
+    };
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert(key.to_owned(), value);
+    }
+    shown
+}
+
+/// What is looked for.
+#[derive(Debug)]
+struct Wanted {
+    /// Without servers of its own.
+    plain: Question,
+    apex: Option<String>,
+    servers: Vec<SocketAddr>,
+}
+
+impl Wanted {
+    fn read(query: &str) -> Result<Self, String> {
+        let (mut name, mut kind, mut apex, mut servers) = (None, None, None, Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = String::from_utf8(decoded(value.as_bytes()).collect())
+                .map_err(|_| format!("{key} is not UTF-8"))?;
+            match key {
+                "name" => name = Some(value),
+                "type" => kind = Some(kind_of(&value).ok_or_else(|| format!("type: found \"{value}\""))?),
+                "apex" => apex = Some(value),
+                "server" if servers.len() >= DNS_SERVERS_MAX => {
+                    return Err(format!("server: more than {DNS_SERVERS_MAX}"));
+                }
+                "server" => {
+                    servers.push(value.parse().map_err(|_| format!("server: found \"{value}\""))?);
+                }
+                _ => return Err(format!("there is no parameter \"{key}\"")),
+            }
+        }
+        let name = name.ok_or("there is no name")?;
+        let plain = question(&name, kind.ok_or("there is no type")?)?;
+        Ok(Self { plain, apex, servers })
+    }
+
+    /// The question as each apex of the table puts it that may be meant; first as it is put to the servers of
+    /// the configuration, unless an apex is named.
+    fn questions(&self, table: &RouteTable) -> Vec<Question> {
+        let Self { plain, apex: named, servers } = self;
+        let mut questions = Vec::new();
+        if named.is_none() && servers.is_empty() {
+            questions.push(plain.clone());
+        }
+        let enums = table.routes.iter().filter_map(|route| match &route.then {
+            Then::Enum(route) => Some(&route.plan.apexes),
+            _ => None,
+        });
+        for apex in enums.flatten() {
+            let Some(upstream) = &apex.upstream else { continue };
+            let is_meant = match named {
+                Some(named) => named.trim_end_matches('.').eq_ignore_ascii_case(upstream.label()),
+                None => plain.name().ends_with(&*apex.name),
+            };
+            if !is_meant || !(servers.is_empty() || upstream.servers() == servers) {
+                continue;
+            }
+            let question = plain.clone().at(Some(upstream));
+            if questions.contains(&question) {
+                continue;
+            }
+            if questions.len() >= CACHE_LOOK_UPSTREAMS_MAX {
+                break;
+            }
+            questions.push(question);
+        }
+        questions
+    }
+}
+
+fn question(name: &str, kind: Kind) -> Result<Question, String> {
+    Question::new(name, kind).ok_or_else(|| format!("name: \"{name}\" is not a name of DNS"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dns::{Apex, EnumPlan, Results, Upstream},
+        route::{Answer, EnumRoute, Failed, NotFound, Place, Route},
+    };
+
+    fn table(apexes: &[(&str, Option<&str>)]) -> RouteTable {
+        let route = |(name, server): &(&str, Option<&str>)| {
+            let servers: Vec<_> = server.iter().map(|server| server.parse().unwrap()).collect();
+            let upstream = Upstream::new(name.trim_end_matches('.'), &servers, None);
+            let apex = Apex {
+                name: (*name).into(),
+                upstream: Some(Arc::new(upstream)),
+                services: Vec::new(),
+                within_ms: None,
+                branch: None,
+            };
+            let plan =
+                EnumPlan { apexes: vec![apex], parallel: false, within_ms: 400, results: Results::Uris };
+            let then = Then::Enum(Box::new(EnumRoute {
+                plan,
+                answer: Answer::refusal(&RouteTable::default()),
+                attributes: None,
+                despite_di: false,
+                not_found: NotFound::default(),
+                failed: Failed::default(),
+            }));
+            Route { name: "enum".into(), place: Place::default(), when: Vec::new(), set: Vec::new(), then }
+        };
+        RouteTable { routes: apexes.iter().map(route).collect(), ..RouteTable::default() }
+    }
+
+    fn told(table: &RouteTable, query: &str) -> String {
+        let questions = match Wanted::read(query) {
+            Ok(wanted) => wanted.questions(table),
+            Err(what) => return what,
+        };
+        let one = |question: &Question| match question.upstream() {
+            Some(upstream) => format!("{}{:?}", upstream.label(), upstream.servers()),
+            None => "plain".to_owned(),
+        };
+        questions.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_question_is_looked_for_as_the_apexes_of_the_table_put_it() {
+        let table = table(&[
+            ("e164.arpa.", None),
+            ("e164.example.net.", Some("192.0.2.1:53")),
+            ("e164.example.net.", Some("192.0.2.2:53")),
+            ("e164.example.net.", Some("192.0.2.2:53")),
+        ]);
+        for (query, expected) in [
+            ("name=4.4.e164.arpa&type=naptr", "plain e164.arpa[]"),
+            ("name=example.net&type=A", "plain"),
+            (
+                "name=4.4.e164.example.net.&type=NAPTR",
+                "plain e164.example.net[192.0.2.1:53] e164.example.net[192.0.2.2:53]",
+            ),
+            (
+                "name=x.org&type=NAPTR&apex=E164.example.net.&server=192.0.2.2%3A53",
+                "e164.example.net[192.0.2.2:53]",
+            ),
+            ("name=4.4.e164.arpa&type=NAPTR&apex=e164.org", ""),
+            ("type=A", "there is no name"),
+            ("name=a.example", "there is no type"),
+            ("name=a.example&type=MX", "type: found \"MX\""),
+            ("name=a..b&type=A", "name: \"a..b\" is not a name of DNS"),
+            ("name=%ff&type=A", "name is not UTF-8"),
+            ("name=a.example&type=A&server=here", "server: found \"here\""),
+            ("nmae=a", "there is no parameter \"nmae\""),
+        ] {
+            assert_eq!(told(&table, query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn no_more_servers_and_apexes_are_looked_at_than_may_be() {
+        let names: Vec<_> =
+            (0..=CACHE_LOOK_UPSTREAMS_MAX).map(|port| format!("192.0.2.1:{}", port + 1)).collect();
+        let apexes: Vec<_> = names.iter().map(|name| ("e164.arpa.", Some(&**name))).collect();
+        let wanted = Wanted::read("name=4.e164.arpa&type=NAPTR").unwrap();
+        assert_eq!(wanted.questions(&table(&apexes)).len(), CACHE_LOOK_UPSTREAMS_MAX);
+        let query = |count| format!("name=a.b&type=A{}", "&server=192.0.2.1:53".repeat(count));
+        assert!(Wanted::read(&query(DNS_SERVERS_MAX)).is_ok());
+        assert!(Wanted::read(&query(DNS_SERVERS_MAX + 1)).is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! Pure. The Contact list of an answer: targets expanded, rendered, judged, ranked.
+//!
+//! In:    the targets of a route, in order of preference.
+//! Out:   Contacts in `work.contacts`, best first, with strictly decreasing q; or questions for DNS.
+//! Never: a Contact twice, one equal to the Request-URI (RFC 3261 §8.3), or one that names ourselves.
+
+use super::{
+    Trace,
+    call::{Call, View},
+    condition::into_temp,
+    scratch::{Contact, Item, ItemKind, Span, Work},
+    stable::choice_draw,
+    user_part,
+    weigh::order_members,
+};
+use crate::{
+    dns::Ask,
+    route::{
+        Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, RowTarget, TableId, Template, UriTemplate,
+    },
+};
+
+mod fit;
+mod located;
+
+/// Fills the Contact list of `answer`. Questions come back when DNS must be asked first.
+pub(super) fn collect<T: Trace>(
+    answer: &Answer,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+) -> Result<(), Ask> {
+    work.items.clear();
+    let mut list = List { answer, call, work, trace };
+    for target in &answer.targets {
+        match target {
+            AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
+            AnswerTarget::Gateway(gateway) => list.add_gateway(*gateway),
+            AnswerTarget::Group(group) => list.add_group(*group),
+            AnswerTarget::LeastCost { table, key } => list.add_cheapest(*table, key),
+            AnswerTarget::Locate(uri) => list.giving_back(|list| list.add_located(uri)),
+        }
+    }
+    if list.work.items.is_empty() { Ok(()) } else { list.add_items() }
+}
+
+/// Adds one URI as it is, as ENUM found it.
+pub(super) fn add_uri<T: Trace>(
+    uri: &[u8],
+    answer: &Answer,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+) {
+    let mut list = List { answer, call, work, trace };
+    if fit::is_denied(uri, call) {
+        return list.drop_contact(uri, DENIED);
+    }
+    list.add(uri, None, None);
+}
+
+/// Why nothing more can be kept.
+const TOO_MUCH: &str = "too much to render";
+/// Why an address is not used.
+const DENIED: &str = "its address is in a range of dns.deny_answers";
+
+struct List<'l, 'a, T> {
+    answer: &'l Answer,
+    call: &'l Call<'a>,
+    work: &'l mut Work,
+    trace: &'l mut T,
+}
+
+impl<T: Trace> List<'_, '_, T> {
+    fn add_template(&mut self, contact: &ContactTemplate) {
+        let call = self.call;
+        let user = if contact.uri.has_user() {
+            None
+        } else {
+            match user_part::compose(call, None, self.work) {
+                Ok(user) => user,
+                Err(why) => return self.drop_contact(b"", why),
+            }
+        };
+        let (q_milli, expires_s) = (contact.q_milli, contact.expires_s);
+        self.add_rendered(&contact.uri, user, ItemKind::Uri { q_milli }, expires_s);
+    }
+
+    fn add_gateway(&mut self, id: GatewayId) {
+        self.giving_back(|list| list.add_gateway_uri(id));
+    }
+
+    /// A Contact that is dropped gives back what was rendered for it.
+    fn giving_back(&mut self, add: impl FnOnce(&mut Self)) {
+        let (mark, before) = (self.work.mark(), (self.work.contacts.len(), self.work.items.len()));
+        add(self);
+        if (self.work.contacts.len(), self.work.items.len()) == before {
+            self.work.give_back(mark);
+        }
+    }
+
+    fn add_gateway_uri(&mut self, id: GatewayId) {
+        let call = self.call;
+        let Some(gateway) = call.context.table.gateways.get(id) else { return };
+        let user = if gateway.uri.has_user() {
+            None
+        } else {
+            match user_part::compose(call, Some(gateway), self.work) {
+                Ok(user) => user,
+                Err(why) => return self.drop_contact(gateway.name.as_bytes(), why),
+            }
+        };
+        let kind = if gateway.resolve { ItemKind::Locate } else { ItemKind::Uri { q_milli: None } };
+        self.add_rendered(&gateway.uri, user, kind, gateway.expires_s);
+    }
+
+    fn add_group(&mut self, id: GroupId) {
+        let Some(group) = self.call.context.table.groups.get(id) else { return };
+        order_members(group, self.call.draw(), self.work);
+        for index in 0..self.work.order.len() {
+            if let Some(&gateway) = self.work.order.get(index) {
+                self.add_gateway(gateway);
+            }
+        }
+    }
+
+    fn add_cheapest(&mut self, id: TableId, key: &Template) {
+        let call = self.call;
+        let Some(table) = call.context.table.tables.get(id) else { return };
+        if !into_temp(self.work, |work, out| key.render(&View { call, work }, out)) {
+            return;
+        }
+        let mut rows = std::mem::take(&mut self.work.rows);
+        rows.clear();
+        let tie = |row| choice_draw(call.draw(), table.name().as_bytes(), u64::from(row));
+        table.cheapest(&self.work.temp, &tie, &mut rows);
+        if T::ON {
+            rows.iter().for_each(|row| self.trace.looked_up(id, &self.work.temp, Some(*row)));
+        }
+        for &row in &rows {
+            match table.target(row) {
+                Some(RowTarget::Gateway(gateway)) => self.add_gateway(gateway),
+                Some(RowTarget::Group(group)) => self.add_group(group),
+                None => {}
+            }
+        }
+        self.work.rows = rows;
+    }
+
+    fn add_located(&mut self, template: &UriTemplate) {
+        let user = if template.has_user() {
+            None
+        } else {
+            match user_part::compose(self.call, None, self.work) {
+                Ok(user) => user,
+                Err(why) => return self.drop_contact(b"", why),
+            }
+        };
+        self.add_rendered(template, user, ItemKind::Locate, None);
+    }
+
+    fn add_rendered(
+        &mut self,
+        template: &UriTemplate,
+        user: Option<Span>,
+        kind: ItemKind,
+        expires_s: Option<u32>,
+    ) {
+        if !self.render(template, user) {
+            return self.drop_contact(b"", "a value of its URI is missing or cannot stand there");
+        }
+        match kind {
+            ItemKind::Uri { q_milli } if self.work.items.is_empty() => {
+                let uri = std::mem::take(&mut self.work.temp);
+                self.add(&uri, q_milli, expires_s);
+                self.work.temp = uri;
+            }
+            // What stands behind a host that is to be located waits with it, for the order of the list.
+            _ => match self.work.keep_temp() {
+                Some(uri) => self.work.items.push(Item { uri, kind, expires_s }),
+                None => self.drop_contact(b"", TOO_MUCH),
+            },
+        }
+    }
+
+    fn render(&mut self, template: &UriTemplate, user: Option<Span>) -> bool {
+        let call = self.call;
+        into_temp(self.work, |work, out| {
+            let user = user.map(|user| work.bytes(user));
+            template.render(&View { call, work }, call.uri.scheme, user, out)
+        })
+    }
+
+    fn add(&mut self, uri: &[u8], q_milli: Option<u16>, expires_s: Option<u32>) {
+        if self.work.contacts.len() >= self.answer.contacts_max {
+            self.work.trimmed = self.work.trimmed.saturating_add(1);
+            return;
+        }
+        if let Some(why) = fit::unfit(uri, self.call, self.work) {
+            return self.drop_contact(uri, why);
+        }
+        let Some(span) = self.work.keep(uri) else {
+            return self.drop_contact(uri, TOO_MUCH);
+        };
+        let q_milli = self.next_q(q_milli);
+        let expires_s = expires_s.or(self.answer.expires_s);
+        self.work.contacts.push(Contact { uri: span, q_milli, expires_s });
+        self.trace.contact(uri, q_milli);
+    }
+
+    /// The next rung of the ladder. RFC 3261 §8.1.3.4: equal q may be tried in parallel, so q
+    /// decreases strictly.
+    fn next_q(&self, wanted: Option<u16>) -> u16 {
+        let defaults = &self.call.context.table.defaults;
+        let rung = match self.work.contacts.last() {
+            None => return wanted.unwrap_or(defaults.q_first_milli),
+            Some(last) => last.q_milli.saturating_sub(defaults.q_step_milli.max(1)),
+        };
+        match wanted {
+            Some(wanted) if self.work.contacts.last().is_some_and(|last| wanted < last.q_milli) => wanted,
+            _ => rung,
+        }
+    }
+
+    fn drop_contact(&mut self, uri: &[u8], why: &'static str) {
+        self.work.dropped = self.work.dropped.saturating_add(1);
+        self.trace.dropped(uri, why);
+    }
+}
