@@ -17,6 +17,7 @@ use waypost::{
         loader::{Load, LoadError, Loaded},
         metrics::{Drops, Metrics, Sources},
         reload::{LoadFn, Reloader},
+        resolver::Resolver,
     },
     counters::Counters,
     limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, SCRAPES_AT_ONCE_MAX},
@@ -62,6 +63,7 @@ fn start_beside(
         counters: Arc::new(Counters::default()),
         table,
         reloader: reloader.clone(),
+        resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),
         drops: Drops::new([("default".into(), 0)]),
     };
     let readiness = Arc::new(Readiness::default());

@@ -371,7 +371,10 @@ const TUNING: &[(&str, &str)] = &[
     ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
     ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),
-    ("DNS_SERVERS_AT_ONCE", "how servers are spread over; the library keeps it"),
+    (
+        "DNS_SERVERS_AT_ONCE",
+        "a share of sockets: a question without room for one more server goes on with those it has",
+    ),
 ];
 
 /// Limits that a test runs into without naming them, and which.

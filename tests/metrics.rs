@@ -12,11 +12,13 @@ use waypost::{
         loader::{Load, Loader},
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
+        resolver::Resolver,
     },
     counters::{Counters, SocketTrouble, Waits},
     decide::{Reply, Silence},
-    dns::{Answer, Failure, Kind, Nothing},
+    dns::{Answer, CacheTallies, Failure, Kind, Nothing, Question, Upstream},
     engine::{Outcome, Path, Tallies},
+    limits::DNS_SERVER_MS_MAX,
     route::{Place, Route, RouteTable, Then, Transport},
     sip::Method,
     snapshot::Snapshot,
@@ -26,6 +28,7 @@ struct Bench {
     counters: Arc<Counters>,
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
+    resolver: Resolver,
     metrics: Metrics,
 }
 
@@ -44,17 +47,33 @@ fn bench_of(table: RouteTable) -> Bench {
     let table = Arc::new(ArcSwap::from_pointee(Snapshot::new(table, "abc123".into(), 1_000, None)));
     let counters = Arc::new(Counters::default());
     let reloader = Reloader::start(Arc::clone(&table), Box::new(|_| Ok(Load::Same))).unwrap();
+    // Nobody is there: a server that stays silent has numbers, too.
+    let resolver = Resolver::new(vec![([127, 0, 0, 1], 1).into()]);
     let metrics = Metrics::new(Sources {
         counters: Arc::clone(&counters),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
+        resolver: resolver.clone(),
         drops: Drops::new([("edge".into(), 0)]),
     })
     .unwrap();
-    Bench { counters, table, reloader, metrics }
+    Bench { counters, table, reloader, resolver, metrics }
 }
 
 impl Bench {
+    /// Puts a question to the servers of the configuration, and to those of an apex.
+    fn ask(&self) {
+        let question = Question::new("x.example", Kind::Naptr).unwrap();
+        let apex = Arc::new(Upstream::new("e164.example", &[([127, 0, 0, 1], 2).into()], None));
+        let (sender, receiver) = tokio::sync::mpsc::channel(2);
+        sender.try_send(question.clone().at(Some(&apex))).unwrap();
+        sender.try_send(question).unwrap();
+        drop(sender);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let is_timeout = |answer| assert_eq!(answer, Answer::Failed(Failure::Timeout));
+        runtime.block_on(self.resolver.clone().run(receiver, |_, answer| is_timeout(answer)));
+    }
+
     fn text(&self) -> String {
         self.metrics.render().unwrap()
     }
@@ -119,6 +138,7 @@ fn what_is_served_is_what_the_catalogue_lists() {
     let Ok(Load::New(loaded)) = Loader::new("tests/cli/routes").load(None) else { panic!("no table") };
     let bench = bench_of(loaded.table);
     assert_eq!(bench.samples()[r#"waypost_table_entries{table="rates"}"#], 3.0);
+    bench.ask();
     let served = parse(&bench.text());
     for entry in catalogue() {
         let family = served.get(entry.name).unwrap_or_else(|| panic!("{} is not served", entry.name));
@@ -192,7 +212,8 @@ fn what_dns_is_waited_for_shows() {
         timeouts: 7,
         too_many_questions: 8,
     };
-    let waits = Waits { tallies, waiting: 9, questions: 10, cache_entries: 11, cache_bytes: 12 };
+    let cache = CacheTallies { fresh: 13, stale: 14, negative: 15, failed: 16, missed: 17, refreshes: 18 };
+    let waits = Waits { tallies, cache, waiting: 9, questions: 10, cache_entries: 11, cache_bytes: 12 };
     bench.counters.set_waits(waits);
     bench.counters.dns_answer(Kind::Naptr, &Answer::Failed(Failure::Timeout));
     bench.counters.dns_answer(Kind::Naptr, &Answer::Failed(Failure::Timeout));
@@ -211,12 +232,40 @@ fn what_dns_is_waited_for_shows() {
         ("waypost_dns_questions_under_way", 10.0),
         ("waypost_dns_cache_entries", 11.0),
         ("waypost_dns_cache_bytes", 12.0),
+        (r#"waypost_dns_cache_lookups_total{result="fresh"}"#, 13.0),
+        (r#"waypost_dns_cache_lookups_total{result="stale"}"#, 14.0),
+        (r#"waypost_dns_cache_lookups_total{result="negative"}"#, 15.0),
+        (r#"waypost_dns_cache_lookups_total{result="failed"}"#, 16.0),
+        (r#"waypost_dns_cache_lookups_total{result="missed"}"#, 17.0),
+        ("waypost_dns_refreshes_total", 18.0),
         (r#"waypost_dns_answers_total{result="timeout",type="NAPTR"}"#, 2.0),
         (r#"waypost_dns_answers_total{result="nodata",type="AAAA"}"#, 1.0),
         (r#"waypost_dns_answers_total{result="found",type="A"}"#, 0.0),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample}");
     }
+}
+
+#[test]
+fn what_the_resolver_knows_shows() {
+    let bench = bench(&["default"]);
+    let server = r#"waypost_dns_server_up{server="127.0.0.1:1"}"#;
+    assert_eq!(bench.samples().get(server), Some(&1.0), "not asked yet");
+    (0..3).for_each(|_| bench.ask());
+    let samples = bench.samples();
+    for (sample, value) in [
+        (server, 0.0),
+        (r#"waypost_dns_server_up{server="127.0.0.1:2"}"#, 0.0),
+        ("waypost_dns_hedges_total", 0.0),
+        (r#"waypost_dns_question_seconds_bucket{apex="default",le="0.1"}"#, 0.0),
+        (r#"waypost_dns_question_seconds_bucket{apex="default",le="+Inf"}"#, 3.0),
+        (r#"waypost_dns_question_seconds_count{apex="e164.example"}"#, 3.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
+    // Nobody answered: that is how long was waited.
+    let rtt_s = samples[r#"waypost_dns_server_rtt_seconds{server="127.0.0.1:1"}"#];
+    assert!(rtt_s * 1000.0 >= DNS_SERVER_MS_MAX as f64, "{rtt_s}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ use super::{
     logging,
     metrics::{Drops, Metrics, Sources},
     reload::{Cause, LoadFn, Reloader, unix_s},
-    resolver,
+    resolver::Resolver,
     signals::Signals,
     tls::Certificates,
     watch::{RoutesAndCertificates, Timing, Watcher},
@@ -77,10 +77,12 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
             nudged.nudge(Cause::Watch)
         })
         .map_err(|error| no_thread(&error))?;
+    let resolver = Resolver::new(config.dns_servers.clone());
     let metrics = Metrics::new(Sources {
         counters: Arc::clone(&counters),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
+        resolver: resolver.clone(),
         drops: Drops::new(
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?))),
         ),
@@ -91,7 +93,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let readiness = Arc::new(Readiness::default());
     let dns_cache = DnsCache { handle: handle.clone(), table: Arc::clone(&table) };
     let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache });
-    let control = Control { admin, admin_port, handle, dns_servers: config.dns_servers.clone(), questions };
+    let control = Control { admin, admin_port, handle, resolver, questions };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;
     readiness.serve();
@@ -212,7 +214,7 @@ struct Control {
     admin: Arc<Admin>,
     admin_port: Option<StdListener>,
     handle: Handle,
-    dns_servers: Vec<SocketAddr>,
+    resolver: Resolver,
     questions: mpsc::Receiver<Question>,
 }
 
@@ -242,14 +244,14 @@ impl Control {
     }
 
     async fn run(self, signals: Signals, end: &Notify) {
-        let Self { admin, admin_port, handle, dns_servers, questions } = self;
+        let Self { admin, admin_port, handle, resolver, questions } = self;
         match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
             Ok(Some(listener)) => drop(tokio::spawn(admin::serve(listener, Arc::clone(&admin)))),
             Ok(None) => {}
             Err(error) => tracing::error!("admin port: {error}"),
         }
         let answers = handle.clone();
-        tokio::spawn(resolver::run(dns_servers, questions, move |question, answer| {
+        tokio::spawn(resolver.run(questions, move |question, answer| {
             // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
             answers.answer(question, answer);
         }));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::{add, zeros};
 use crate::{
-    dns::{Answer, Failure, Kind, Nothing},
+    dns::{Answer, CacheTallies, Failure, Kind, Nothing},
     engine::Tallies,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 pub struct Waits {
     /// What happened since the start.
     pub tallies: Tallies,
+    /// What the cache was asked for since the start.
+    pub cache: CacheTallies,
     /// Datagrams that wait now.
     pub waiting: u64,
     /// Questions that somebody waits for now.
@@ -35,7 +37,7 @@ const TYPES: [(Kind, &str); 4] =
 const RESULTS: [&str; 9] =
     ["found", "nxdomain", "nodata", "timeout", "refused", "servfail", "lame", "malformed", "overflow"];
 /// Numbers of one [`Waits`].
-const WAITS: usize = 12;
+const WAITS: usize = 18;
 
 /// The counters about DNS of one loop.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ fn result_of(answer: &Answer) -> usize {
 }
 
 fn numbers_of(waits: Waits) -> [u64; WAITS] {
-    let Waits { tallies, waiting, questions, cache_entries, cache_bytes } = waits;
+    let Waits { tallies, cache, waiting, questions, cache_entries, cache_bytes } = waits;
     [
         waiting,
         questions,
@@ -102,6 +104,12 @@ fn numbers_of(waits: Waits) -> [u64; WAITS] {
         tallies.overflows,
         tallies.timeouts,
         tallies.too_many_questions,
+        cache.fresh,
+        cache.stale,
+        cache.negative,
+        cache.failed,
+        cache.missed,
+        cache.refreshes,
     ]
 }
 
@@ -120,6 +128,12 @@ fn waits_of(numbers: [u64; WAITS]) -> Waits {
         overflows,
         timeouts,
         too_many_questions,
+        fresh,
+        stale,
+        negative,
+        failed,
+        missed,
+        refreshes,
     ] = numbers;
     let tallies = Tallies {
         waited,
@@ -131,7 +145,8 @@ fn waits_of(numbers: [u64; WAITS]) -> Waits {
         timeouts,
         too_many_questions,
     };
-    Waits { tallies, waiting, questions, cache_entries, cache_bytes }
+    let cache = CacheTallies { fresh, stale, negative, failed, missed, refreshes };
+    Waits { tallies, cache, waiting, questions, cache_entries, cache_bytes }
 }
 
 #[cfg(test)]
@@ -171,6 +186,7 @@ mod tests {
     fn every_number_of_the_engine_comes_back_from_its_place() {
         let waits = waits_of(std::array::from_fn(|index| index as u64 + 1));
         assert_eq!((waits.waiting, waits.cache_bytes, waits.tallies.too_many_questions), (1, 4, 12));
+        assert_eq!((waits.cache.fresh, waits.cache.refreshes), (13, 18));
         let counters = DnsCounters::default();
         assert_eq!(counters.waits(), Waits::default());
         counters.set_waits(waits);

@@ -333,7 +333,13 @@ mod tests {
             assert_eq!(asked, [2]);
             probes.extend(probe.map(|last| (last, now_ms)));
         }
-        let pauses = [1_000, 3_000, 7_000, 15_000, 31_000, 61_000, 91_000, 121_000, 151_000, 181_000];
+        let most = DNS_DOWN_MS_MAX;
+        let pauses = [1_000, 2_000, 4_000, 8_000, 16_000, most, most, most, most, most];
+        let mut at_ms = 0;
+        let pauses = pauses.map(|pause_ms| {
+            at_ms += pause_ms;
+            at_ms
+        });
         assert_eq!(probes, pauses.map(|now_ms| (1, now_ms)));
         // Any answer will do.
         health.answered(server(1), 500, false);
@@ -374,7 +380,18 @@ mod tests {
                 plan(&mut health, &[1, 2, 3], now_ms).1.map(|last| (last, now_ms))
             })
             .collect();
-        assert_eq!(probes, [(2, 0), (3, 1_000), (2, 10_000), (3, 11_000), (2, 20_000), (3, 21_000)]);
+        let again_ms = DNS_REMEASURE_MS;
+        assert_eq!(
+            probes,
+            [
+                (2, 0),
+                (3, 1_000),
+                (2, again_ms),
+                (3, again_ms + 1_000),
+                (2, 2 * again_ms),
+                (3, 2 * again_ms + 1_000)
+            ]
+        );
     }
 
     #[test]

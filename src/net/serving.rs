@@ -136,6 +136,7 @@ impl Service for Serving<'_> {
         let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         self.counters.set_waits(Waits {
             tallies: engine.tallies(),
+            cache: cache.tallies(),
             waiting: number(engine.waiting()),
             questions: number(engine.questions()),
             cache_entries: number(cache.len()),

@@ -17,13 +17,16 @@ use prometheus::{
 };
 
 use crate::{
-    control::reload::{Outcome, Reloader, unix_s},
-    counters::{Counters, DECISION_BOUNDS_NS, Waits},
+    control::{
+        reload::{Outcome, Reloader, unix_s},
+        resolver::Resolver,
+    },
+    counters::{Counters, DECISION_BOUNDS_NS},
     limits::ROUTE_LABELS_MAX,
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -32,6 +35,7 @@ pub struct Sources {
     pub counters: Arc<Counters>,
     pub table: Arc<ArcSwap<Snapshot>>,
     pub reloader: Reloader,
+    pub resolver: Resolver,
     pub drops: Drops,
 }
 
@@ -41,6 +45,7 @@ pub(super) struct Collected {
     counters: Arc<Counters>,
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
+    resolver: Resolver,
     drops: Mutex<Drops>,
 }
 
@@ -55,6 +60,7 @@ impl Collected {
             counters: sources.counters,
             table: sources.table,
             reloader: sources.reloader,
+            resolver: sources.resolver,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -107,40 +113,13 @@ impl Collected {
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
         families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));
-        self.of_dns(families);
+        families.extend(dns::families(counters, &self.resolver.numbers()));
         families.push(self.decision_duration());
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         families.push(family(
             &super::SOCKET_DROPS,
             drops.read().map(|(listener, sum)| (vec![listener], float(sum))),
         ));
-    }
-
-    fn of_dns(&self, families: &mut Vec<MetricFamily>) {
-        let Waits { tallies, waiting, questions, cache_entries, cache_bytes } = self.counters.waits();
-        let gave_up = [
-            ("overflow", tallies.overflows),
-            ("timeout", tallies.timeouts),
-            ("too_many_questions", tallies.too_many_questions),
-        ];
-        let gave_up = gave_up.map(|(reason, count)| (vec![reason], float(count)));
-        let answers = self.counters.dns_answers();
-        families.extend([
-            single(&super::WAITING, float(waiting)),
-            single(&super::DNS_WAITS, float(tallies.waited)),
-            single(&super::DNS_RETRANSMISSIONS, float(tallies.retransmissions)),
-            family(&super::DNS_GAVE_UP, gave_up),
-            single(&super::DNS_QUESTIONS, float(tallies.questions)),
-            single(&super::DNS_QUESTIONS_SHARED, float(tallies.questions_shared)),
-            single(&super::DNS_QUESTIONS_FORGOTTEN, float(tallies.questions_forgotten)),
-            single(&super::DNS_QUESTIONS_UNDER_WAY, float(questions)),
-            family(
-                &super::DNS_ANSWERS,
-                answers.map(|(result, kind, count)| (vec![result, kind], float(count))),
-            ),
-            single(&super::DNS_CACHE_ENTRIES, float(cache_entries)),
-            single(&super::DNS_CACHE_BYTES, float(cache_bytes)),
-        ]);
     }
 
     fn of_the_table(&self, families: &mut Vec<MetricFamily>) {
@@ -170,18 +149,9 @@ impl Collected {
 
     fn decision_duration(&self) -> MetricFamily {
         let times = self.counters.decisions();
-        let bucket = |(bound_ns, at_most)| {
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(float(bound_ns) / 1e9);
-            bucket.set_cumulative_count(at_most);
-            bucket
-        };
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(DECISION_BOUNDS_NS.into_iter().zip(times.at_most).map(bucket).collect());
-        histogram.set_sample_count(times.count);
-        histogram.set_sample_sum(float(times.sum_ns) / 1e9);
-        let mut metric = Metric::default();
-        metric.set_histogram(histogram);
+        let bounds_s = DECISION_BOUNDS_NS.map(|bound_ns| float(bound_ns) / 1e9);
+        let metric =
+            histogram(bounds_s.into_iter().zip(times.at_most), times.count, float(times.sum_ns) / 1e9);
         with_metrics(&super::DECISION_DURATION, vec![metric])
     }
 }
@@ -206,7 +176,10 @@ fn route_answers(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
 }
 
 /// A family of counters or gauges: label values in the order of the entry, and the number.
-fn family<T: ToString>(entry: &Entry, values: impl IntoIterator<Item = (Vec<T>, f64)>) -> MetricFamily {
+pub(super) fn family<T: ToString>(
+    entry: &Entry,
+    values: impl IntoIterator<Item = (Vec<T>, f64)>,
+) -> MetricFamily {
     let metric = |(labels, value): (Vec<T>, f64)| {
         let mut metric = if entry.kind == Kind::Counter {
             let mut counter = Counter::default();
@@ -228,12 +201,29 @@ fn family<T: ToString>(entry: &Entry, values: impl IntoIterator<Item = (Vec<T>, 
     with_metrics(entry, metrics)
 }
 
+/// Of each upper bound, how many are not above it; how many there are, and their sum.
+pub(super) fn histogram(at_most: impl Iterator<Item = (f64, u64)>, count: u64, sum: f64) -> Metric {
+    let bucket = |(bound, at_most)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(at_most);
+        bucket
+    };
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(at_most.map(bucket).collect());
+    histogram.set_sample_count(count);
+    histogram.set_sample_sum(sum);
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    metric
+}
+
 /// A family of one number without labels.
-fn single(entry: &Entry, value: f64) -> MetricFamily {
+pub(super) fn single(entry: &Entry, value: f64) -> MetricFamily {
     family::<&str>(entry, [(Vec::new(), value)])
 }
 
-fn with_metrics(entry: &Entry, metrics: Vec<Metric>) -> MetricFamily {
+pub(super) fn with_metrics(entry: &Entry, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(entry.name.to_owned());
     family.set_help(entry.help.to_owned());
@@ -246,7 +236,7 @@ fn with_metrics(entry: &Entry, metrics: Vec<Metric>) -> MetricFamily {
     family
 }
 
-fn label(name: &str, value: String) -> LabelPair {
+pub(super) fn label(name: &str, value: String) -> LabelPair {
     let mut pair = LabelPair::default();
     pair.set_name(name.to_owned());
     pair.set_value(value);
@@ -254,7 +244,7 @@ fn label(name: &str, value: String) -> LabelPair {
 }
 
 /// Exact up to 2^53, which is what Prometheus keeps.
-fn float(value: u64) -> f64 {
+pub(super) fn float(value: u64) -> f64 {
     value as f64
 }
 

@@ -7,6 +7,7 @@
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
 
 mod collect;
+mod dns;
 mod drops;
 
 pub use collect::Sources;
@@ -92,6 +93,18 @@ metrics! { OURS:
     DNS_QUESTIONS_UNDER_WAY = Gauge "waypost_dns_questions_under_way" [] "Questions that messages wait for."
     DNS_ANSWERS = Counter "waypost_dns_answers_total" ["result", "type"]
         "Answers to our questions, by result and record type; \"overflow\" is our own, for questions beyond what the resolver takes."
+    DNS_QUESTION = Histogram "waypost_dns_question_seconds" ["apex"]
+        "Time from a question to its answer, by apex; \"default\" are the servers of the configuration, and beyond 64 apexes the rest is \"other\". Compare with the `within` of the routes: what takes longer is decided without DNS."
+    DNS_HEDGES = Counter "waypost_dns_hedges_total" []
+        "Questions put to one more server because the one before had not answered in time; where they are more than a few in a hundred, see which server is slow."
+    DNS_SERVER_UP = Gauge "waypost_dns_server_up" ["server"]
+        "1 while a DNS server answers, 0 when it has not for some questions and a check; it is then tried now and then only. Alert on 0."
+    DNS_SERVER_RTT = Gauge "waypost_dns_server_rtt_seconds" ["server"]
+        "Smoothed time that a DNS server takes to answer, or is waited for; the fastest is asked first."
+    DNS_CACHE_LOOKUPS = Counter "waypost_dns_cache_lookups_total" ["result"]
+        "Look-ups in the DNS cache, by result: records that are \"fresh\" or \"stale\", that there are none (\"negative\"), that the servers did not say (\"failed\"), nothing (\"missed\"). Many stale or failed ones: the servers are in trouble; many missed ones: calls wait."
+    DNS_REFRESHES = Counter "waypost_dns_refreshes_total" []
+        "Questions put again, for no message in particular, before or after the end of their answer."
     DNS_CACHE_ENTRIES = Gauge "waypost_dns_cache_entries" [] "Answers in the DNS cache, those past their time included."
     DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
@@ -174,6 +187,7 @@ mod tests {
 
     #[test]
     fn the_help_tells_the_limit() {
+        assert!(DNS_QUESTION.help.contains(&format!("beyond {} apexes", crate::limits::DNS_APEX_LABELS_MAX)));
         assert!(ROUTE_ANSWERS.help.contains(&format!("beyond {} routes", crate::limits::ROUTE_LABELS_MAX)));
     }
 }

@@ -83,9 +83,14 @@ impl Resolver {
     #[must_use]
     pub fn new(servers: Vec<SocketAddr>) -> Self {
         let servers = if servers.is_empty() { system::servers() } else { servers };
+        let mut state = State::default();
+        // They show among the numbers before they are asked.
+        servers.iter().for_each(|address| {
+            state.health.admit(*address, 0);
+        });
         let shared = Shared {
             servers,
-            state: Mutex::default(),
+            state: Mutex::new(state),
             lookups: Semaphore::new(DNS_LOOKUPS_MAX),
             further: Semaphore::new(DNS_LOOKUPS_MAX.saturating_mul(DNS_SERVERS_AT_ONCE.saturating_sub(1))),
             hedges: AtomicU64::new(0),

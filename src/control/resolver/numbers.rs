@@ -40,9 +40,16 @@ pub struct QuestionTimes {
     pub sum_us: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Times {
     by_apex: BTreeMap<Box<str>, QuestionTimes>,
+}
+
+impl Default for Times {
+    /// With zeros of those that are always there.
+    fn default() -> Self {
+        Self { by_apex: [(DEFAULT_APEX.into(), QuestionTimes::default())].into() }
+    }
 }
 
 impl Times {
@@ -97,6 +104,9 @@ mod tests {
         assert_eq!(all.len(), DNS_APEX_LABELS_MAX + 1);
         let count =
             |label: &str| all.iter().find(|(known, _)| **known == *label).map(|(_, times)| times.count);
-        assert_eq!([count("apex0"), count("other"), count("apex64")], [Some(2), Some(2), None]);
+        assert_eq!(
+            [count("apex0"), count("other"), count("apex62"), count("apex63")],
+            [Some(2), Some(3), Some(1), None]
+        );
     }
 }
