@@ -157,6 +157,7 @@ mod tests {
             (r"!^\+44(.*)$!sip:\1@gw.example.com!", "sip:1632960083@gw.example.com"),
             (r"/^\+44(.*)$/sip:0\1@gw.example.com/", "sip:01632960083@gw.example.com"),
             (r"!^(.*)$!sip:\1@example.com;user=phone!i", "sip:+441632960083@example.com;user=phone"),
+            (r"!^(.*)$!sip:\1@example.com!I", "sip:+441632960083@example.com"),
             (r"!^(.*)$!sip:\1@example.com!ii", "sip:+441632960083@example.com"),
             // An escaped delimiter is itself, and no alternative.
             (r"|^(\+44\|)?(.*)$|sip:\2@a|", "sip:+441632960083@a"),
@@ -185,7 +186,7 @@ mod tests {
             "!^.*$!sip:a@b!!",
             "!^.*$!sip:a!b@c!",
             "!^.*$!sip:a@b!x",
-            "!^.*$!sip:a@b!I",
+            "I^.*$Isp:a@bI",
             "1^.*$1sip:a@b1",
             "0^.*$0sip:a@b0",
             "i^.*$isp:a@bi",
