@@ -4,9 +4,11 @@
 //! Out:   its nodes, inner ones before those around them; `None` when it is no ERE, or too large.
 //! Never: reads on where POSIX says "undefined", but for an empty alternative, `{,n}` and `^+`.
 
-use std::ops::Range;
+use std::{mem::swap, ops::Range};
 
 use crate::limits::{NAPTR_NODES_MAX, NAPTR_REPEAT_MAX, NESTING_MAX};
+
+mod bracket;
 
 /// Place of a node in [`Tree::nodes`].
 pub(super) type Id = u16;
@@ -86,6 +88,13 @@ impl Parser<'_> {
         let mut branches = vec![self.sequence(depth)?];
         while self.take(b"|") {
             branches.push(self.sequence(depth)?);
+        }
+        // glibc tries the second of `(|1)` first: an empty first alternative is the one after it.
+        if let [first, second, ..] = &mut *branches
+            && self.is_nothing(*first)
+            && !self.is_nothing(*second)
+        {
+            swap(first, second);
         }
         self.list(&branches, Node::Choice)
     }
@@ -185,87 +194,22 @@ impl Parser<'_> {
         most.is_none_or(|most| least <= most).then_some((least, most))
     }
 
-    /// The set of a bracket expression (POSIX.1 §9.3.5), after its `[`. A backslash in it stands for
-    /// itself, unless it escapes the delimiter.
-    fn bracket(&mut self) -> Option<u128> {
-        let negated = self.take(b"^");
-        let mut set = 0;
-        let mut first = true;
-        loop {
-            if !first && self.take(b"]") {
-                break;
-            }
-            if self.take(b"[:") {
-                set |= self.class()?;
-                // A class is no end of a range.
-                if matches!(self.rest, [b'-', next, ..] if *next != b']') {
-                    return None;
-                }
-            } else {
-                // `-` stands for itself first, last, or as the end of a range.
-                if !first && matches!(self.rest, [b'-', next, ..] if *next != b']') {
-                    return None;
-                }
-                set |= self.range()?;
-            }
-            first = false;
-        }
-        let set = if self.ignore_case { both_cases(set) } else { set };
-        Some(if negated { !set & !1 } else { set })
-    }
-
-    /// The bytes from one to another, or one byte.
-    fn range(&mut self) -> Option<u128> {
-        let from = self.member()?;
-        if !matches!(self.rest, [b'-', next, ..] if *next != b']') {
-            return bit(from);
-        }
-        self.rest = self.rest.get(1..)?;
-        let to = self.member()?;
-        let set = (from..=to).filter_map(bit).fold(0, |set, bit| set | bit);
-        (set != 0).then_some(set)
-    }
-
-    fn member(&mut self) -> Option<u8> {
-        let (byte, after) = match self.rest {
-            // Collating elements mean something only in a locale, and a class ends no range.
-            [b'[', b'.' | b'=' | b':', ..] => return None,
-            [b'\\', escaped, after @ ..] if *escaped == self.delimiter => (*escaped, after),
-            [byte, after @ ..] => (*byte, after),
-            [] => return None,
-        };
-        self.rest = after;
-        is_literal(byte).then_some(byte)
-    }
-
-    /// The bytes of a character class in the POSIX locale, after its `[:`.
-    fn class(&mut self) -> Option<u128> {
-        let end = self.rest.windows(2).position(|two| two == b":]")?;
-        let (name, after) = self.rest.split_at_checked(end)?;
-        self.rest = after.get(2..)?;
-        let is_of: fn(u8) -> bool = match name {
-            b"alpha" => |byte| byte.is_ascii_alphabetic(),
-            b"digit" => |byte| byte.is_ascii_digit(),
-            b"alnum" => |byte| byte.is_ascii_alphanumeric(),
-            b"upper" => |byte| byte.is_ascii_uppercase(),
-            b"lower" => |byte| byte.is_ascii_lowercase(),
-            b"xdigit" => |byte| byte.is_ascii_hexdigit(),
-            b"punct" => |byte| byte.is_ascii_punctuation(),
-            b"graph" => |byte| byte.is_ascii_graphic(),
-            b"print" => |byte| matches!(byte, b' '..=b'~'),
-            b"cntrl" => |byte| byte.is_ascii_control(),
-            b"blank" => |byte| matches!(byte, b' ' | b'\t'),
-            b"space" => |byte| matches!(byte, b' ' | b'\t'..=b'\r'),
-            _ => return None,
-        };
-        // NUL is no character of a subject.
-        Some((1..128).filter(|byte| is_of(*byte)).filter_map(bit).fold(0, |set, bit| set | bit))
-    }
-
     /// One character that stands for itself.
     fn literal(&mut self, byte: u8) -> Option<Id> {
         let set = bit(byte).filter(|_| is_literal(byte))?;
         self.push(Node::Byte(if self.ignore_case { both_cases(set) } else { set }))
+    }
+
+    /// Whether no text is left of the node: an empty alternative, `1{0}`.
+    fn is_nothing(&self, id: Id) -> bool {
+        match self.nodes.get(usize::from(id)) {
+            Some(Node::Repeat { most, .. }) => *most == Some(0),
+            Some(Node::Sequence(kids)) => {
+                let mut kids = self.kids.iter().take(usize::from(kids.end)).skip(usize::from(kids.start));
+                kids.all(|kid| self.is_nothing(*kid))
+            }
+            _ => false,
+        }
     }
 
     /// One node of `ids`: itself if it is alone.
