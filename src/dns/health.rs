@@ -46,8 +46,10 @@ pub struct Standing {
 #[derive(Debug, Default)]
 struct Server {
     rtt_us: Option<u64>,
-    /// Questions since the last answer.
+    /// Questions put since the last answer, and not answered.
     silences: u32,
+    /// When the last answer came.
+    heard_ms: Option<u64>,
     /// Answers in a row that answered nothing.
     useless: u32,
     is_checked: bool,
@@ -95,7 +97,7 @@ impl Health {
     }
 
     /// It said something; `is_useful`: what was asked, or that there is no such thing.
-    pub fn answered(&mut self, server: SocketAddr, took_us: u64, is_useful: bool) {
+    pub fn answered(&mut self, server: SocketAddr, took_us: u64, is_useful: bool, now_ms: u64) {
         let known = self.servers.entry(server).or_default();
         // What was only waited for says little about how fast it is.
         let rtt_us = known.rtt_us.filter(|_| known.silences == 0);
@@ -104,14 +106,20 @@ impl Health {
             rtt_us: Some(smoothed(rtt_us, took_us)),
             useless,
             tried_ms: known.tried_ms,
+            heard_ms: Some(now_ms),
             ..Server::default()
         };
     }
 
     /// It has said nothing. `true`: it is to be checked; [`Self::answered`] or [`Self::check_failed`]
-    /// comes next.
-    pub fn silent(&mut self, server: SocketAddr, waited_us: u64) -> bool {
+    /// comes next. One that has answered others meanwhile is not dead: a packet was lost, or the name is
+    /// at fault.
+    pub fn silent(&mut self, server: SocketAddr, waited_us: u64, now_ms: u64) -> bool {
         let known = self.servers.entry(server).or_default();
+        let put_ms = now_ms.saturating_sub(waited_us / 1000);
+        if known.heard_ms.is_some_and(|heard_ms| heard_ms > put_ms) {
+            return false;
+        }
         known.silences = known.silences.saturating_add(1);
         // It would have taken at least so long.
         known.rtt_us = Some(smoothed(known.rtt_us, waited_us.max(known.rtt_us.unwrap_or(0))));
@@ -121,8 +129,8 @@ impl Health {
     }
 
     /// Another server's answer came first. As [`Self::silent`], when it had the time that it usually needs.
-    pub fn overtaken(&mut self, server: SocketAddr, waited_us: u64) -> bool {
-        waited_us / 1000 >= self.hedge_after_ms(server) && self.silent(server, waited_us)
+    pub fn overtaken(&mut self, server: SocketAddr, waited_us: u64, now_ms: u64) -> bool {
+        waited_us / 1000 >= self.hedge_after_ms(server) && self.silent(server, waited_us, now_ms)
     }
 
     /// It did not answer what it has answered before.
@@ -234,7 +242,11 @@ mod tests {
     /// Silent until it is dead.
     fn die(health: &mut Health, last: u8, now_ms: u64) {
         for nth in 1..=DNS_SILENCES_MAX {
-            assert_eq!(health.silent(server(last), 330_000), nth == DNS_SILENCES_MAX, "{nth}");
+            assert_eq!(
+                health.silent(server(last), 330_000, now_ms.max(330)),
+                nth == DNS_SILENCES_MAX,
+                "{nth}"
+            );
         }
         health.check_failed(server(last), now_ms);
     }
@@ -250,7 +262,7 @@ mod tests {
         ] {
             let mut health = Health::default();
             for (last, took_us) in round_trips {
-                health.answered(server(*last), *took_us, true);
+                health.answered(server(*last), *took_us, true, 0);
             }
             assert_eq!(plan(&mut health, &[3, 1, 2], 0).0, order, "{round_trips:?}");
         }
@@ -260,7 +272,7 @@ mod tests {
     fn round_trips_are_smoothed() {
         let mut health = Health::default();
         let mut rtt_us = |took_us| {
-            health.answered(server(1), took_us, true);
+            health.answered(server(1), took_us, true, 0);
             health.standings().map(|(_, standing)| standing.rtt_us).collect::<Vec<_>>()
         };
         assert_eq!(rtt_us(8_000), [Some(8_000)]);
@@ -278,7 +290,7 @@ mod tests {
         ] {
             let mut health = Health::default();
             if let Some(took_us) = took_us {
-                health.answered(server(1), took_us, true);
+                health.answered(server(1), took_us, true, 0);
             }
             assert_eq!(health.hedge_after_ms(server(1)), hedge_ms, "{took_us:?}");
         }
@@ -287,27 +299,37 @@ mod tests {
     #[test]
     fn who_is_overtaken_after_its_time_loses_its_place() {
         let mut health = Health::default();
-        health.answered(server(1), 1_000, true);
-        health.answered(server(2), 2_000, true);
+        health.answered(server(1), 1_000, true, 0);
+        health.answered(server(2), 2_000, true, 0);
         // Nothing is known of who had less time than it needs.
-        assert!(!health.overtaken(server(1), 9_999));
+        assert!(!health.overtaken(server(1), 9_999, 9));
         assert_eq!(plan(&mut health, &[1, 2], 0).0, [1, 2]);
-        assert!(!health.overtaken(server(1), 12_000));
+        assert!(!health.overtaken(server(1), 12_000, 12));
         assert_eq!(plan(&mut health, &[1, 2], 1).0, [2, 1]);
         // It answers: what was waited for is forgotten.
-        health.answered(server(1), 1_000, true);
+        health.answered(server(1), 1_000, true, 0);
         assert_eq!(plan(&mut health, &[1, 2], 2).0, [1, 2]);
     }
 
     #[test]
     fn a_check_comes_once_and_an_answer_meanwhile_outweighs_it() {
         let mut health = Health::default();
-        let silences: Vec<_> = (0..5).map(|_| health.silent(server(1), 1)).collect();
+        let silences: Vec<_> = (0..5).map(|_| health.silent(server(1), 1, 0)).collect();
         assert_eq!(silences, [false, false, true, false, false]);
-        health.answered(server(1), 1_000, false);
+        health.answered(server(1), 1_000, false, 0);
         health.check_failed(server(1), 0);
         assert_eq!(plan(&mut health, &[1], 0).0, [1]);
-        assert!(!health.silent(server(1), 1), "it is counted from the start");
+        assert!(!health.silent(server(1), 1, 0), "it is counted from the start");
+    }
+
+    #[test]
+    fn who_has_answered_others_meanwhile_is_not_dead() {
+        let mut health = Health::default();
+        health.answered(server(1), 1_000, true, 1_000);
+        for (put_ms, is_due) in [(998, false), (999, false), (999, false), (1_000, false), (1_001, false)] {
+            assert_eq!(health.silent(server(1), 330_000, put_ms + 330), is_due, "{put_ms}");
+        }
+        assert!(health.silent(server(1), 330_000, 1_332), "the third that was put after the answer");
     }
 
     #[test]
@@ -315,7 +337,7 @@ mod tests {
         let mut health = Health::default();
         let mut silences = [false; 5];
         for is_due in &mut silences {
-            *is_due = health.silent(server(1), 1);
+            *is_due = health.silent(server(1), 1, 0);
             health.not_checked(server(1));
         }
         assert_eq!(silences, [false, false, true, true, true]);
@@ -324,7 +346,7 @@ mod tests {
     #[test]
     fn a_dead_one_is_probed_now_and_then_beside_the_living() {
         let mut health = Health::default();
-        health.answered(server(2), 1_000, true);
+        health.answered(server(2), 1_000, true, 0);
         die(&mut health, 1, 0);
         assert_eq!(plan(&mut health, &[1, 2], 0), (vec![2], None));
         let mut probes = Vec::new();
@@ -342,7 +364,7 @@ mod tests {
         });
         assert_eq!(probes, pauses.map(|now_ms| (1, now_ms)));
         // Any answer will do.
-        health.answered(server(1), 500, false);
+        health.answered(server(1), 500, false, 0);
         assert_eq!(plan(&mut health, &[1, 2], 200_000), (vec![1, 2], None));
         // Its pause begins small again.
         die(&mut health, 1, 201_000);
@@ -366,7 +388,7 @@ mod tests {
             }
         }
         assert_eq!(asked, (1..100).map(|s| s * 1_000).collect::<Vec<_>>());
-        health.answered(server(2), 1_000, true);
+        health.answered(server(2), 1_000, true, 0);
         assert_eq!(plan(&mut health, &[1, 2], 100_000).0, [2]);
     }
 
@@ -376,7 +398,7 @@ mod tests {
         let probes: Vec<_> = (0..30_000)
             .step_by(1_000)
             .filter_map(|now_ms| {
-                health.answered(server(1), 1_000, true);
+                health.answered(server(1), 1_000, true, now_ms);
                 plan(&mut health, &[1, 2, 3], now_ms).1.map(|last| (last, now_ms))
             })
             .collect();
@@ -397,13 +419,13 @@ mod tests {
     #[test]
     fn who_answers_nothing_is_asked_last() {
         let mut health = Health::default();
-        health.answered(server(2), 90_000, true);
+        health.answered(server(2), 90_000, true, 0);
         for nth in 1..=DNS_SILENCES_MAX {
-            health.answered(server(1), 1_000, false);
+            health.answered(server(1), 1_000, false, 0);
             let order = if nth < DNS_SILENCES_MAX { [1, 2] } else { [2, 1] };
             assert_eq!(plan(&mut health, &[1, 2], 0).0, order, "{nth}");
         }
-        health.answered(server(1), 1_000, true);
+        health.answered(server(1), 1_000, true, 0);
         assert_eq!(plan(&mut health, &[1, 2], 0).0, [1, 2]);
     }
 

@@ -148,7 +148,7 @@ impl<'a> Race<'a> {
         let Answer::Failed(failure) = answer else {
             for other in self.tries.iter().filter(|other| other.address != address) {
                 let waited = other.began.elapsed();
-                if self.shared.state().health.overtaken(other.address, us(waited)) {
+                if self.shared.state().health.overtaken(other.address, us(waited), self.shared.now_ms()) {
                     self.shared.check(other.address);
                 }
             }
@@ -180,7 +180,9 @@ impl<'a> Race<'a> {
 
     fn silent(&self, address: SocketAddr, nth: Nth, began: Instant) {
         // A question counts once.
-        if nth == Nth::First && self.shared.state().health.silent(address, us(began.elapsed())) {
+        if nth == Nth::First
+            && self.shared.state().health.silent(address, us(began.elapsed()), self.shared.now_ms())
+        {
             self.shared.check(address);
         }
     }
@@ -189,7 +191,7 @@ impl<'a> Race<'a> {
 impl Shared {
     /// Asks a server that may be dead what it has answered before.
     fn check(self: &Arc<Self>, address: SocketAddr) {
-        let now_ms = self.ms(Instant::now());
+        let now_ms = self.now_ms();
         let mut state = self.state();
         let known = state.known.get(&address);
         let Some((server, wanted)) =
@@ -204,7 +206,7 @@ impl Shared {
             let began = Instant::now();
             match server.ask(&wanted, Nth::Again).await {
                 Answer::Failed(Failure::Timeout) => {
-                    let now_ms = shared.ms(Instant::now());
+                    let now_ms = shared.now_ms();
                     shared.state().health.check_failed(address, now_ms);
                 }
                 Answer::Failed(Failure::Overflow) => shared.state().health.not_checked(address),
@@ -215,7 +217,7 @@ impl Shared {
 
     /// Asks a server to see how it is: what it has answered before, or this.
     fn probe(self: &Arc<Self>, address: SocketAddr, wanted: &Wanted) {
-        let now_ms = self.ms(Instant::now());
+        let now_ms = self.now_ms();
         let mut state = self.state();
         let Some(server) = state.server(address, now_ms) else { return };
         let answered = state.known.get(&address).and_then(|known| known.answered.clone());
@@ -226,7 +228,8 @@ impl Shared {
             let began = Instant::now();
             match server.ask(&wanted, Nth::Again).await {
                 Answer::Failed(Failure::Timeout) => {
-                    let is_due = shared.state().health.silent(address, us(began.elapsed()));
+                    let (waited_us, now_ms) = (us(began.elapsed()), shared.now_ms());
+                    let is_due = shared.state().health.silent(address, waited_us, now_ms);
                     if is_due {
                         shared.check(address);
                     }
@@ -247,8 +250,9 @@ impl Shared {
 
     /// `said`: the question to which it said something.
     fn answered(&self, address: SocketAddr, took_us: u64, said: Option<&Wanted>) {
+        let now_ms = self.now_ms();
         let mut state = self.state();
-        state.health.answered(address, took_us, said.is_some());
+        state.health.answered(address, took_us, said.is_some(), now_ms);
         if let Some((known, wanted)) = state.known.get_mut(&address).zip(said) {
             known.answered = Some(wanted.clone());
         }

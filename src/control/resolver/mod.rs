@@ -194,9 +194,13 @@ impl Shared {
         u64::try_from(at.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
+    fn now_ms(&self) -> u64 {
+        self.ms(Instant::now())
+    }
+
     /// A question that the library answers itself, on behalf of any server.
     async fn ask_nobody(&self, servers: &[SocketAddr], wanted: &Wanted) -> Answer {
-        let now_ms = self.ms(Instant::now());
+        let now_ms = self.now_ms();
         let server = servers.iter().find_map(|address| self.state().server(*address, now_ms));
         match server {
             Some(server) => server.ask(wanted, Nth::First).await,
