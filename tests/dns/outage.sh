@@ -19,7 +19,8 @@ start_nsd
 serve_dns waypost "$dns" "stale_s: 10800, ttl_s_min: $least_s"
 
 seconds=$((before + away + after))
-calls outage --same --contact "<sip:4420{n}@enum.example.net>;q=0.99" --numbers "$numbers" --rate "$rate" \
+# Eight sockets: answers that waited for the dead server come in bursts.
+calls outage --flows 8 --same --contact "<sip:4420{n}@enum.example.net>;q=0.99" --numbers "$numbers" --rate "$rate" \
     --calls $((rate * seconds)) --wait-ms 1000 --pid "$pid" &
 generator=$!
 SECONDS=0
