@@ -16,7 +16,7 @@ use waypost::{
     },
     counters::{Counters, SocketTrouble, Waits},
     decide::{Reply, Silence},
-    dns::{Answer, CacheTallies, Failure, Kind, Nothing, Question, Upstream},
+    dns::{Answer, CacheTallies, Failure, Kind, Nothing, OwnLives, Question, Upstream},
     engine::{Outcome, Path, Tallies},
     limits::DNS_SERVER_MS_MAX,
     route::{Place, Route, RouteTable, Then, Transport},
@@ -64,7 +64,8 @@ impl Bench {
     /// Puts a question to the servers of the configuration, and to those of an apex.
     fn ask(&self) {
         let question = Question::new("x.example", Kind::Naptr).unwrap();
-        let apex = Arc::new(Upstream::new("e164.example", &[([127, 0, 0, 1], 2).into()], None));
+        let apex =
+            Arc::new(Upstream::new("e164.example", &[([127, 0, 0, 1], 2).into()], OwnLives::default()));
         let (sender, receiver) = tokio::sync::mpsc::channel(2);
         sender.try_send(question.clone().at(Some(&apex))).unwrap();
         sender.try_send(question).unwrap();

@@ -168,14 +168,14 @@ fn question(name: &str, kind: Kind) -> Result<Question, String> {
 mod tests {
     use super::*;
     use crate::{
-        dns::{Apex, EnumPlan, Results, Upstream},
+        dns::{Apex, EnumPlan, OwnLives, Results, Upstream},
         route::{Answer, EnumRoute, Failed, NotFound, Place, Route},
     };
 
     fn table(apexes: &[(&str, Option<&str>)]) -> RouteTable {
         let route = |(name, server): &(&str, Option<&str>)| {
             let servers: Vec<_> = server.iter().map(|server| server.parse().unwrap()).collect();
-            let upstream = Upstream::new(name.trim_end_matches('.'), &servers, None);
+            let upstream = Upstream::new(name.trim_end_matches('.'), &servers, OwnLives::default());
             let apex = Apex {
                 name: (*name).into(),
                 upstream: Some(Arc::new(upstream)),

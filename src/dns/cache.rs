@@ -6,7 +6,7 @@
 //! Never: asks, waits, or lets the order of a hash map be seen.
 //!
 //! An answer past its end is kept for `stale_s` more. It is used when its question was asked again and
-//! the servers did not say (RFC 8767 §5), and from then on without waiting, until they do.
+//! the servers did not say, and for half a minute after that without asking (RFC 8767 §5).
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,7 +19,7 @@ use ahash::RandomState;
 use hashbrown::HashTable;
 
 use super::{
-    Answer, Failure, Kind, Lives, Naptr, Nothing, Question, Record, Srv, Upstream,
+    Answer, Failure, Kind, Lives, Naptr, Nothing, OwnLives, Question, Record, Srv, Upstream,
     substitution::{Expression, expressions},
 };
 use crate::limits::{
@@ -73,8 +73,8 @@ pub(super) struct Entry {
     ends_ms: u64,
     stale_ends_ms: u64,
     bytes: usize,
-    /// The servers have failed to say anything newer. Then it is used at once while it is stale.
-    is_known_stale: bool,
+    /// The servers have just failed to say anything newer: until then, it is used at once when it is stale.
+    silent_until_ms: u64,
     /// No refresh before this time: one is under way, or the last one failed.
     no_refresh_before_ms: Cell<u64>,
     /// Asked for since it came: somebody wants it.
@@ -201,13 +201,24 @@ impl Cache {
     ) -> Option<(&Entry, Age)> {
         let slot = self.find(name, kind, upstream)?;
         let entry = self.slots.get(slot)?.as_ref()?;
-        let age = entry.age(now_ms)?;
+        Some((entry, entry.age(now_ms)?))
+    }
+
+    /// Notes that an answer was used.
+    pub(super) fn used(&self, entry: &Entry, age: Age, now_ms: u64) {
+        self.tally(|tallies| match (&entry.answer, age) {
+            (Answer::Found { .. } | Answer::Nothing { .. }, Age::Stale | Age::LastResort) => {
+                &mut tallies.stale
+            }
+            (Answer::Found { .. }, Age::Fresh) => &mut tallies.fresh,
+            (Answer::Nothing { .. }, Age::Fresh) => &mut tallies.negative,
+            (Answer::Failed(_), _) => &mut tallies.failed,
+        });
         entry.again.set(true);
         if entry.wants_refresh(age, now_ms) {
             self.refresh(entry, now_ms);
         }
         entry.is_wanted.set(true);
-        Some((entry, age))
     }
 
     pub(super) fn tally(&self, count: impl FnOnce(&mut CacheTallies) -> &mut u64) {
@@ -228,7 +239,8 @@ impl Cache {
 
     fn entry_of(&self, question: Question, answer: Answer, now_ms: u64) -> Entry {
         let answer = in_order(question.kind(), answer);
-        let lives = question.upstream().and_then(|upstream| upstream.lives()).unwrap_or(self.lives);
+        let own = question.upstream().map_or(OwnLives::default(), |upstream| upstream.lives());
+        let lives = own.over(self.lives);
         let ends_ms = now_ms.saturating_add(ms(life_s(&answer, lives)));
         let stale_ms = if is_failure(&answer) { 0 } else { ms(lives.stale_s) };
         let expressions = expressions(&answer);
@@ -241,7 +253,7 @@ impl Cache {
             ends_ms,
             stale_ends_ms: ends_ms.saturating_add(stale_ms),
             bytes,
-            is_known_stale: false,
+            silent_until_ms: 0,
             no_refresh_before_ms: Cell::new(0),
             is_wanted: Cell::new(false),
             again: Cell::new(false),
@@ -316,35 +328,25 @@ impl Entry {
         if now_ms < self.ends_ms {
             return Some(Age::Fresh);
         }
-        let age = if self.is_known_stale { Age::Stale } else { Age::LastResort };
+        let age = if now_ms < self.silent_until_ms { Age::Stale } else { Age::LastResort };
         (now_ms < self.stale_ends_ms).then_some(age)
     }
 
-    /// A hot name is asked for again in the last tenth of its answer's life, so that no call waits for
-    /// it; a stale one as soon as the servers may have come back.
+    /// A hot name is asked for again in the last tenth of its answer's life, so that no call waits for it.
     fn wants_refresh(&self, age: Age, now_ms: u64) -> bool {
-        if now_ms < self.no_refresh_before_ms.get() {
-            return false;
-        }
-        match age {
-            Age::Stale => true,
-            Age::LastResort => false,
-            Age::Fresh => {
-                let left_ms = self.ends_ms.saturating_sub(now_ms);
-                let life_ms = self.ends_ms.saturating_sub(self.born_ms);
-                !is_failure(&self.answer) && self.is_wanted.get() && left_ms < life_ms / 10
-            }
-        }
+        let left_ms = self.ends_ms.saturating_sub(now_ms);
+        let life_ms = self.ends_ms.saturating_sub(self.born_ms);
+        let is_hot = age == Age::Fresh && self.is_wanted.get() && !is_failure(&self.answer);
+        is_hot && left_ms < life_ms / 10 && now_ms >= self.no_refresh_before_ms.get()
     }
 
-    /// Whether the entry stays when its question was asked again and failed. Unless that was our own doing, it
-    /// is known then that the servers say nothing newer.
+    /// Whether the entry stays when its question was asked again and failed. For a while, nobody waits for
+    /// the servers then (RFC 8767 §5: "no more frequently than every 30 seconds").
     fn outlives(&mut self, why: Failure, now_ms: u64) -> bool {
         let stays = !is_failure(&self.answer) && now_ms < self.stale_ends_ms;
-        if stays && why != Failure::Overflow {
-            self.is_known_stale = true;
-            // RFC 8767 §5: "attempts to refresh SHOULD NOT be made more often than every 30 seconds".
-            self.no_refresh_before_ms.set(now_ms.saturating_add(ms(DNS_STALE_RETRY_S)));
+        if stays {
+            let silent_s = if why == Failure::Overflow { DNS_OVERFLOW_TTL_S } else { DNS_STALE_RETRY_S };
+            self.silent_until_ms = now_ms.saturating_add(ms(silent_s));
         }
         stays
     }
@@ -365,6 +367,8 @@ fn in_order(kind: Kind, answer: Answer) -> Answer {
     // Stable: RFC 6116 §5.2 wants equal NAPTRs in the order of the packet.
     records.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
     records.truncate(DNS_RECORDS_MAX);
+    // What is counted is what is kept: a stranger's answer may have had thousands.
+    records.shrink_to_fit();
     match records.is_empty() {
         true => Answer::Nothing { why: Nothing::NoData, ttl_s },
         false => Answer::Found { records, ttl_s },
@@ -645,17 +649,21 @@ mod tests {
         }
         assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
         assert_eq!(late(&cache, 60 * S), Seen::Found(&[a(1)]));
-        // That we asked too much says nothing about them.
+        // That we asked too much is known for a moment only.
         cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Overflow), 60 * S);
-        assert_eq!(look(&cache, "a.example", Kind::A, 60 * S), Seen::Unknown);
-        // The servers do not say: from now on nobody waits for them.
+        let overflow_end_ms = (60 + u64::from(DNS_OVERFLOW_TTL_S)) * S;
+        assert_eq!(look(&cache, "a.example", Kind::A, overflow_end_ms - 1), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, overflow_end_ms), Seen::Unknown);
+        // The servers do not say: for a while nobody waits for them.
         cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), 61 * S);
         let end_ms = (60 + u64::from(DNS_STALE_S_DEFAULT)) * S;
         assert_eq!(look(&cache, "a.example", Kind::A, 61 * S), Seen::Found(&[a(1)]));
-        assert_eq!(look(&cache, "a.example", Kind::A, end_ms - 1), Seen::Found(&[a(1)]));
-        assert_eq!(look(&cache, "a.example", Kind::A, end_ms), Seen::Unknown);
+        let retry_ms = (61 + u64::from(DNS_STALE_RETRY_S)) * S;
+        assert_eq!(look(&cache, "a.example", Kind::A, retry_ms - 1), Seen::Found(&[a(1)]));
+        assert_eq!(look(&cache, "a.example", Kind::A, retry_ms), Seen::Unknown);
+        assert_eq!(late(&cache, end_ms - 1), Seen::Found(&[a(1)]));
         assert_eq!(late(&cache, end_ms), Seen::Failed(Failure::Timeout));
-        assert_eq!(cache.tallies(), CacheTallies { stale: 3, missed: 3, refreshes: 1, ..cache.tallies() });
+        assert_eq!(cache.tallies(), CacheTallies { stale: 5, missed: 3, ..CacheTallies::default() });
     }
 
     #[test]
@@ -678,20 +686,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_answer_is_asked_for_again_once_in_a_while() {
-        let mut cache = Cache::new();
-        cache.insert(question("a.example", Kind::A), found(vec![a(1)], 60), 0);
-        let failed_ms = 61 * S;
-        cache.insert(question("a.example", Kind::A), Answer::Failed(Failure::Timeout), failed_ms);
-        let retry_ms = failed_ms + u64::from(DNS_STALE_RETRY_S) * S;
-        for (now_ms, expected) in [(retry_ms - 1, 0), (retry_ms, 1), (retry_ms + 1, 0)] {
-            assert_eq!(look(&cache, "a.example", Kind::A, now_ms), Seen::Found(&[a(1)]));
-            let asked: Vec<_> = std::iter::from_fn(|| cache.next_refresh()).collect();
-            assert_eq!(asked, vec![question("a.example", Kind::A); expected], "{now_ms}");
-        }
-        cache.insert(question("a.example", Kind::A), found(vec![a(2)], 60), retry_ms + 2);
-        assert_eq!(look(&cache, "a.example", Kind::A, retry_ms + 3), Seen::Found(&[a(2)]));
-        assert_eq!(cache.next_refresh(), None);
+    fn an_answer_keeps_no_more_memory_than_its_records() {
+        let mut many = Vec::with_capacity(4096);
+        many.push(a(1));
+        let answer = in_order(Kind::A, Answer::Found { records: many, ttl_s: 60 });
+        let Answer::Found { records, .. } = answer else { panic!("records") };
+        assert_eq!(records.capacity(), 1);
     }
 
     #[test]
@@ -734,8 +734,10 @@ mod tests {
     fn servers_of_their_own_have_answers_and_lives_of_their_own() {
         let upstream =
             |port: u16, lives| Some(Arc::new(Upstream::new("x", &[([192, 0, 2, 1], port).into()], lives)));
-        let short = Lives { ttl_s_min: 1, ttl_s_max: 3, negative_s_max: 2, stale_s: 0 };
-        let (one, other) = (upstream(53, Some(short)), upstream(5353, None));
+        let short =
+            OwnLives { ttl_s_min: Some(1), ttl_s_max: Some(3), negative_s_max: Some(2), stale_s: Some(0) };
+        let usual = OwnLives::default();
+        let (one, other) = (upstream(53, short), upstream(5353, usual));
         let mut cache = Cache::new();
         let nothing = || Answer::Nothing { why: Nothing::NoData, ttl_s: 900 };
         for (upstream, last) in [(&None, 1), (&one, 2), (&other, 3)] {
@@ -754,7 +756,7 @@ mod tests {
         assert_eq!(seen(&one, "n.example.", 2 * S - 1), Some(nothing()));
         assert_eq!(seen(&one, "n.example.", 2 * S), None);
         // An equal upstream of a newer table finds the same answers.
-        assert!(seen(&upstream(53, Some(short)), "a.example.", 0).is_some());
+        assert!(seen(&upstream(53, short), "a.example.", 0).is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{
     substitution::Expression, view::Wanted,
 };
 use crate::{
-    limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, URI_BYTES_MAX},
+    limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
     sip::{Scheme, Uri, same_name},
 };
 
@@ -93,6 +93,8 @@ pub fn lookup(
     let Some(digits) = e164_digits(number) else { return Step::Done(EnumResult::NotE164) };
     let mut so_far = SoFar { nothing: None, failure: None, questions: Vec::new(), within_ms: plan.within_ms };
     let mut shares_ms = 0_u64;
+    // What the first request has no questions left for, its retransmission must not find either.
+    let names_max = NAPTR_TRIED_MAX.min(QUESTIONS_PER_REQUEST_MAX / plan.apexes.len().max(1));
     for apex in &plan.apexes {
         // In order, an apex has its share after those before it have had theirs.
         let share_ms = apex.within_ms.unwrap_or(plan.within_ms);
@@ -105,7 +107,7 @@ pub fn lookup(
         };
         let search = Search { number, apex, results: plan.results, dns, within_ms };
         let asked = so_far.questions.len();
-        search.ask(domain, &mut Hops::new(), &mut so_far.questions);
+        search.ask(domain, &mut Hops::new(names_max), &mut so_far.questions);
         if so_far.questions.len() > asked {
             so_far.within_ms = so_far.within_ms.min(within_ms);
             if plan.parallel {
@@ -117,7 +119,7 @@ pub fn lookup(
         let is_first = so_far.questions.is_empty();
         let mut nowhere = |_: &[u8]| {};
         let sink: &mut dyn FnMut(&[u8]) = if is_first { &mut *emit } else { &mut nowhere };
-        match search.emit(domain, &mut Hops::new(), &mut NAPTR_TRIED_MAX.clone(), sink) {
+        match search.emit(domain, &mut Hops::new(names_max), &mut NAPTR_TRIED_MAX.clone(), sink) {
             Ok(count) if is_first => return Step::Done(EnumResult::Found(count)),
             Ok(_) => break,
             Err(why) => so_far.note(why),
@@ -230,8 +232,8 @@ struct Hops<'h> {
 }
 
 impl<'h> Hops<'h> {
-    fn new() -> Self {
-        Self { names: [""; NAPTR_HOPS_MAX], count: 0, left: NAPTR_TRIED_MAX }
+    fn new(names_max: usize) -> Self {
+        Self { names: [""; NAPTR_HOPS_MAX], count: 0, left: names_max }
     }
 
     /// One hop on; `false` when it would be one too many or lead back.
@@ -270,13 +272,13 @@ impl<'s> Search<'s> {
         if !hops.enter(name) {
             return;
         }
-        match self.look(name) {
+        match self.dns.foresee(self.wanted(name)) {
             Err(question) => {
                 if !questions.contains(&question) {
                     questions.push(question);
                 }
             }
-            Ok((Seen::Found(records), _)) => {
+            Ok(Seen::Found(records)) => {
                 for next in records.iter().filter_map(|record| next_name(record)) {
                     self.ask(next, hops, questions);
                 }
@@ -364,12 +366,12 @@ impl<'s> Search<'s> {
     }
 
     fn look(&self, name: &str) -> Result<(Seen<'s>, &'s [Option<Expression>]), Question> {
-        self.dns.look_or_ask(Wanted {
-            name,
-            kind: Kind::Naptr,
-            upstream: self.apex.upstream.as_ref(),
-            within_ms: self.within_ms,
-        })
+        self.dns.look_or_ask(self.wanted(name))
+    }
+
+    fn wanted<'w>(&'w self, name: &'w str) -> Wanted<'w> {
+        let upstream = self.apex.upstream.as_ref();
+        Wanted { name, kind: Kind::Naptr, upstream, within_ms: self.within_ms }
     }
 }
 
@@ -801,7 +803,8 @@ mod tests {
     #[test]
     fn an_apex_has_servers_and_services_of_its_own() {
         let mut plan = plan(&["e164.arpa."]);
-        let upstream = Arc::new(Upstream::new("x", &[([192, 0, 2, 1], 5353).into()], None));
+        let upstream =
+            Arc::new(Upstream::new("x", &[([192, 0, 2, 1], 5353).into()], crate::dns::OwnLives::default()));
         plan.apexes[0].upstream = Some(Arc::clone(&upstream));
         plan.apexes[0].services = vec!["pstn:tel".into()];
         let question = Question::new(DOMAIN, Kind::Naptr).unwrap().at(Some(&upstream));

@@ -34,6 +34,29 @@ impl Default for Lives {
     }
 }
 
+/// What an apex has of its own; what is `None` is as the configuration has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub struct OwnLives {
+    pub ttl_s_min: Option<u32>,
+    pub ttl_s_max: Option<u32>,
+    pub negative_s_max: Option<u32>,
+    pub stale_s: Option<u32>,
+}
+
+impl OwnLives {
+    /// The lives that hold, where `usual` are those of the configuration.
+    #[must_use]
+    pub fn over(self, usual: Lives) -> Lives {
+        Lives {
+            ttl_s_min: self.ttl_s_min.unwrap_or(usual.ttl_s_min),
+            ttl_s_max: self.ttl_s_max.unwrap_or(usual.ttl_s_max),
+            negative_s_max: self.negative_s_max.unwrap_or(usual.negative_s_max),
+            stale_s: self.stale_s.unwrap_or(usual.stale_s),
+        }
+    }
+}
+
 /// The servers of one apex, its lives, and its name among the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upstream {
@@ -41,13 +64,13 @@ pub struct Upstream {
     digest: u64,
     label: Box<str>,
     servers: Box<[SocketAddr]>,
-    lives: Option<Lives>,
+    lives: OwnLives,
 }
 
 impl Upstream {
-    /// `servers` empty: those of the configuration. `lives` `None`: those of the configuration.
+    /// `servers` empty: those of the configuration.
     #[must_use]
-    pub fn new(label: &str, servers: &[SocketAddr], lives: Option<Lives>) -> Self {
+    pub fn new(label: &str, servers: &[SocketAddr], lives: OwnLives) -> Self {
         let digest = RandomState::with_seeds(0, 0, 0, 0).hash_one((label, servers, lives));
         Self { digest, label: label.into(), servers: servers.into(), lives }
     }
@@ -66,7 +89,7 @@ impl Upstream {
 
     /// How long its answers are kept, where that is its own.
     #[must_use]
-    pub fn lives(&self) -> Option<Lives> {
+    pub fn lives(&self) -> OwnLives {
         self.lives
     }
 }

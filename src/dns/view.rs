@@ -56,14 +56,14 @@ impl<'a> DnsView<'a> {
     /// name that no question can be made of is [`Failure::Malformed`], never unknown.
     #[must_use]
     pub fn look(&self, name: &str, kind: Kind, within_ms: u64) -> Seen<'a> {
-        self.seen(Wanted { name, kind, upstream: None, within_ms }).0
+        self.seen(Wanted { name, kind, upstream: None, within_ms }, true).0
     }
 
     /// Looks a question up.
     #[must_use]
     pub fn look_for(&self, question: &Question, within_ms: u64) -> Seen<'a> {
         let upstream = question.upstream();
-        self.seen(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms }).0
+        self.seen(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms }, true).0
     }
 
     /// What a question finds, with an expression for each record, or the question itself: never
@@ -72,7 +72,20 @@ impl<'a> DnsView<'a> {
         &self,
         wanted: Wanted<'_>,
     ) -> Result<(Seen<'a>, &'a [Option<Expression>]), Question> {
-        match self.seen(wanted) {
+        self.question_or(wanted, self.seen(wanted, true))
+    }
+
+    /// The same ahead of time: what is found will be looked up again before it is used.
+    pub(super) fn foresee(&self, wanted: Wanted<'_>) -> Result<Seen<'a>, Question> {
+        self.question_or(wanted, self.seen(wanted, false)).map(|(seen, _)| seen)
+    }
+
+    fn question_or(
+        &self,
+        wanted: Wanted<'_>,
+        seen: (Seen<'a>, &'a [Option<Expression>]),
+    ) -> Result<(Seen<'a>, &'a [Option<Expression>]), Question> {
+        match seen {
             (Seen::Unknown, _) => match Question::new(wanted.name, wanted.kind) {
                 Some(question) => Err(question.at(wanted.upstream)),
                 None => Ok((Seen::Failed(Failure::Malformed), &[])),
@@ -81,21 +94,17 @@ impl<'a> DnsView<'a> {
         }
     }
 
-    fn seen(&self, wanted: Wanted<'_>) -> (Seen<'a>, &'a [Option<Expression>]) {
+    /// `is_use`: what is found is used, and not only looked at.
+    fn seen(&self, wanted: Wanted<'_>, is_use: bool) -> (Seen<'a>, &'a [Option<Expression>]) {
         let Wanted { name, kind, upstream, within_ms } = wanted;
         let Some(lower) = LowerName::new(name) else { return (Seen::Failed(Failure::Malformed), &[]) };
         let is_late = self.waited_ms >= within_ms;
         let found = self.cache.look(lower.as_str(), kind, upstream, self.now_ms);
         let usable = found.filter(|(_, age)| is_late || *age != Age::LastResort);
         if let Some((entry, age)) = usable {
-            self.cache.tally(|tallies| match (&entry.answer, age) {
-                (Answer::Found { .. } | Answer::Nothing { .. }, Age::Stale | Age::LastResort) => {
-                    &mut tallies.stale
-                }
-                (Answer::Found { .. }, Age::Fresh) => &mut tallies.fresh,
-                (Answer::Nothing { .. }, Age::Fresh) => &mut tallies.negative,
-                (Answer::Failed(_), _) => &mut tallies.failed,
-            });
+            if is_use {
+                self.cache.used(entry, age, self.now_ms);
+            }
             let seen = match &entry.answer {
                 Answer::Found { records, .. } => Seen::Found(records),
                 Answer::Nothing { why, .. } => Seen::Nothing(*why),

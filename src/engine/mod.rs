@@ -20,7 +20,7 @@ use waiting::{Waiting, WaitingRoom};
 use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Question},
-    limits::{LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX},
+    limits::{LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
     route::{RouteTable, Transport},
     sip::Method,
 };
@@ -173,7 +173,10 @@ impl<D: Decide> Engine<D> {
     /// [`Engine::datagram`] and [`Engine::next_ready`]: there is room for those under way, and no more.
     pub fn next_question(&mut self, now: Now) -> Option<Question> {
         self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
-        while let Some(question) = self.cache.next_refresh() {
+        // What nobody waits for takes no place of what somebody does.
+        while self.room.questions() < QUESTIONS_UNDER_WAY_MAX / 2
+            && let Some(question) = self.cache.next_refresh()
+        {
             if self.room.start(&question, now.ms) {
                 self.tallies.questions += 1;
                 self.questions.push_back(question);

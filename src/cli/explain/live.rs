@@ -182,7 +182,7 @@ mod tests {
     use std::{net::TcpListener, sync::Arc, thread};
 
     use super::*;
-    use crate::dns::{Kind, Upstream};
+    use crate::dns::{Kind, OwnLives, Upstream};
 
     /// What one look at a server comes to that says this.
     fn reach(answer: Vec<u8>) -> Result<Live, String> {
@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn an_answer_of_other_servers_is_none() {
         let plain = Question::new("a.example", Kind::A).unwrap();
-        let upstream = Arc::new(Upstream::new("e164.arpa", &[([192, 0, 2, 1], 53).into()], None));
+        let upstream =
+            Arc::new(Upstream::new("e164.arpa", &[([192, 0, 2, 1], 53).into()], OwnLives::default()));
         let own = plain.clone().at(Some(&upstream));
         assert_eq!(path(&plain), "/dns/cache?name=a.example.&type=A");
         assert_eq!(path(&own), "/dns/cache?name=a.example.&type=A&apex=e164.arpa&server=192.0.2.1:53");

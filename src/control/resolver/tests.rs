@@ -17,7 +17,7 @@ use tokio::net::UdpSocket;
 
 use super::*;
 use crate::{
-    dns::{Kind, Naptr, Nothing, Record, Srv, Upstream},
+    dns::{Kind, Naptr, Nothing, OwnLives, Record, Srv, Upstream},
     limits::{DNS_DOWN_MS_MIN, DNS_PAYLOAD_BYTES, DNS_RETRIES, DNS_SILENCES_MAX, DNS_UPSTREAM_SERVERS_MAX},
 };
 
@@ -479,8 +479,8 @@ fn names_that_nobody_is_asked_for_do_not_make_a_dead_server_live() {
 fn an_apex_has_its_own_servers_and_its_own_times() {
     with_servers(&[Behaviour::ByName, Behaviour::Always("nx")], async |servers| {
         let resolver = resolver_of(&servers[..1]);
-        let own = Arc::new(Upstream::new("e164.example", &[servers[1].address], None));
-        let without = Arc::new(Upstream::new("", &[], None));
+        let own = Arc::new(Upstream::new("e164.example", &[servers[1].address], OwnLives::default()));
+        let without = Arc::new(Upstream::new("", &[], OwnLives::default()));
         let question = Question::new("x.example", Kind::A).unwrap();
         let questions =
             [question.clone(), question.clone().at(Some(&own)), question.clone().at(Some(&without))];
@@ -502,7 +502,7 @@ fn so_many_servers_are_known() {
         let questions: Vec<_> = (0..DNS_UPSTREAM_SERVERS_MAX)
             .map(|nth| {
                 let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + u32::try_from(nth).unwrap());
-                let upstream = Upstream::new("own", &[(ip, port).into()], None);
+                let upstream = Upstream::new("own", &[(ip, port).into()], OwnLives::default());
                 Question::new("x.example", Kind::A).unwrap().at(Some(&Arc::new(upstream)))
             })
             .collect();

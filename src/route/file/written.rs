@@ -449,17 +449,17 @@ pub(super) struct ApexSettings {
     pub(super) within: Option<Text>,
     /// A label among the digits, for infrastructure ENUM.
     pub(super) branch: Option<BranchWritten>,
-    /// Shortest life of its records, in seconds. 32 unless given.
+    /// Shortest life of its records, in seconds. That of the server's configuration unless given.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) ttl_s_min: Option<u32>,
-    /// Longest life of its records, in seconds. 86400 unless given.
+    /// Longest life of its records, in seconds. That of the server's configuration unless given.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) ttl_s_max: Option<u32>,
-    /// Longest life of "there is no such number", in seconds. 300 unless given.
+    /// Longest life of "there is no such number", in seconds. That of the server's configuration unless given.
     #[schemars(range(min = 1, max = 86_400))]
     pub(super) negative_s_max: Option<u32>,
-    /// How long answers may be used after their end while its servers do not answer, in seconds. 10800 unless
-    /// given; 0 for never.
+    /// How long answers may be used after their end while its servers do not answer, in seconds; 0 for never.
+    /// That of the server's configuration unless given.
     #[schemars(range(max = DNS_STALE_S_MAX))]
     pub(super) stale_s: Option<u32>,
 }

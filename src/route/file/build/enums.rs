@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{Builder, codes};
 use crate::{
-    dns::{Apex, Branch, EnumPlan, Lives, Results, Upstream},
+    dns::{Apex, Branch, EnumPlan, OwnLives, Results, Upstream},
     limits::{DNS_SERVERS_MAX, ENUM_APEXES_MAX, LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
     route::{
         Answer, Body, EnumRoute, Failed, NotFound,
@@ -87,7 +87,7 @@ impl Builder<'_> {
                 let name = self.findings.ok(&at.place(), domain(&name.0))?;
                 let services = services.to_vec();
                 return Some(Apex {
-                    upstream: upstream(&name, &[], None),
+                    upstream: upstream(&name, &[], OwnLives::default()),
                     name,
                     services,
                     within_ms: None,
@@ -106,6 +106,12 @@ impl Builder<'_> {
         let within_ms = self.within(at.key("within"), settings.within.as_ref());
         let branch = settings.branch.as_ref().and_then(|branch| self.branch(at.key("branch"), branch));
         let name = name?;
+        if branch.as_ref().is_some_and(|branch| name.len() + branch.label.len() > APEX_BYTES_MAX) {
+            self.error(
+                at.key("branch"),
+                "with this label the name of a long number would be too long for DNS",
+            );
+        }
         Some(Apex { upstream: upstream(&name, &servers, lives), name, services, within_ms, branch })
     }
 
@@ -123,26 +129,16 @@ impl Builder<'_> {
             .collect()
     }
 
-    fn lives(&mut self, at: At<'_>, written: &ApexSettings) -> Option<Lives> {
-        let ApexSettings { ttl_s_min, ttl_s_max, negative_s_max, stale_s, .. } = written;
-        if [ttl_s_min, ttl_s_max, negative_s_max, stale_s].iter().all(|life| life.is_none()) {
-            return None;
-        }
-        let usual = Lives::default();
-        let lives = Lives {
-            ttl_s_min: ttl_s_min.unwrap_or(usual.ttl_s_min.min(ttl_s_max.unwrap_or(u32::MAX))),
-            ttl_s_max: ttl_s_max.unwrap_or(usual.ttl_s_max),
-            negative_s_max: negative_s_max.unwrap_or(usual.negative_s_max),
-            stale_s: stale_s.unwrap_or(usual.stale_s),
-        };
-        if lives.ttl_s_min > lives.ttl_s_max {
-            let Lives { ttl_s_min, ttl_s_max, .. } = lives;
-            let message = format!(
-                "`ttl_s_min` is {ttl_s_min} and `ttl_s_max` {ttl_s_max}; the least is more than the most"
-            );
+    fn lives(&mut self, at: At<'_>, written: &ApexSettings) -> OwnLives {
+        let ApexSettings { ttl_s_min, ttl_s_max, negative_s_max, stale_s, .. } = *written;
+        if let (Some(least), Some(most)) = (ttl_s_min, ttl_s_max)
+            && least > most
+        {
+            let message =
+                format!("`ttl_s_min` is {least} and `ttl_s_max` {most}; the least is more than the most");
             self.error(at.key("ttl_s_min"), message);
         }
-        Some(lives)
+        OwnLives { ttl_s_min, ttl_s_max, negative_s_max, stale_s }
     }
 
     fn branch(&mut self, at: At<'_>, written: &BranchWritten) -> Option<Branch> {
@@ -213,7 +209,7 @@ impl Builder<'_> {
 }
 
 /// Servers and lives of an apex. Its name goes with them, for the metrics.
-fn upstream(name: &str, servers: &[SocketAddr], lives: Option<Lives>) -> Option<Arc<Upstream>> {
+fn upstream(name: &str, servers: &[SocketAddr], lives: OwnLives) -> Option<Arc<Upstream>> {
     Some(Arc::new(Upstream::new(name.trim_end_matches('.'), servers, lives)))
 }
 
@@ -232,10 +228,11 @@ fn label(text: &str) -> Result<Box<str>, String> {
         .ok_or_else(|| format!("`{text}` is not one label of a domain; expected one such as i"))
 }
 
+/// With the digits of the longest number and their dots before it, a name may have 253 bytes.
+const APEX_BYTES_MAX: usize = 253 - 2 * 15;
+
 /// A domain in lower case with its final dot.
 fn domain(text: &str) -> Result<Box<str>, String> {
-    /// With the digits of the longest number and their dots before it, a name may have 253 bytes.
-    const BYTES_MAX: usize = 253 - 2 * 15;
     let name = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -243,7 +240,7 @@ fn domain(text: &str) -> Result<Box<str>, String> {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    if name.len() > BYTES_MAX || !name.split('.').all(label) {
+    if name.len() > APEX_BYTES_MAX || !name.split('.').all(label) {
         return Err(format!("`{text}` is not a domain; expected one such as e164.arpa or e164.example.net"));
     }
     Ok(format!("{}.", name.to_ascii_lowercase()).into())
