@@ -213,7 +213,15 @@ fn what_dns_is_waited_for_shows() {
         timeouts: 7,
         too_many_questions: 8,
     };
-    let cache = CacheTallies { fresh: 13, stale: 14, negative: 15, failed: 16, missed: 17, refreshes: 18 };
+    let cache = CacheTallies {
+        fresh: 13,
+        stale: 14,
+        negative: 15,
+        failed: 16,
+        missed: 17,
+        refreshes: 18,
+        mended: 19,
+    };
     let waits = Waits { tallies, cache, waiting: 9, questions: 10, cache_entries: 11, cache_bytes: 12 };
     bench.counters.set_waits(waits);
     bench.counters.dns_answer(Kind::Naptr, &Answer::Failed(Failure::Timeout));
@@ -239,6 +247,7 @@ fn what_dns_is_waited_for_shows() {
         (r#"waypost_dns_cache_lookups_total{result="failed"}"#, 16.0),
         (r#"waypost_dns_cache_lookups_total{result="missed"}"#, 17.0),
         ("waypost_dns_refreshes_total", 18.0),
+        ("waypost_dns_expressions_mended_total", 19.0),
         (r#"waypost_dns_answers_total{result="timeout",type="NAPTR"}"#, 2.0),
         (r#"waypost_dns_answers_total{result="nodata",type="AAAA"}"#, 1.0),
         (r#"waypost_dns_answers_total{result="found",type="A"}"#, 0.0),

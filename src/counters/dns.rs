@@ -37,7 +37,7 @@ const TYPES: [(Kind, &str); 4] =
 const RESULTS: [&str; 9] =
     ["found", "nxdomain", "nodata", "timeout", "refused", "servfail", "lame", "malformed", "overflow"];
 /// Numbers of one [`Waits`].
-const WAITS: usize = 18;
+const WAITS: usize = 19;
 
 /// The counters about DNS of one loop.
 #[derive(Debug)]
@@ -110,6 +110,7 @@ fn numbers_of(waits: Waits) -> [u64; WAITS] {
         cache.failed,
         cache.missed,
         cache.refreshes,
+        cache.mended,
     ]
 }
 
@@ -134,6 +135,7 @@ fn waits_of(numbers: [u64; WAITS]) -> Waits {
         failed,
         missed,
         refreshes,
+        mended,
     ] = numbers;
     let tallies = Tallies {
         waited,
@@ -145,7 +147,7 @@ fn waits_of(numbers: [u64; WAITS]) -> Waits {
         timeouts,
         too_many_questions,
     };
-    let cache = CacheTallies { fresh, stale, negative, failed, missed, refreshes };
+    let cache = CacheTallies { fresh, stale, negative, failed, missed, refreshes, mended };
     Waits { tallies, cache, waiting, questions, cache_entries, cache_bytes }
 }
 
@@ -186,7 +188,7 @@ mod tests {
     fn every_number_of_the_engine_comes_back_from_its_place() {
         let waits = waits_of(std::array::from_fn(|index| index as u64 + 1));
         assert_eq!((waits.waiting, waits.cache_bytes, waits.tallies.too_many_questions), (1, 4, 12));
-        assert_eq!((waits.cache.fresh, waits.cache.refreshes), (13, 18));
+        assert_eq!((waits.cache.fresh, waits.cache.mended), (13, 19));
         let counters = DnsCounters::default();
         assert_eq!(counters.waits(), Waits::default());
         counters.set_waits(waits);

@@ -58,8 +58,10 @@ pub struct CacheTallies {
     pub failed: u64,
     /// Nothing.
     pub missed: u64,
-    /// Questions asked again before, or after, the end of their answer, for nobody in particular.
+    /// Questions asked again before the end of their answer, for nobody in particular.
     pub refreshes: u64,
+    /// Expressions that were read as they are meant, and not as they are (`^+44`).
+    pub mended: u64,
 }
 
 /// An answer in the cache.
@@ -140,6 +142,8 @@ impl Cache {
             return;
         }
         let entry = self.entry_of(question, answer, now_ms);
+        let mended = entry.expressions.iter().flatten().filter(|expression| expression.tolerated_plus());
+        mended.for_each(|_| self.tally(|tallies| &mut tallies.mended));
         self.bytes = self.bytes.saturating_add(entry.bytes);
         match found.and_then(|slot| self.slots.get_mut(slot)?.as_mut()) {
             Some(old) => {
@@ -766,5 +770,23 @@ mod tests {
         let peeked = |now_ms| cache.peek(&question("a.example", Kind::A), now_ms).map(|(_, left_ms)| left_ms);
         assert_eq!([peeked(0), peeked(61 * S), peeked(u64::MAX)], [Some(60 * S), Some(0), None]);
         assert_eq!(cache.peek(&question("b.example", Kind::A), 0), None);
+    }
+
+    #[test]
+    fn expressions_that_are_mended_are_counted() {
+        let naptr = |regexp: &str| {
+            Record::Naptr(Naptr {
+                order: 1,
+                preference: 1,
+                flags: b"u"[..].into(),
+                services: b"E2U+sip"[..].into(),
+                regexp: regexp.as_bytes().into(),
+                replacement: ".".into(),
+            })
+        };
+        let mut cache = Cache::new();
+        let records = ["!^+44(.*)$!sip:a@b!", r"!^\+44(.*)$!sip:a@b!", "!^+44(1|2)!sip:a@b!"].map(naptr);
+        cache.insert(question("n.example", Kind::Naptr), found(records.to_vec(), 60), 0);
+        assert_eq!(cache.tallies().mended, 2);
     }
 }

@@ -75,6 +75,7 @@ fn of_the_cache(counters: &Counters) -> Vec<MetricFamily> {
     vec![
         family(&super::DNS_CACHE_LOOKUPS, lookups.map(|(result, count)| (vec![result], float(count)))),
         single(&super::DNS_REFRESHES, float(cache.refreshes)),
+        single(&super::DNS_EXPRESSIONS_MENDED, float(cache.mended)),
         single(&super::DNS_CACHE_ENTRIES, float(cache_entries)),
         single(&super::DNS_CACHE_BYTES, float(cache_bytes)),
     ]

@@ -104,7 +104,9 @@ metrics! { OURS:
     DNS_CACHE_LOOKUPS = Counter "waypost_dns_cache_lookups_total" ["result"]
         "Look-ups in the DNS cache, by result: records that are \"fresh\" or \"stale\", that there are none (\"negative\"), that the servers did not say (\"failed\"), nothing (\"missed\"). Many stale or failed ones: the servers are in trouble; many missed ones: calls wait."
     DNS_REFRESHES = Counter "waypost_dns_refreshes_total" []
-        "Questions put again, for no message in particular, before or after the end of their answer."
+        "Questions put again, for no message in particular, before the end of their answer."
+    DNS_EXPRESSIONS_MENDED = Counter "waypost_dns_expressions_mended_total" []
+        "Expressions of NAPTR records that begin with ^+, as if the plus were escaped; they were read as they are meant. Tell the zone's owner: other servers refuse them."
     DNS_CACHE_ENTRIES = Gauge "waypost_dns_cache_entries" [] "Answers in the DNS cache, those past their time included."
     DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
