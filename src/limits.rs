@@ -115,8 +115,14 @@ pub const WAITING_MAX: usize = 4096;
 /// Bytes of all waiting datagrams.
 pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Answers kept in the DNS cache.
-pub const DNS_CACHE_ENTRIES_MAX: usize = 65_536;
+/// Answers kept in the DNS cache where the configuration says nothing.
+pub const DNS_CACHE_ENTRIES_DEFAULT: usize = 65_536;
+
+/// Fewest answers that a configuration may set for it: with fewer, one busy second would empty it.
+pub const DNS_CACHE_ENTRIES_MIN: usize = 1_024;
+
+/// Most answers that a configuration may set for it: 4 GB, as [`DNS_CACHE_ENTRY_BYTES`] has it.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 4_194_304;
 
 /// Records kept of one DNS answer.
 pub const DNS_RECORDS_MAX: usize = 64;
@@ -241,9 +247,9 @@ pub const SEND_WAIT_MS_MAX: u16 = 5;
 /// Pause before a socket is read again that gave nothing but errors for a whole turn, in
 /// milliseconds: the loop must not spin, and 10 ms of datagrams fit into the receive buffer.
 pub const RECEIVE_TROUBLE_PAUSE_MS: u64 = 10;
-/// Memory of the DNS cache, in bytes, as the cache counts it: about 1 kB for each of
-/// [`DNS_CACHE_ENTRIES_MAX`] answers. An answer of [`DNS_RECORDS_MAX`] full NAPTRs takes 50 kB.
-pub const DNS_CACHE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Memory of the DNS cache for each answer that it may keep, in bytes, as the cache counts it; a common
+/// answer takes half of it. An answer of [`DNS_RECORDS_MAX`] full NAPTRs takes 50 kB.
+pub const DNS_CACHE_ENTRY_BYTES: usize = 1_024;
 
 /// Entries that one eviction may pass over because they were asked for again: what bounds its time.
 pub const DNS_SECOND_CHANCES_MAX: usize = 64;

@@ -277,7 +277,7 @@ fn one_request_causes_a_bounded_number_of_questions() {
     }
     let sent = bench.sent(outcome);
     assert_eq!(sent.matches("Found").count(), QUESTIONS_PER_REQUEST_MAX);
-    assert!(sent.ends_with("Failed(Timeout)"), "{sent}");
+    assert!(sent.ends_with("Failed(Overflow)"), "{sent}");
     assert_eq!(bench.engine.tallies().too_many_questions, 1);
 }
 
@@ -317,7 +317,7 @@ fn a_full_waiting_room_decides_at_once() {
         assert!(matches!(bench.invite(&format!("INVITE {id} 400 a.example"), 0), Got::Wait(_)));
     }
     let outcome = bench.invite("INVITE over 400 a.example", 0);
-    assert!(bench.sent(Some(outcome)).ends_with("|INVITE over 400 a.example| Failed(Timeout)"));
+    assert!(bench.sent(Some(outcome)).ends_with("|INVITE over 400 a.example| Failed(Overflow)"));
     assert_eq!((bench.engine.waiting(), bench.engine.tallies().overflows), (WAITING_MAX, 1));
     assert_eq!(bench.invite("INVITE 7 400 a.example", 1), JOINED);
     bench.answered("a.example", address(1), 2);
@@ -338,7 +338,7 @@ fn waiting_bytes_are_bounded() {
         assert!(matches!(bench.invite(&longest(id), 0), Got::Wait(_)));
     }
     let outcome = bench.invite("INVITE over 400 a.example", 0);
-    assert!(bench.sent(Some(outcome)).ends_with("Failed(Timeout)"));
+    assert!(bench.sent(Some(outcome)).ends_with("Failed(Overflow)"));
     assert!(bench.next(400).is_some());
     assert_eq!(bench.invite("INVITE room 400 a.example", 400), JOINED);
 }

@@ -13,8 +13,8 @@ use crate::{
     decide::CancelPolicy,
     dns::Lives,
     limits::{
-        CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_SERVERS_MAX, DNS_STALE_S_MAX,
-        DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
+        CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_CACHE_ENTRIES_MAX,
+        DNS_CACHE_ENTRIES_MIN, DNS_SERVERS_MAX, DNS_STALE_S_MAX, DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
     },
     route::{
         Transport,
@@ -63,6 +63,8 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     let dns = written.dns.unwrap_or_default();
     config.settings.dns_policy = answers::policy(&dns, &mut faults);
     config.settings.lives = lives(&dns, &mut faults);
+    config.settings.cache_entries_max =
+        dns.cache_entries.and_then(|found| faults.take("dns.cache_entries", cache_entries(found)));
     if let Some(servers) = dns.servers {
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
@@ -309,6 +311,12 @@ fn dns_servers(servers: &[String], faults: &mut Faults<'_>) -> Vec<SocketAddr> {
         addresses.extend(faults.take(&format!("dns.servers[{index}]"), address));
     }
     addresses
+}
+
+fn cache_entries(found: u64) -> Result<usize, String> {
+    let range = DNS_CACHE_ENTRIES_MIN..=DNS_CACHE_ENTRIES_MAX;
+    let taken = usize::try_from(found).ok().filter(|found| range.contains(found));
+    taken.ok_or_else(|| format!("found {found}, expected {DNS_CACHE_ENTRIES_MIN} to {DNS_CACHE_ENTRIES_MAX}"))
 }
 
 fn lives(written: &WrittenDns, faults: &mut Faults<'_>) -> Lives {

@@ -201,6 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn as_many_answers_are_kept_as_the_file_says() {
+        use crate::limits::{DNS_CACHE_ENTRIES_MAX, DNS_CACHE_ENTRIES_MIN};
+        let entries = |entries: usize| parse("w", &format!("dns: {{cache_entries: {entries}}}"));
+        for least_and_most in [DNS_CACHE_ENTRIES_MIN, DNS_CACHE_ENTRIES_MAX] {
+            assert_eq!(entries(least_and_most).unwrap().settings.cache_entries_max, Some(least_and_most));
+        }
+        let faults = entries(DNS_CACHE_ENTRIES_MAX + 1).unwrap_err();
+        assert_eq!(faults[0].message, "dns.cache_entries: found 4194305, expected 1024 to 4194304");
+        assert!(entries(DNS_CACHE_ENTRIES_MIN - 1).is_err());
+    }
+
+    #[test]
     fn stale_answers_may_be_kept_to_the_limit() {
         use crate::limits::DNS_STALE_S_MAX;
         let stale_s = |stale_s: u32| parse("w", &format!("dns: {{stale_s: {stale_s}}}"));

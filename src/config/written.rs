@@ -62,6 +62,7 @@ pub(super) struct WrittenDns {
     pub(super) ttl_s_max: Option<u64>,
     pub(super) negative_s_max: Option<u64>,
     pub(super) stale_s: Option<u64>,
+    pub(super) cache_entries: Option<u64>,
 }
 
 /// `log:`.

@@ -63,6 +63,8 @@ pub struct Settings {
     pub ourselves: Ourselves,
     /// How long answers of DNS are kept, where their apex says nothing.
     pub lives: Lives,
+    /// How many of them; `None`: [`crate::limits::DNS_CACHE_ENTRIES_DEFAULT`].
+    pub cache_entries_max: Option<usize>,
     /// Which addresses of DNS may be used.
     pub dns_policy: Policy,
 }

@@ -23,11 +23,11 @@ use super::{
     substitution::{Expression, expressions},
 };
 use crate::limits::{
-    DNS_CACHE_BYTES_MAX, DNS_CACHE_ENTRIES_MAX, DNS_FAILURE_TTL_S, DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX,
+    DNS_CACHE_ENTRIES_DEFAULT, DNS_CACHE_ENTRY_BYTES, DNS_FAILURE_TTL_S, DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX,
     DNS_REFRESHES_WAITING_MAX, DNS_SECOND_CHANCES_MAX, DNS_STALE_RETRY_S,
 };
 
-/// Answers by question. Bounded by [`DNS_CACHE_ENTRIES_MAX`] and [`DNS_CACHE_BYTES_MAX`]; the oldest
+/// Answers by question. Bounded in count, and in memory by [`DNS_CACHE_ENTRY_BYTES`] for each; the oldest
 /// goes first, unless it was asked for since.
 #[derive(Debug)]
 pub struct Cache {
@@ -39,6 +39,7 @@ pub struct Cache {
     /// The slot whose turn to go is next.
     hand: usize,
     bytes: usize,
+    entries_max: usize,
     lives: Lives,
     /// Questions to be asked again. Behind cells: a decision only reads, and what it reads is counted.
     refreshes: RefCell<VecDeque<Question>>,
@@ -105,13 +106,13 @@ impl Cache {
     /// An empty cache.
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Lives::default(), &[0; 16])
+        Self::with(DNS_CACHE_ENTRIES_DEFAULT, Lives::default(), &[0; 16])
     }
 
-    /// An empty cache. `lives` is for answers of servers that have none of their own; with a `key` that
+    /// An empty cache of `entries_max` answers. `lives` is for answers of servers that have none of their own; with a `key` that
     /// strangers do not know, they cannot choose names that all meet in one place.
     #[must_use]
-    pub fn with(lives: Lives, key: &[u8; 16]) -> Self {
+    pub fn with(entries_max: usize, lives: Lives, key: &[u8; 16]) -> Self {
         let (left, right) = key.split_at(8);
         let seed = |half: &[u8]| half.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         Self {
@@ -121,6 +122,7 @@ impl Cache {
             free: Vec::new(),
             hand: 0,
             bytes: 0,
+            entries_max,
             lives,
             refreshes: RefCell::default(),
             tallies: Cell::default(),
@@ -153,7 +155,8 @@ impl Cache {
             }
             None => self.add(entry),
         }
-        while self.len() > DNS_CACHE_ENTRIES_MAX || (self.bytes > DNS_CACHE_BYTES_MAX && !self.is_empty()) {
+        let bytes_max = self.entries_max.saturating_mul(DNS_CACHE_ENTRY_BYTES);
+        while self.len() > self.entries_max || (self.bytes > bytes_max && !self.is_empty()) {
             self.evict();
         }
     }
@@ -568,14 +571,14 @@ mod tests {
     fn the_oldest_entry_makes_room_for_the_newest() {
         let mut cache = Cache::new();
         let name = |i: usize| format!("n{i}.example");
-        for i in 0..DNS_CACHE_ENTRIES_MAX {
+        for i in 0..DNS_CACHE_ENTRIES_DEFAULT {
             cache.insert(question(&name(i), Kind::A), found(vec![a(1)], 60), 0);
         }
         // Asked for again: it outlives the ones after it.
         cache.insert(question(&name(0), Kind::A), found(vec![a(2)], 60), 0);
-        assert_eq!(cache.len(), DNS_CACHE_ENTRIES_MAX);
+        assert_eq!(cache.len(), DNS_CACHE_ENTRIES_DEFAULT);
         cache.insert(question("new.example", Kind::A), found(vec![a(3)], 60), 0);
-        assert_eq!(cache.len(), DNS_CACHE_ENTRIES_MAX);
+        assert_eq!(cache.len(), DNS_CACHE_ENTRIES_DEFAULT);
         assert_eq!(look(&cache, &name(0), Kind::A, 0), Seen::Found(&[a(2)]));
         assert_eq!(look(&cache, &name(1), Kind::A, 0), Seen::Unknown);
         assert_eq!(look(&cache, &name(2), Kind::A, 0), Seen::Found(&[a(1)]));
@@ -587,7 +590,7 @@ mod tests {
         let mut cache = Cache::new();
         let name = |i: usize| format!("n{i}.example");
         for _ in 0..2 {
-            for i in 0..DNS_CACHE_ENTRIES_MAX {
+            for i in 0..DNS_CACHE_ENTRIES_DEFAULT {
                 cache.insert(question(&name(i), Kind::A), found(vec![a(1)], 60), 0);
             }
         }
@@ -633,7 +636,10 @@ mod tests {
             cache.insert(question(&format!("n{inserted}.example"), Kind::Naptr), full.clone(), 0);
             inserted += 1;
         }
-        assert!(cache.bytes() <= DNS_CACHE_BYTES_MAX && inserted < DNS_CACHE_ENTRIES_MAX);
+        assert!(
+            cache.bytes() <= DNS_CACHE_ENTRIES_DEFAULT * DNS_CACHE_ENTRY_BYTES
+                && inserted < DNS_CACHE_ENTRIES_DEFAULT
+        );
         for i in 0..inserted {
             let name = question(&format!("n{i}.example"), Kind::Naptr);
             cache.insert(name, Answer::Nothing { why: Nothing::NoData, ttl_s: 60 }, 0);
@@ -788,5 +794,16 @@ mod tests {
         let records = ["!^+44(.*)$!sip:a@b!", r"!^\+44(.*)$!sip:a@b!", "!^+44(1|2)!sip:a@b!"].map(naptr);
         cache.insert(question("n.example", Kind::Naptr), found(records.to_vec(), 60), 0);
         assert_eq!(cache.tallies().mended, 2);
+    }
+
+    #[test]
+    fn a_cache_keeps_as_many_answers_as_it_was_made_for() {
+        let mut cache = Cache::with(2, Lives::default(), &[7; 16]);
+        for name in ["a.example", "b.example", "c.example"] {
+            cache.insert(question(name, Kind::A), found(vec![a(1)], 60), 0);
+        }
+        assert_eq!(cache.len(), 2);
+        assert_eq!(look(&cache, "a.example", Kind::A, 0), Seen::Unknown);
+        assert_eq!(look(&cache, "c.example", Kind::A, 0), Seen::Found(&[a(1)]));
     }
 }

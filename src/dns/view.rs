@@ -24,9 +24,10 @@ pub struct DnsView<'a> {
     pub cache: &'a Cache,
     /// Milliseconds on the engine's clock.
     pub now_ms: u64,
-    /// How long the request has waited for DNS, in milliseconds. What is not known by the time that a
-    /// look-up allows counts as [`Failure::Timeout`].
+    /// How long the request has waited for DNS, in milliseconds.
     pub waited_ms: u64,
+    /// What it counts as that something is not known by the time that a look-up allows.
+    pub late: Failure,
 }
 
 /// A name, where it is asked for, and until when.
@@ -43,13 +44,13 @@ impl<'a> DnsView<'a> {
     /// A view for a request that has just come.
     #[must_use]
     pub fn new(cache: &'a Cache, now_ms: u64) -> Self {
-        Self { cache, now_ms, waited_ms: 0 }
+        Self { cache, now_ms, waited_ms: 0, late: Failure::Timeout }
     }
 
     /// A view for a request that waits no longer: nothing is unknown.
     #[must_use]
     pub fn giving_up(cache: &'a Cache, now_ms: u64) -> Self {
-        Self { cache, now_ms, waited_ms: u64::MAX }
+        Self { cache, now_ms, waited_ms: u64::MAX, late: Failure::Timeout }
     }
 
     /// Looks a question up. `name` is fully qualified, with or without its final dot, in any case. A
@@ -115,7 +116,7 @@ impl<'a> DnsView<'a> {
         let seen = if Question::new(name, kind).is_none() {
             Seen::Failed(Failure::Malformed)
         } else if is_late {
-            Seen::Failed(Failure::Timeout)
+            Seen::Failed(self.late)
         } else {
             self.cache.tally(|tallies| &mut tallies.missed);
             Seen::Unknown

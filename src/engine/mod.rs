@@ -19,8 +19,8 @@ use waiting::{Waiting, WaitingRoom};
 
 use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
-    dns::{Answer, Ask, Cache, DnsView, Question},
-    limits::{LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
+    dns::{Answer, Ask, Cache, DnsView, Failure, Question},
+    limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
     route::{RouteTable, Transport},
     sip::Method,
 };
@@ -105,7 +105,11 @@ impl<D: Decide> Engine<D> {
     pub fn with_decider(decider: D, settings: Settings, listeners: Vec<Box<str>>) -> Self {
         Self {
             decider,
-            cache: Cache::with(settings.lives, &settings.key),
+            cache: Cache::with(
+                settings.cache_entries_max.unwrap_or(DNS_CACHE_ENTRIES_DEFAULT),
+                settings.lives,
+                &settings.key,
+            ),
             settings,
             listeners,
             draining: false,
@@ -137,7 +141,7 @@ impl<D: Decide> Engine<D> {
             return (method_of(bytes), Outcome::Wait);
         }
         let turn = Turn { table, now };
-        let outcome = match self.decide(bytes, path, turn, 0, out) {
+        let outcome = match self.decide(bytes, path, turn, 0, Failure::Timeout, out) {
             Decided::Now(outcome) => outcome,
             Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
         };
@@ -161,7 +165,8 @@ impl<D: Decide> Engine<D> {
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
         let turn = Turn { table, now };
-        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, out) {
+        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, Failure::Timeout, out)
+        {
             Decided::Now(outcome) => outcome,
             Decided::Ask(ask) => self.park_again(waiting, ask, turn, out),
         };
@@ -218,7 +223,7 @@ impl<D: Decide> Engine<D> {
     fn park_new(&mut self, bytes: &[u8], path: Path, ask: Ask, turn: Turn<'_>, out: &mut [u8]) -> Outcome {
         if ask.within_ms == 0 || !self.room.admits(bytes.len(), &ask.questions) {
             self.tallies.overflows += 1;
-            return self.decide_with_what_there_is(bytes, path, turn, out);
+            return self.decide_with_what_there_is(bytes, path, Failure::Overflow, turn, out);
         }
         self.tallies.waited += 1;
         let waiting = Waiting {
@@ -237,16 +242,19 @@ impl<D: Decide> Engine<D> {
     fn park_again(&mut self, waiting: Waiting, ask: Ask, turn: Turn<'_>, out: &mut [u8]) -> Outcome {
         let deadline_ms = deadline_ms(waiting.arrived_ms, ask.within_ms);
         let new = ask.questions.iter().filter(|question| !waiting.open.contains(question)).count();
-        if deadline_ms <= turn.now.ms {
+        let late = if deadline_ms <= turn.now.ms {
             self.tallies.timeouts += 1;
+            Failure::Timeout
         } else if waiting.asked.saturating_add(new) > QUESTIONS_PER_REQUEST_MAX {
             self.tallies.too_many_questions += 1;
+            Failure::Overflow
         } else if !self.room.admits(waiting.bytes.len(), &ask.questions) {
             self.tallies.overflows += 1;
+            Failure::Overflow
         } else {
             return self.park(Waiting { deadline_ms, ..waiting }, ask.questions, turn.now);
-        }
-        self.decide_with_what_there_is(&waiting.bytes, waiting.path, turn, out)
+        };
+        self.decide_with_what_there_is(&waiting.bytes, waiting.path, late, turn, out)
     }
 
     fn park(&mut self, mut waiting: Waiting, questions: Vec<Question>, now: Now) -> Outcome {
@@ -268,10 +276,11 @@ impl<D: Decide> Engine<D> {
         &mut self,
         bytes: &[u8],
         path: Path,
+        late: Failure,
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Outcome {
-        match self.decide(bytes, path, turn, u64::MAX, out) {
+        match self.decide(bytes, path, turn, u64::MAX, late, out) {
             Decided::Now(outcome) => outcome,
             Decided::Ask(ask) => {
                 // After all that time nothing is unknown, so there is nothing to ask for.
@@ -287,6 +296,7 @@ impl<D: Decide> Engine<D> {
         path: Path,
         turn: Turn<'_>,
         waited_ms: u64,
+        late: Failure,
         out: &mut [u8],
     ) -> Decided {
         let arrival = Arrival {
@@ -298,7 +308,7 @@ impl<D: Decide> Engine<D> {
         let context = Context {
             settings: &self.settings,
             table: turn.table,
-            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms },
+            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms, late },
             unix_s: turn.now.unix_s,
             draining: self.draining,
         };

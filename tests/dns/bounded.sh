@@ -4,14 +4,14 @@
 #
 #   tests/dns/bounded.sh [NUMBERS [GROWTH_KIB]]      10000000 and 8192 by default
 #
-# A wildcard answers them all. The cache is full after DNS_CACHE_ENTRIES_MAX numbers; VmRSS is noted after
+# A wildcard answers them all. The cache is full after DNS_CACHE_ENTRIES_DEFAULT numbers; VmRSS is noted after
 # twice as many, and at every tenth of the rest.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/dns/ground.sh
 
 numbers=${1:-10000000} growth_max=${2:-8192}
-entries_max=$(sed -n 's/^pub const DNS_CACHE_ENTRIES_MAX: usize = \([0-9_]*\);/\1/p' src/limits.rs | tr -d _)
+entries_max=$(sed -n 's/^pub const DNS_CACHE_ENTRIES_DEFAULT: usize = \([0-9_]*\);/\1/p' src/limits.rs | tr -d _)
 full=$((2 * entries_max))
 ((numbers > full)) || { echo "bounded: at least $full numbers fill the cache" >&2; exit 2; }
 

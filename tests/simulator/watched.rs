@@ -124,7 +124,7 @@ fn by_another_node(
     let (mut cache, mut out) = (Cache::new(), vec![0; ANSWER_BYTES_ROOM]);
     let DnsView { now_ms, waited_ms, .. } = context.dns;
     let mut decide_there = |cache: &Cache, waited_ms: u64| {
-        let context = Context { dns: DnsView { cache, now_ms, waited_ms }, ..*context };
+        let context = Context { dns: DnsView { cache, waited_ms, ..context.dns }, ..*context };
         let verdict = decide(message, arrival, &context, &mut Scratch::new(), &mut NoTrace, &mut out);
         let len = if let Verdict::Reply(reply) = &verdict { reply.len } else { 0 };
         (verdict, out[..len].to_vec())

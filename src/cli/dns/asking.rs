@@ -56,7 +56,7 @@ impl Asking {
         let mut within_ms = 0;
         let done = loop {
             let waited_ms = ms_since(began);
-            let ask = match look_up(&DnsView { cache: &self.cache, now_ms: 0, waited_ms }) {
+            let ask = match look_up(&DnsView { waited_ms, ..DnsView::new(&self.cache, 0) }) {
                 Step::Done(done) => break done,
                 Step::Ask(ask) => ask,
             };

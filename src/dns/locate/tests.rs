@@ -299,7 +299,7 @@ fn naptr_has_half_of_the_time_and_srv_three_quarters() {
         [(&empty, 0), (&empty, 199), (&empty, 200), (&empty, 300), (&empty, 400), (&known, 300)]
             .into_iter()
             .map(|(cache, waited_ms)| {
-                let dns = DnsView { cache, now_ms: waited_ms, waited_ms };
+                let dns = DnsView { waited_ms, ..DnsView::new(cache, waited_ms) };
                 match locate_with("sip:a@example.net", dns, &Policy::default(), 0, 64).0 {
                     Step::Ask(ask) => format!("{} {}", ask.within_ms, listed(&ask.questions)),
                     Step::Done(result) => format!("{result:?}"),
