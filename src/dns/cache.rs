@@ -246,7 +246,7 @@ impl Cache {
 
     fn entry_of(&self, question: Question, answer: Answer, now_ms: u64) -> Entry {
         let answer = in_order(question.kind(), answer);
-        let own = question.upstream().map_or(OwnLives::default(), |upstream| upstream.lives());
+        let own = question.upstream().map_or_else(OwnLives::default, |upstream| upstream.lives());
         let lives = own.over(self.lives);
         let ends_ms = now_ms.saturating_add(ms(life_s(&answer, lives)));
         let stale_ms = if is_failure(&answer) { 0 } else { ms(lives.stale_s) };
