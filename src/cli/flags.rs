@@ -10,7 +10,7 @@ use std::{
 use super::{args::Admin, target};
 use crate::{
     config::Listen,
-    dns::{Kind, Question},
+    dns::{Kind, Question, server_address},
     limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX, TOOL_WITHIN_MS_MAX},
     route::Transport,
     sip::Uri,
@@ -74,11 +74,13 @@ pub(crate) fn enum_service(text: &str) -> Result<String, String> {
 
 /// `IP`, `IP:PORT`, `[IP6]:PORT` of a DNS server; the port is 53 when there is none.
 pub(crate) fn dns_server(text: &str) -> Result<SocketAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, 53));
-    }
-    text.parse().map_err(|_| "expected IP or IP:PORT, as 192.0.2.53 or [2001:db8::53]:5353".to_owned())
+    let in_brackets = || {
+        let bare = text.strip_prefix('[')?.strip_suffix(']')?;
+        bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53))
+    };
+    server_address(text)
+        .or_else(in_brackets)
+        .ok_or_else(|| "expected IP or IP:PORT, as 192.0.2.53 or [2001:db8::53]:5353".to_owned())
 }
 
 /// What can be located: a sip: or sips: URI, or a domain, of which a sip: URI is made.

@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     decide::CancelPolicy,
-    dns::Lives,
+    dns::{Lives, server_address},
     limits::{
         CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_CACHE_ENTRIES_MAX,
         DNS_CACHE_ENTRIES_MIN, DNS_SERVERS_MAX, DNS_STALE_S_MAX, DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
@@ -302,8 +302,7 @@ fn dns_servers(servers: &[String], faults: &mut Faults<'_>) -> Vec<SocketAddr> {
     }
     let mut addresses = Vec::new();
     for (index, text) in servers.iter().enumerate() {
-        let address = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::from((ip, 53))));
-        let address = address.map_err(|_| {
+        let address = server_address(text).ok_or_else(|| {
             format!(
                 "found \"{text}\", expected ADDRESS or ADDRESS:PORT with an IP address, such as 127.0.0.1:53"
             )

@@ -599,17 +599,21 @@ mod tests {
         assert_eq!(look(&cache, &name(DNS_SECOND_CHANCES_MAX), Kind::A, 0), Seen::Unknown);
     }
 
+    fn sip_naptr(regexp: &str) -> Record {
+        Record::Naptr(Naptr {
+            order: 1,
+            preference: 1,
+            flags: b"u"[..].into(),
+            services: b"E2U+sip"[..].into(),
+            regexp: regexp.as_bytes().into(),
+            replacement: ".".into(),
+        })
+    }
+
     #[test]
     fn compiled_expressions_count_as_memory() {
         let bytes = |regexp: &str| {
-            let naptr = Record::Naptr(Naptr {
-                order: 1,
-                preference: 1,
-                flags: b"u"[..].into(),
-                services: b"E2U+sip"[..].into(),
-                regexp: regexp.as_bytes().into(),
-                replacement: ".".into(),
-            });
+            let naptr = sip_naptr(regexp);
             let mut cache = Cache::new();
             cache.insert(question("n.example", Kind::Naptr), found(vec![naptr], 60), 0);
             cache.bytes()
@@ -780,18 +784,8 @@ mod tests {
 
     #[test]
     fn expressions_that_are_mended_are_counted() {
-        let naptr = |regexp: &str| {
-            Record::Naptr(Naptr {
-                order: 1,
-                preference: 1,
-                flags: b"u"[..].into(),
-                services: b"E2U+sip"[..].into(),
-                regexp: regexp.as_bytes().into(),
-                replacement: ".".into(),
-            })
-        };
         let mut cache = Cache::new();
-        let records = ["!^+44(.*)$!sip:a@b!", r"!^\+44(.*)$!sip:a@b!", "!^+44(1|2)!sip:a@b!"].map(naptr);
+        let records = ["!^+44(.*)$!sip:a@b!", r"!^\+44(.*)$!sip:a@b!", "!^+44(1|2)!sip:a@b!"].map(sip_naptr);
         cache.insert(question("n.example", Kind::Naptr), found(records.to_vec(), 60), 0);
         assert_eq!(cache.tallies().mended, 2);
     }

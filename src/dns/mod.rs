@@ -26,7 +26,7 @@ pub use naptr::Naptr;
 pub use policy::{Family, Policy};
 pub use question::{Answer, Failure, Kind, Nothing, Question, Record, Srv};
 pub use substitution::{Expression, substitute};
-pub use upstream::{Lives, OwnLives, Upstream};
+pub use upstream::{Lives, OwnLives, Upstream, server_address};
 pub use view::{DnsView, Seen};
 
 /// A result, or the questions that stand before it.

@@ -2,7 +2,7 @@
 
 use std::{
     hash::{Hash, Hasher},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
 };
 
 use ahash::RandomState;
@@ -92,6 +92,13 @@ impl Upstream {
     pub fn lives(&self) -> OwnLives {
         self.lives
     }
+}
+
+/// The address of a server as people write it: without a port it is 53 (RFC 1035 §4.2).
+#[must_use]
+pub fn server_address(text: &str) -> Option<SocketAddr> {
+    let without_port = || text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53));
+    text.parse().ok().or_else(without_port)
 }
 
 impl Hash for Upstream {

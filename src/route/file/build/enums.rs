@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{Builder, codes};
 use crate::{
-    dns::{Apex, Branch, EnumPlan, OwnLives, Results, Upstream},
+    dns::{Apex, Branch, EnumPlan, OwnLives, Results, Upstream, server_address},
     limits::{DNS_SERVERS_MAX, ENUM_APEXES_MAX, LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
     route::{
         Answer, Body, EnumRoute, Failed, NotFound,
@@ -123,9 +123,7 @@ impl Builder<'_> {
         }
         let servers = written.iter().enumerate().take(DNS_SERVERS_MAX);
         servers
-            .filter_map(|(index, server)| {
-                self.findings.ok(&at.item(index).place(), server_address(&server.0))
-            })
+            .filter_map(|(index, server)| self.findings.ok(&at.item(index).place(), server_named(&server.0)))
             .collect()
     }
 
@@ -214,9 +212,8 @@ fn upstream(name: &str, servers: &[SocketAddr], lives: OwnLives) -> Option<Arc<U
 }
 
 /// `ADDRESS` or `ADDRESS:PORT`.
-fn server_address(text: &str) -> Result<SocketAddr, String> {
-    let address = text.parse().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 53)));
-    address.ok_or_else(|| {
+fn server_named(text: &str) -> Result<SocketAddr, String> {
+    server_address(text).ok_or_else(|| {
         format!("`{text}` is not a DNS server; expected an IP address, with a port if it is not 53, such as 192.0.2.53 or [2001:db8::53]:5353")
     })
 }
