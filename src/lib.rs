@@ -22,7 +22,7 @@
 //!
 //! Imports point inward only; `tests/layers.rs` reads the source and fails when one does not.
 //!
-//! - **Pure**: [`sip`], [`dns`], [`route`], [`mod@decide`], [`config`], [`limits`]. Functions of their
+//! - **Pure**: [`sip`], [`dns`], [`numbers`], [`route`], [`mod@decide`], [`config`], [`limits`]. Functions of their
 //!   arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
 //! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
@@ -56,6 +56,7 @@ pub mod dns;
 pub mod engine;
 pub mod limits;
 pub mod net;
+pub mod numbers;
 pub mod route;
 pub mod sip;
 pub mod snapshot;

@@ -4,16 +4,11 @@
 //! Out:   rows, or what is wrong with them, by line.
 //! Never: goes on through a file that is wrong from end to end.
 
-use std::{collections::HashMap, hash::BuildHasherDefault};
-
-use super::{Builder, names::TargetName};
+use super::Builder;
 use crate::{
-    limits::{CARRIERS_PER_TABLE_MAX, DIAGNOSTICS_MAX, ROWS_PER_PREFIX_MAX},
-    route::{
-        Match, NumberTable, Place, Row,
-        numbers::{RowTarget, SameKey},
-        pattern::number_fault,
-    },
+    limits::DIAGNOSTICS_MAX,
+    numbers::{self, KeyColumns, Shape, Table},
+    route::{Place, pattern::number_fault},
 };
 
 const COMMENT_HINT: &str = "; a comment begins with `#` and a space";
@@ -29,9 +24,8 @@ pub(super) struct Rows<'a> {
     counted: usize,
     /// Errors so far: a file that is wrong from end to end is not read to the end.
     errors: usize,
-    targets: HashMap<Vec<u8>, RowTarget, BuildHasherDefault<ahash::AHasher>>,
-    /// Line of each row.
-    lines: Vec<u32>,
+    /// Rows so far.
+    rows: u32,
 }
 
 impl<'a> Rows<'a> {
@@ -46,8 +40,7 @@ impl<'a> Rows<'a> {
             .trim(csv::Trim::All)
             .from_reader(bytes);
         let record = csv::ByteRecord::new();
-        let targets = HashMap::default();
-        Self { path, bytes, reader, record, line: 1, counted: 0, errors: 0, targets, lines: Vec::new() }
+        Self { path, bytes, reader, record, line: 1, counted: 0, errors: 0, rows: 0 }
     }
 
     fn place(&self) -> Place {
@@ -96,54 +89,29 @@ impl<'a> Rows<'a> {
         Some((columns, self.place()))
     }
 
-    pub(super) fn fill(&mut self, table: &mut NumberTable, builder: &mut Builder<'_>) {
-        let columns = table.columns();
-        let position = |name: &str| columns.iter().position(|column| **column == *name);
-        let (to, cost) = (position("to"), position("cost"));
+    pub(super) fn fill(&mut self, shape: Shape, builder: &mut Builder<'_>) -> Table {
+        let mut table = numbers::Builder::new(shape.clone());
         while self.next(builder) {
-            if let Err(message) = self.row(table, to, cost, builder) {
+            if let Err(message) = self.row(&shape, &mut table) {
                 self.error(builder, message);
                 if self.errors > DIAGNOSTICS_MAX {
                     self.error(builder, "too many errors; the rest of this file was not read".to_owned());
-                    return;
+                    break;
                 }
             }
         }
+        table.finish().table
     }
 
-    fn row(
-        &mut self,
-        table: &mut NumberTable,
-        to: Option<usize>,
-        cost: Option<usize>,
-        builder: &mut Builder<'_>,
-    ) -> Result<(), String> {
-        self.check_cells(table)?;
-        let cell = |column: usize| self.record.get(column).unwrap_or_default();
-        let target = match to {
-            Some(column) => Some(match self.targets.get(cell(column)) {
-                Some(&target) => target,
-                None => {
-                    let target = row_target(cell(column), builder)?;
-                    self.targets.insert(cell(column).to_vec(), target);
-                    target
-                }
-            }),
-            None => None,
-        };
-        if self.targets.len() > CARRIERS_PER_TABLE_MAX {
-            return Err(format!("more than {CARRIERS_PER_TABLE_MAX} different names in the column `to`"));
-        }
-        let cost_micro = cost.map(|column| cost_micro(cell(column))).transpose()?;
-        let Some(same) = table.push(self.record.iter(), target, cost_micro) else {
-            return Err("the table is full; carrier-size tables need another format".to_owned());
-        };
-        self.lines.push(self.line);
-        self.check_same_key(table, same, target)
+    fn row(&mut self, shape: &Shape, table: &mut numbers::Builder) -> Result<(), String> {
+        self.check_cells(shape)?;
+        self.rows += 1;
+        let cells: Vec<&[u8]> = self.record.iter().collect();
+        table.push(&cells, self.line).map_err(|_| "the table is full".to_owned())
     }
 
-    fn check_cells(&self, table: &NumberTable) -> Result<(), String> {
-        let columns = table.columns().len();
+    fn check_cells(&self, table: &Shape) -> Result<(), String> {
+        let columns = table.columns.len();
         if self.record.len() != columns {
             let has = self.record.len();
             let hint = match self.record.get(0) {
@@ -153,7 +121,7 @@ impl<'a> Rows<'a> {
             };
             return Err(format!("the row has {has} cells, the table {columns} columns{hint}"));
         }
-        for (cell, column) in self.record.iter().zip(table.columns()) {
+        for (cell, column) in self.record.iter().zip(&table.columns) {
             let text = std::str::from_utf8(cell)
                 .map_err(|_| format!("`{column}` holds a byte that is not UTF-8; save the file as UTF-8"))?;
             if text.contains(|char: char| char.is_control()) {
@@ -163,12 +131,12 @@ impl<'a> Rows<'a> {
                 ));
             }
         }
-        let key_column = table.key_column();
+        let KeyColumns::One(key_column) = table.key else { return Ok(()) };
         let key = self.record.get(key_column).unwrap_or_default();
         let Some(fault) = number_fault(key) else { return Ok(()) };
         let key = String::from_utf8_lossy(key);
-        let name = table.columns().get(key_column).map_or("", |name| name);
-        let hint = if self.lines.is_empty() && *key == *name {
+        let name = table.columns.get(key_column).map_or("", |name| name);
+        let hint = if self.rows == 0 && *key == *name {
             "; when this line names the columns, write `header: true` instead of `columns`"
         } else if key.starts_with('#') {
             COMMENT_HINT
@@ -178,31 +146,6 @@ impl<'a> Rows<'a> {
             ""
         };
         Err(format!("`{name}` is `{key}`, which {fault}{hint}"))
-    }
-
-    /// One number, one row; one prefix, one row for each target.
-    fn check_same_key(
-        &self,
-        table: &NumberTable,
-        same: SameKey,
-        target: Option<RowTarget>,
-    ) -> Result<(), String> {
-        let Some(first) = same.first else { return Ok(()) };
-        let line = |row: Row| self.lines.get(row as usize).copied().unwrap_or(0);
-        let key = String::from_utf8_lossy(table.key(first)).into_owned();
-        if table.match_kind() == Match::Exact || target.is_none() {
-            return Err(format!("`{key}` is in the table twice; the first is on line {}", line(first)));
-        }
-        if same.rows >= ROWS_PER_PREFIX_MAX {
-            return Err(format!("more than {ROWS_PER_PREFIX_MAX} rows for the prefix `{key}`"));
-        }
-        match table.rows_of_key(first).take(same.rows).find(|&row| table.target(row) == target) {
-            Some(row) => Err(format!(
-                "the same prefix `{key}` and the same target twice; the first is on line {}",
-                line(row)
-            )),
-            None => Ok(()),
-        }
     }
 }
 
@@ -226,37 +169,6 @@ fn blank_comments(bytes: &mut [u8]) {
             begin = sign.saturating_add(length);
         }
     }
-}
-
-fn row_target(cell: &[u8], builder: &Builder<'_>) -> Result<RowTarget, String> {
-    let name = String::from_utf8_lossy(cell);
-    if name.is_empty() {
-        return Err("`to` is empty; expected the name of a gateway or group".to_owned());
-    }
-    Ok(match builder.names.target(&name).map_err(|message| format!("`to`: {message}"))? {
-        TargetName::Gateway(id) => RowTarget::Gateway(id),
-        TargetName::Group(id) => RowTarget::Group(id),
-    })
-}
-
-/// A decimal in millionths.
-fn cost_micro(cell: &[u8]) -> Result<u64, String> {
-    let shown = || String::from_utf8_lossy(cell).into_owned();
-    let form = || {
-        let hint = if cell.contains(&b',') { "; write the decimal point as `.`" } else { "" };
-        format!("`cost` is `{}`; expected a decimal such as 0.0125, with at most six decimals{hint}", shown())
-    };
-    let text = std::str::from_utf8(cell).map_err(|_| form())?;
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(decimals) || decimals.len() > 6 || text.ends_with('.') {
-        return Err(form());
-    }
-    let micro = format!("{decimals:0<6}").parse::<u64>().map_err(|_| form())?;
-    let whole = whole.parse::<u64>().ok().and_then(|whole| whole.checked_mul(1_000_000));
-    whole
-        .and_then(|whole| whole.checked_add(micro))
-        .ok_or_else(|| format!("`cost` is `{}`, more than can be compared", shown()))
 }
 
 #[cfg(test)]
@@ -288,23 +200,6 @@ mod tests {
                 let expected = [before, &blank, &after.replace('#', "\r")].concat();
                 assert_eq!(String::from_utf8_lossy(&bytes), expected, "{line} after {before:?}");
             }
-        }
-    }
-
-    #[test]
-    fn costs_are_exact_decimals() {
-        for (text, micro) in [
-            ("0", 0),
-            ("1", 1_000_000),
-            ("0.0125", 12_500),
-            ("0.000001", 1),
-            ("12.345678", 12_345_678),
-            ("18446744073709.551615", u64::MAX),
-        ] {
-            assert_eq!(cost_micro(text.as_bytes()), Ok(micro), "{text}");
-        }
-        for text in ["", ".5", "1.", "-1", "+1", "1e3", "0,5", "0.0000001", "18446744073709.551616", "1 "] {
-            assert!(cost_micro(text.as_bytes()).is_err(), "{text}");
         }
     }
 }

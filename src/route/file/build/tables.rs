@@ -1,10 +1,13 @@
 //! Pure. `tables:` of all files; `csv_rows` reads the files they name.
 
+use std::sync::Arc;
+
 use super::{Builder, Data, DraftFile, csv_rows::Rows, with_roots};
 use crate::{
     limits::{TABLE_COLUMNS_MAX, TABLE_FILE_BYTES_MAX},
+    numbers::{self, KeyColumns, Kind, Shape, Table},
     route::{
-        Match, NumberTable, Place,
+        Place,
         file::{
             marks::At,
             near::{instead, listed},
@@ -19,23 +22,19 @@ impl Builder<'_> {
             let section = root.key("tables");
             for (index, (name, written)) in file.written.tables.iter().flat_map(|it| &it.0).enumerate() {
                 let at = section.entry(index).1;
-                let table = self.table_of(at, name, written, data);
-                let columns = table.as_ref().map(|table| table.columns().to_vec());
+                let table = self.table_of(at, written, data);
+                let columns = table.as_ref().map(|table| table.shape().columns.clone());
                 self.names.columns.borrow_mut().push(columns);
                 // A table that could not be read keeps its place, so that the indices stay right.
-                let empty = || NumberTable::new(name, Match::Exact, Vec::new(), 0);
-                self.table.tables.push(table.unwrap_or_else(empty));
+                let empty = Shape { kind: Kind::Exact, columns: Vec::new(), key: KeyColumns::One(0) };
+                let table = table.unwrap_or_else(|| numbers::Builder::new(empty).finish().table);
+                let table = self.number_table(at, name, Arc::new(table));
+                self.table.tables.push(table);
             }
         }
     }
 
-    fn table_of(
-        &mut self,
-        at: At<'_>,
-        name: &str,
-        written: &TableWritten,
-        data: Data<'_>,
-    ) -> Option<NumberTable> {
+    fn table_of(&mut self, at: At<'_>, written: &TableWritten, data: Data<'_>) -> Option<Table> {
         let separator = self.separator(at, written)?;
         if written.columns.is_some() == written.header {
             let message = if written.header {
@@ -73,17 +72,17 @@ impl Builder<'_> {
             rows.header(self)?
         };
         let key = self.check_columns(&columns, &columns_at, at, written)?;
-        let match_kind = match written.match_kind {
-            MatchWritten::Exact => Match::Exact,
-            MatchWritten::Prefix => Match::Prefix,
+        let has_to = columns.iter().any(|column| column == "to");
+        let kind = match written.match_kind {
+            MatchWritten::Exact => Kind::Exact,
+            MatchWritten::Prefix if has_to => Kind::Deck,
+            MatchWritten::Prefix => Kind::Prefix,
         };
         let columns = columns.into_iter().map(String::into_boxed_str).collect();
-        let mut table = NumberTable::new(name, match_kind, columns, key);
-        rows.fill(&mut table, self);
-        if table.is_empty() {
+        let table = rows.fill(Shape { kind, columns, key: KeyColumns::One(key) }, self);
+        if table.rows() == 0 {
             self.findings.warning(&file_at.place(), format!("`{}` has no rows", written.file.0));
         }
-        table.shrink();
         Some(table)
     }
 
