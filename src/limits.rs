@@ -530,3 +530,7 @@ const _: () = assert!(DNS_HEDGE_MS_MIN < DNS_HEDGE_MS_DEFAULT && DNS_HEDGE_MS_DE
 const _: () = assert!(DNS_TRY_MS < DNS_SERVER_MS_MAX && DNS_SERVER_MS_MAX < DNS_QUESTION_MS_MAX);
 const _: () = assert!(DNS_DOWN_MS_MIN < DNS_DOWN_MS_MAX && DNS_QUESTION_MS_MAX < DNS_DOWN_MS_MIN);
 const _: () = assert!(DNS_SERVERS_MAX < DNS_UPSTREAM_SERVERS_MAX && DNS_SERVERS_AT_ONCE >= 2);
+
+/// Rows of a number table that are shown because an earlier one has the same key or overlaps it, of each
+/// sort; the rest is only counted.
+pub const TWINS_SHOWN_MAX: usize = 20;

@@ -134,6 +134,6 @@ impl NumberTable {
     }
 
     fn is_key(&self, column: usize) -> bool {
-        self.table.shape().key.has(column)
+        self.table.shape().key.contain(column)
     }
 }

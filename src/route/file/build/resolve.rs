@@ -23,7 +23,7 @@ impl Builder<'_> {
         let file = at.key("file").text().unwrap_or_default().to_owned();
         let position = |name: &str| {
             let key = table.shape().key;
-            let is = |(index, column): (usize, &Box<str>)| **column == *name && !key.has(index);
+            let is = |(index, column): (usize, &Box<str>)| **column == *name && !key.contain(index);
             table.shape().columns.iter().enumerate().position(is)
         };
         let mut cells = Cells { builder: self, table: &table, file: &file };
