@@ -530,3 +530,28 @@ const _: () = assert!(DNS_HEDGE_MS_MIN < DNS_HEDGE_MS_DEFAULT && DNS_HEDGE_MS_DE
 const _: () = assert!(DNS_TRY_MS < DNS_SERVER_MS_MAX && DNS_SERVER_MS_MAX < DNS_QUESTION_MS_MAX);
 const _: () = assert!(DNS_DOWN_MS_MIN < DNS_DOWN_MS_MAX && DNS_QUESTION_MS_MAX < DNS_DOWN_MS_MIN);
 const _: () = assert!(DNS_SERVERS_MAX < DNS_UPSTREAM_SERVERS_MAX && DNS_SERVERS_AT_ONCE >= 2);
+
+/// Longest row of a table's file, in bytes without quotes and separators, and most cells of one. A row of
+/// 32 columns has a few hundred; a quote that is not closed makes the rest of the file one row.
+pub const TABLE_ROW_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a table's file when it is decompressed: 100 M rows of 160 bytes. It is the content that
+/// takes time, and a compressed file may have a thousand times its size.
+pub const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
+
+/// Bytes of a table's file read at a time.
+pub const TABLE_PIECE_BYTES: usize = 256 * 1024;
+
+/// Memory that a zstd file may ask for, in bytes: what `zstd --long=27`, the largest that its own decoder takes
+/// unasked, needs.
+pub const ZSTD_WINDOW_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Errors of one file after which the rest of it is not read: only the first [`DIAGNOSTICS_MAX`] are shown, and
+/// a file with so many is wrong from end to end.
+pub const TABLE_ERRORS_MAX: usize = 10_000;
+
+/// Files of changes of one table. Daily changes are that of two months; each is read after a restart.
+pub const TABLE_CHANGES_MAX: usize = 64;
+
+/// Pause between two lines of the log about a table that is being read, in milliseconds.
+pub const PROGRESS_MS: u64 = 5_000;
