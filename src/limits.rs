@@ -555,3 +555,7 @@ pub const TABLE_CHANGES_MAX: usize = 64;
 
 /// Pause between two lines of the log about a table that is being read, in milliseconds.
 pub const PROGRESS_MS: u64 = 5_000;
+
+/// Rows of a number table that are shown because an earlier one has the same key or overlaps it, of each
+/// sort; the rest is only counted.
+pub const TWINS_SHOWN_MAX: usize = 20;

@@ -1,0 +1,15 @@
+//! Pure. Tables of telephone numbers, prefixes and ranges of any size, each with the columns of a file.
+//!
+//! In:    rows, once ([`Builder`]), or the image of a table; later, numbers.
+//! Out:   entries, rows and their values; the image of a table.
+//! Never: opens a file, allocates while it looks something up, panics for what an image says.
+
+mod build;
+mod key;
+mod shape;
+mod table;
+
+pub use build::{Builder, Built, Twin, Twins};
+pub use key::RowFault;
+pub use shape::{KeyColumns, Kind, Row, Shape};
+pub use table::{Hit, ImageFault, Table};
