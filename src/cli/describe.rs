@@ -8,13 +8,20 @@ use crate::{
     decide::Silence,
     dns::{Answer, Failure, Nothing, Question},
     limits::NESTING_MAX,
-    route::{Condition, MethodPattern, Party, RouteTable, Then, ValueTest},
+    route::{Condition, MethodPattern, NumberTable, Party, RouteTable, Row, Then, ValueTest},
     sip::{Fault, Scheme, Unanswerable},
 };
 
 /// A condition in a few words.
 pub(crate) fn condition(condition: &Condition, table: &RouteTable) -> String {
     words(condition, table, NESTING_MAX)
+}
+
+/// A cell of a table.
+pub(super) fn cell(table: &NumberTable, row: Row, column: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    table.push_value(row, column, &mut text);
+    text
 }
 
 /// What a route does once its conditions hold.
@@ -28,6 +35,12 @@ pub(crate) fn then(then: &Then, table: &RouteTable) -> String {
         Then::Enum(route) => {
             let apexes: Vec<&str> = route.plan.apexes.iter().map(|apex| &*apex.name).collect();
             format!("asks ENUM under {}", apexes.join(", "))
+        }
+        Then::Dip(dip) => {
+            format!(
+                "looks the number up in table \"{}\"",
+                table.tables.get(dip.table).map_or("?", |table| table.name())
+            )
         }
         Then::Silence => "says nothing".to_owned(),
     }
@@ -97,6 +110,7 @@ fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {
         }
         Condition::Method(methods) => format!("method is {}", either(methods.iter().map(method))),
         Condition::Scheme(schemes) => format!("scheme is {}", either(schemes.iter().map(|one| scheme(*one)))),
+        Condition::Routing(patterns) => format!("routing number, or number, {}", patterns_of(patterns.len())),
         Condition::Number(whose, patterns) => format!("number{} {}", of(*whose), patterns_of(patterns.len())),
         Condition::User(whose, patterns) => format!("user{} {}", of(*whose), patterns_of(patterns.len())),
         Condition::Host(whose, patterns) => format!("host{} {}", of(*whose), patterns_of(patterns.len())),

@@ -111,6 +111,14 @@ impl<'a> Call<'a> {
         true
     }
 
+    /// Appends the number that routes go by: RFC 4694 §5.2, `rn` comes before the number.
+    pub(super) fn routing(&self, work: &Work, out: &mut Vec<u8>) -> bool {
+        match self.param(b"rn", work) {
+            Some(Some(rn)) if !rn.is_empty() => push_param(b"rn", rn, out),
+            _ => self.number(Party::RequestUri, work, out),
+        }
+    }
+
     fn push_part(&self, party: Party, part: Part, work: &Work, out: &mut Vec<u8>) -> bool {
         match part {
             Part::Number => self.number(party, work, out),
@@ -170,6 +178,7 @@ impl Values for View<'_, '_> {
                 None => false,
             },
             ValueOf::Number => call.number(Party::RequestUri, work, out),
+            ValueOf::Routing => call.routing(work, out),
             ValueOf::Host => match call.uri.host {
                 [] => false,
                 host => push(host, out),
@@ -208,9 +217,7 @@ impl View<'_, '_> {
     fn push_column(&self, table: usize, column: usize, out: &mut Vec<u8>) -> bool {
         let Some(row) = self.work.hits.get(table).copied().flatten() else { return false };
         let Some(table) = self.call.context.table.tables.get(table) else { return false };
-        let value = table.value(row, column);
-        out.extend_from_slice(value);
-        !value.is_empty()
+        table.push_value(row, column, out)
     }
 }
 

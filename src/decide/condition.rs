@@ -74,6 +74,10 @@ fn holds<T: Trace>(
             into_temp(work, |work, out| call.number(*party, work, out))
                 && patterns.iter().any(|pattern| pattern.matches(&work.temp))
         }
+        Condition::Routing(patterns) => {
+            into_temp(work, |work, out| call.routing(work, out))
+                && patterns.iter().any(|pattern| pattern.matches(&work.temp))
+        }
         Condition::User(party, patterns) => {
             into_temp(work, |_, out| call.user_name(*party, out)) && any_matches(patterns, &work.temp)
         }

@@ -16,6 +16,7 @@ mod answer;
 mod call;
 mod condition;
 mod contacts;
+mod dip;
 mod enum_route;
 mod ourselves;
 mod scratch;

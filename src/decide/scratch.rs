@@ -5,8 +5,8 @@
 //! Never: grows after the first decisions; every part has its limit in [`crate::limits`].
 
 use crate::{
-    limits::{CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, USER_PARAMS_MAX},
-    route::{GatewayId, Row},
+    limits::{CARRIERS_PER_TABLE_MAX, CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, USER_PARAMS_MAX},
+    route::{GatewayId, Offer, Row},
     sip::HeaderIndex,
 };
 
@@ -52,8 +52,8 @@ pub(super) struct Work {
     /// Contacts beyond the cap or dropped, counted for the reply.
     pub(super) trimmed: u8,
     pub(super) dropped: u8,
-    /// Rows of a rate deck, cheapest first.
-    pub(super) rows: Vec<Row>,
+    /// Of a rate deck, cheapest first.
+    pub(super) offers: Vec<Offer>,
     /// Members of a group in the order drawn.
     pub(super) order: Vec<GatewayId>,
     /// Members of one tier before they are drawn.
@@ -101,6 +101,7 @@ impl Work {
             params: Vec::with_capacity(USER_PARAMS_MAX),
             vars: Vec::with_capacity(USER_PARAMS_MAX),
             contacts: Vec::with_capacity(CONTACTS_MAX),
+            offers: Vec::with_capacity(CARRIERS_PER_TABLE_MAX),
             order: Vec::with_capacity(GROUP_MEMBERS_MAX),
             tier: Vec::with_capacity(GROUP_MEMBERS_MAX),
             ..Self::default()

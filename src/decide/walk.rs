@@ -5,7 +5,7 @@ use super::{
     answer::write_answer,
     call::{Call, View},
     condition::{all_hold, into_temp},
-    contacts, enum_route,
+    contacts, dip, enum_route,
     scratch::{SetParam, Work},
     user_part::render_param,
 };
@@ -68,6 +68,7 @@ fn step<T: Trace>(id: RouteId, call: &Call<'_>, work: &mut Work, trace: &mut T, 
         Then::Silence => Walked::Done(Verdict::Silence(Silence::Route(id))),
         Then::Answer(answer) => give(answer, id, call, work, trace, out),
         Then::Enum(route) => enum_route::follow(route, id, call, work, trace, out),
+        Then::Dip(dip) => dip::follow(dip, id, call, work, trace, out),
     }
 }
 

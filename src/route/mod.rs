@@ -4,6 +4,8 @@
 //! [`crate::decide`] walks a [`RouteTable`]; nothing here decides.
 
 pub mod calendar;
+pub mod decimal;
+pub mod deck;
 pub mod file;
 pub mod number;
 pub mod numbers;
@@ -12,9 +14,10 @@ pub mod table;
 pub mod template;
 
 pub use calendar::Calendar;
+pub use decimal::micro_of;
+pub use deck::Offer;
 pub use number::Normalisation;
-pub use numbers::RowTarget;
-pub use numbers::{Columns, Match, NumberTable, Row};
+pub use numbers::{Meaning, NumberTable, Row, RowTarget, Terms};
 pub use pattern::{NumberPattern, TextPattern};
 pub use table::*;
 pub use template::{

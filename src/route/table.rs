@@ -169,6 +169,9 @@ pub enum Condition {
     Scheme(Vec<Scheme>),
     /// A number (normalised): of the Request-URI, From or P-Asserted-Identity.
     Number(Party, Vec<NumberPattern>),
+    /// The number that routes go by: the routing number where there is one, otherwise the number (RFC 4694
+    /// §5.2).
+    Routing(Vec<NumberPattern>),
     /// The user part without parameters, as written: escapes are decoded, nothing is normalised.
     User(Party, Vec<TextPattern>),
     /// The host, in any case.
@@ -272,8 +275,42 @@ pub enum Then {
     Answer(Box<Answer>),
     /// Look the number up in ENUM and answer with what is found.
     Enum(Box<EnumRoute>),
+    /// Look the number up in a table of ported numbers and go on with its routing number.
+    Dip(Box<Dip>),
     /// Say nothing at all.
     Silence,
+}
+
+/// `dip:`, a number portability dip (RFC 4694 §5).
+#[derive(Debug)]
+pub struct Dip {
+    /// Exact or prefix.
+    pub table: TableId,
+    /// Numbers that are looked up; empty: all.
+    pub only: Vec<NumberPattern>,
+    /// Index of the column with the routing number.
+    pub rn: usize,
+    /// Index of a column with a carrier identification code.
+    pub cic: Option<usize>,
+    /// Where routing numbers without `+` hold (RFC 4694 §4).
+    pub rn_context: Option<Box<str>>,
+    /// Whether the routing number stands in place of the number, not beside it.
+    pub in_user: bool,
+    /// How the dip is marked; `None`: not at all.
+    pub npdi: Option<DipMark>,
+    /// The status when the number is not in the table; `None`: the next route.
+    pub not_found: Option<u16>,
+    /// Whether a call is looked up that comes with `npdi`, `rn` or `cic`.
+    pub again: bool,
+}
+
+/// How a dip is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DipMark {
+    /// `;npdi` (RFC 4694 §4).
+    Flag,
+    /// `;npdi=yes`, as some peers want it.
+    Yes,
 }
 
 /// `enum:`.
@@ -390,16 +427,34 @@ pub enum AnswerTarget {
     Gateway(GatewayId),
     /// A group: tiers, then weights.
     Group(GroupId),
-    /// The carriers of a rate deck, cheapest first. Columns `to` and `cost` of the table.
-    LeastCost {
-        /// The deck, a prefix table.
-        table: TableId,
-        /// The number whose carriers are wanted; which gateway or group a row names was resolved at
-        /// load: see [`NumberTable::target`].
-        key: Template,
-    },
+    /// The carriers of a rate deck, cheapest first.
+    LeastCost(Box<LeastCost>),
     /// The servers of a URI or host by RFC 3263.
     Locate(UriTemplate),
+}
+
+/// What is wanted of a rate deck: a table with a column `to`.
+#[derive(Debug)]
+pub struct LeastCost {
+    /// The deck.
+    pub table: TableId,
+    /// The number whose carriers are wanted.
+    pub key: Template,
+    /// Carriers, the cheapest of all.
+    pub count_max: usize,
+    /// No carrier may cost more, in millionths.
+    pub cost_max_micro: Option<u64>,
+    /// What the call brings in, a decimal; a carrier that leaves less than `margin_milli` of it is left
+    /// out. When it does not render or is no decimal, nothing is left out for it.
+    pub price: Option<Template>,
+    /// In thousandths of the price.
+    pub margin_milli: u16,
+    /// No carrier may have less, in millionths.
+    pub quality_min_micro: Option<u64>,
+    /// Gateways and groups that are left out.
+    pub blocked: Vec<super::RowTarget>,
+    /// Whose rows count besides those of everybody (column `customer`).
+    pub customer: Option<Template>,
 }
 
 /// A Contact by template.

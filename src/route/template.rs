@@ -36,6 +36,8 @@ pub enum ValueOf {
     UserName,
     /// `{number}`: the normalised number, as routes before this one left it.
     Number,
+    /// `{routing}`: the routing number where there is one, otherwise the number (RFC 4694 §5.2).
+    Routing,
     /// `{host}` of the Request-URI.
     Host,
     /// `{port}` of the Request-URI.
@@ -397,6 +399,7 @@ fn parse_value_name(name: &str, names: &dyn Names) -> Result<ValueOf, String> {
         "user" => ValueOf::User,
         "user.name" => ValueOf::UserName,
         "number" => ValueOf::Number,
+        "routing" => ValueOf::Routing,
         "host" => ValueOf::Host,
         "port" => ValueOf::Port,
         "uri" => ValueOf::RequestUri,

@@ -131,9 +131,12 @@ impl Page<'_> {
             return self.line(&format!("    table {}: {} is not in it", table.name(), quoted(key)));
         };
         let columns = table.columns().iter().enumerate();
-        let columns: Vec<_> =
-            columns.map(|(column, name)| format!("{name}={}", shown(table.value(row, column)))).collect();
-        let hit = self.paint.bold(shown(table.key(row)));
+        let columns: Vec<_> = columns
+            .map(|(column, name)| format!("{name}={}", shown(&describe::cell(table, row, column))))
+            .collect();
+        let mut hit = Vec::new();
+        table.push_key(row, &mut hit);
+        let hit = self.paint.bold(shown(&hit));
         self.line(&format!("    table {}: {} hits {hit}: {}", table.name(), quoted(key), columns.join(", ")));
     }
 

@@ -82,9 +82,13 @@ fn step_json(step: &Step, table: &RouteTable, at: &mut Option<RouteId>) -> Value
             let row = looked.zip(*row).map(|(looked, row)| {
                 let columns = looked.columns().iter().enumerate();
                 let columns: Map<_, _> = columns
-                    .map(|(column, name)| (name.to_string(), Value::from(text(looked.value(row, column)))))
+                    .map(|(column, name)| {
+                        (name.to_string(), Value::from(text(&describe::cell(looked, row, column))))
+                    })
                     .collect();
-                json!({ "matched": text(looked.key(row)), "columns": columns })
+                let mut matched = Vec::new();
+                looked.push_key(row, &mut matched);
+                json!({ "matched": text(&matched), "columns": columns })
             });
             json!({ "step": "table", "table": looked.map(|looked| looked.name()), "key": text(key), "row": row })
         }

@@ -16,7 +16,8 @@ use super::{
 use crate::{
     dns::Ask,
     route::{
-        Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, RowTarget, TableId, Template, UriTemplate,
+        Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, LeastCost, RowTarget, Template,
+        UriTemplate, deck, micro_of,
     },
 };
 
@@ -37,7 +38,7 @@ pub(super) fn collect<T: Trace>(
             AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
             AnswerTarget::Gateway(gateway) => list.add_gateway(*gateway),
             AnswerTarget::Group(group) => list.add_group(*group),
-            AnswerTarget::LeastCost { table, key } => list.add_cheapest(*table, key),
+            AnswerTarget::LeastCost(wanted) => list.add_cheapest(wanted),
             AnswerTarget::Locate(uri) => list.giving_back(|list| list.add_located(uri)),
         }
     }
@@ -124,27 +125,55 @@ impl<T: Trace> List<'_, '_, T> {
         }
     }
 
-    fn add_cheapest(&mut self, id: TableId, key: &Template) {
+    fn add_cheapest(&mut self, lcr: &LeastCost) {
         let call = self.call;
-        let Some(table) = call.context.table.tables.get(id) else { return };
-        if !into_temp(self.work, |work, out| key.render(&View { call, work }, out)) {
+        let Some(table) = call.context.table.tables.get(lcr.table) else { return };
+        let cost_max_micro = self.cost_max_micro(lcr);
+        let customer = lcr.customer.as_ref().and_then(|customer| self.rendered(customer));
+        if !into_temp(self.work, |work, out| lcr.key.render(&View { call, work }, out)) {
             return;
         }
-        let mut rows = std::mem::take(&mut self.work.rows);
-        rows.clear();
+        let mut offers = std::mem::take(&mut self.work.offers);
+        offers.clear();
+        let wanted = deck::Wanted {
+            count_max: lcr.count_max,
+            cost_max_micro,
+            quality_min_micro: lcr.quality_min_micro,
+            blocked: &lcr.blocked,
+            customer: customer.map_or(&[], |customer| self.work.bytes(customer)),
+            unix_s: call.context.unix_s,
+        };
         let tie = |row| choice_draw(call.draw(), table.name().as_bytes(), u64::from(row));
-        table.cheapest(&self.work.temp, &tie, &mut rows);
+        deck::cheapest(table, &self.work.temp, &wanted, &tie, &mut offers);
         if T::ON {
-            rows.iter().for_each(|row| self.trace.looked_up(id, &self.work.temp, Some(*row)));
+            offers.iter().for_each(|offer| self.trace.looked_up(lcr.table, &self.work.temp, Some(offer.row)));
         }
-        for &row in &rows {
-            match table.target(row) {
-                Some(RowTarget::Gateway(gateway)) => self.add_gateway(gateway),
-                Some(RowTarget::Group(group)) => self.add_group(group),
-                None => {}
+        for offer in &offers {
+            match offer.target {
+                RowTarget::Gateway(gateway) => self.add_gateway(gateway),
+                RowTarget::Group(group) => self.add_group(group),
             }
         }
-        self.work.rows = rows;
+        self.work.offers = offers;
+    }
+
+    /// The most that a carrier may cost: the route's own limit, and what the margin leaves of the price.
+    fn cost_max_micro(&mut self, lcr: &LeastCost) -> Option<u64> {
+        let price = lcr.price.as_ref().and_then(|price| self.rendered(price));
+        let price_micro = price.and_then(|price| micro_of(self.work.bytes(price)).ok());
+        let left_micro = price_micro.map(|price_micro| {
+            let kept = u128::from(1000_u16.saturating_sub(lcr.margin_milli));
+            u64::try_from(u128::from(price_micro) * kept / 1000).unwrap_or(u64::MAX)
+        });
+        [lcr.cost_max_micro, left_micro].into_iter().flatten().min()
+    }
+
+    /// A rendered template, kept.
+    fn rendered(&mut self, template: &Template) -> Option<Span> {
+        let call = self.call;
+        into_temp(self.work, |work, out| template.render(&View { call, work }, out))
+            .then(|| self.work.keep_temp())
+            .flatten()
     }
 
     fn add_located(&mut self, template: &UriTemplate) {

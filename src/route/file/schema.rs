@@ -26,7 +26,10 @@ pub fn schema() -> Value {
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
-            map.remove("format");
+            // A number format is a text; a key of ours with that name is a schema.
+            if map.get("format").is_some_and(Value::is_string) {
+                map.remove("format");
+            }
             if map.get("default").is_some_and(is_nothing) {
                 map.remove("default");
             }

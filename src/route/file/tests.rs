@@ -6,8 +6,8 @@ use super::{Diagnostic, Source, parse, schema};
 use crate::{
     limits::{NUMBER_BYTES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, USER_PARAMS_MAX},
     route::{
-        AnswerTarget, Body, Condition, Match, Member, MethodPattern, ParamValue, Party, Place, RouteTable,
-        Setting, Then, Transport, ValueTest, numbers::RowTarget,
+        AnswerTarget, Body, Condition, Member, MethodPattern, ParamValue, Party, Place, RouteTable, Setting,
+        Then, Transport, ValueTest, deck, numbers::RowTarget,
     },
     sip::{Method, Scheme},
 };
@@ -102,14 +102,12 @@ fn tables_are_read_with_targets_and_costs() {
          routes: [ { when: { in: rates }, answer: { lcr: rates } } ]\n",
     );
     let rates = &table.tables[0];
-    assert_eq!(
-        (rates.name(), rates.match_kind(), rates.len(), rates.key_column()),
-        ("rates", Match::Prefix, 2, 0)
-    );
-    assert_eq!(rates.target(0), Some(RowTarget::Gateway(0)));
-    assert_eq!(rates.target(1), Some(RowTarget::Group(0)));
-    assert_eq!((rates.cost_micro(0), rates.cost_micro(1)), (10_000, 20_000));
-    assert_eq!(rates.find(b"+441632960000"), Some(0));
+    assert_eq!((rates.name(), rates.is_exact(), rates.len()), ("rates", false, 2));
+    let mut out = Vec::new();
+    let wanted = deck::Wanted { count_max: 12, ..deck::Wanted::default() };
+    deck::cheapest(rates, b"+441632960000", &wanted, &|row| row.into(), &mut out);
+    let offers: Vec<_> = out.iter().map(|offer| (offer.target, offer.cost_micro)).collect();
+    assert_eq!(offers, [(RowTarget::Gateway(0), 10_000), (RowTarget::Group(0), 20_000)]);
 }
 
 #[test]
@@ -215,7 +213,7 @@ fn answers_have_every_kind_of_target_in_order() {
     assert!(matches!(
         answer.targets.as_slice(),
         [
-            T::LeastCost { table: 0, .. },
+            T::LeastCost(_),
             T::Group(0),
             T::Gateway(1),
             T::Gateway(0),

@@ -24,6 +24,9 @@ pub(super) struct WhenWritten {
     pub(super) scheme: Option<OneOrMany<SchemeWritten>>,
     /// The called number, normalised: `+441632960000`, `+44*`, FIRST-LAST of one length, or `/regex/`.
     pub(super) number: Option<OneOrMany<Text>>,
+    /// The number that routes go by: the routing number (`rn`) that the call came with or a `dip` found,
+    /// otherwise the called number. In the forms of `number`.
+    pub(super) routing: Option<OneOrMany<Text>>,
     /// The user part of the Request-URI: `text`, `text*`, `*text`, `*`, or `/regex/`.
     pub(super) user: Option<OneOrMany<Text>>,
     /// The host of the Request-URI, in any case: `text`, `text*`, `*text`, `*`, or `/regex/`.

@@ -236,6 +236,8 @@ pub(super) struct RouteWritten {
     pub(super) when: Option<WhenWritten>,
     /// What changes from here on.
     pub(super) set: Option<SetWritten>,
+    /// Looks the number up in a table of ported numbers; the next routes see the routing number.
+    pub(super) dip: Option<DipWritten>,
     /// The answer; a number alone is a refusal.
     pub(super) answer: Option<AnswerWritten>,
     /// Looks the number up in ENUM and answers with what is found.
@@ -301,8 +303,8 @@ pub(super) struct AnswerSettings {
     pub(super) contacts: Option<Vec<ContactWritten>>,
     /// The gateways of a group, by tier and weight.
     pub(super) group: Option<Text>,
-    /// The carriers of a prefix table, cheapest first.
-    pub(super) lcr: Option<LookupWritten>,
+    /// The carriers of a rate deck, cheapest first.
+    pub(super) lcr: Option<LcrWritten>,
     /// The servers of a host or URI, by DNS (RFC 3263).
     pub(super) locate: Option<Text>,
     /// `emergency`, with code 380: the body of 3GPP TS 24.229.
@@ -384,8 +386,8 @@ pub(super) struct ContactSettings {
     pub(super) gateway: Option<Text>,
     /// The gateways of a group, by tier and weight.
     pub(super) group: Option<Text>,
-    /// The carriers of a prefix table, cheapest first.
-    pub(super) lcr: Option<LookupWritten>,
+    /// The carriers of a rate deck, cheapest first.
+    pub(super) lcr: Option<LcrWritten>,
     /// The servers of a host or URI, by DNS (RFC 3263).
     pub(super) locate: Option<Text>,
 }
@@ -409,6 +411,106 @@ pub(super) struct LookupSettings {
     pub(super) table: Text,
     /// What is looked up, with `{…}` in it. `{number}` unless given.
     pub(super) key: Option<Text>,
+}
+
+/// A rate deck: a table with a column `to`, looked up with the number of the call or another key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum LcrWritten {
+    /// The name of a table, looked up with `{number}`.
+    Table(Text),
+    /// A table and what is wanted of it.
+    Settings(Box<LcrSettings>),
+}
+
+/// A rate deck and what is wanted of it. Each carrier bids with the row of its longest prefix that is
+/// valid now (`valid_from`, `valid_to`) and for everybody or this `customer`; a bid that is too dear, too
+/// poor or blocked is out.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct LcrSettings {
+    /// The name of a table.
+    pub(super) table: Text,
+    /// What is looked up, with `{…}` in it. `{number}` unless given.
+    pub(super) key: Option<Text>,
+    /// Carriers that are offered, the cheapest of all: 1 to 12. As many as the answer has room for unless
+    /// given.
+    #[schemars(range(min = 1, max = CONTACTS_MAX))]
+    pub(super) carriers_max: Option<u16>,
+    /// No carrier may cost more: a decimal such as `0.05`.
+    pub(super) cost_max: Option<Text>,
+    /// What the call brings in, with `{…}` in it, such as `{customer.price}`. Goes with `margin`.
+    pub(super) price: Option<Text>,
+    /// The share of `price` that must remain, 0 to 1 with three decimals: a carrier that leaves less is
+    /// left out. 0 unless given.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub(super) margin: Option<f64>,
+    /// No carrier may have less in the column `quality`: a decimal.
+    pub(super) quality_min: Option<Text>,
+    /// Gateways and groups that are left out.
+    #[serde(default)]
+    pub(super) block: Vec<Text>,
+    /// Whose rows count besides those of everybody, with `{…}` in it: rows whose column `customer` has
+    /// this value.
+    pub(super) customer: Option<Text>,
+}
+
+/// A number portability dip: the routing number of the called number, put into the call as RFC 4694 says.
+/// The next routes see it (`routing`, `rn`).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct DipWritten {
+    /// The name of the table.
+    pub(super) table: Text,
+    /// Numbers that are looked up, in the forms of `number`; others go on to the next route. All unless given.
+    pub(super) only: Option<OneOrMany<Text>>,
+    /// The column with the routing number. `rn` unless given. Empty: the number is not ported.
+    pub(super) rn: Option<Text>,
+    /// A column with a carrier identification code, which goes out as `cic`.
+    pub(super) cic: Option<Text>,
+    /// `rn-context` of routing numbers without `+`, such as `+44` (RFC 4694 §4).
+    pub(super) rn_context: Option<Text>,
+    /// `parameter` for `;rn=` beside the number, `user` for the routing number instead of the number.
+    /// `parameter` unless given.
+    pub(super) format: Option<DipFormatWritten>,
+    /// How the dip is marked: `flag` for `;npdi` (RFC 4694), `value` for the `;npdi=yes` of some peers, `none`. `flag`
+    /// unless given.
+    pub(super) npdi: Option<NpdiWritten>,
+    /// When the number is not in the table: `next` for the next route, with the mark of the dip, or the
+    /// status of a refusal. `next` unless given.
+    pub(super) not_found: Option<NextOrCode>,
+    /// Whether a call is looked up that comes with `npdi`, `rn` or `cic`. `false` unless given: what it
+    /// came with holds.
+    #[serde(default)]
+    pub(super) again: bool,
+}
+
+/// Where the routing number stands.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum DipFormatWritten {
+    /// `;rn=` beside the number.
+    #[default]
+    Parameter,
+    /// Instead of the number.
+    User,
+}
+
+/// How a dip is marked.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum NpdiWritten {
+    /// `;npdi`.
+    #[default]
+    Flag,
+    /// `;npdi=yes`.
+    Value,
+    /// Not at all.
+    None,
 }
 
 /// An ENUM lookup (RFC 6116).

@@ -81,7 +81,7 @@ impl Builder<'_> {
     }
 
     fn request_uri_conditions(&mut self, at: At<'_>, written: &WhenWritten, all: &mut Vec<Condition>) {
-        let WhenWritten { scheme, number, user, host, params, .. } = written;
+        let WhenWritten { scheme, number, routing, user, host, params, .. } = written;
         if let Some(schemes) = scheme {
             let schemes = schemes.as_slice().iter().map(|scheme| match scheme {
                 SchemeWritten::Sip => Scheme::Sip,
@@ -91,6 +91,10 @@ impl Builder<'_> {
             all.push(Condition::Scheme(schemes.collect()));
         }
         self.address_conditions(at, Party::RequestUri, [number, user, host], all);
+        if let Some(patterns) = routing {
+            let patterns = self.each(at.key("routing"), patterns, |text| NumberPattern::parse(&text.0));
+            all.push(Condition::Routing(patterns));
+        }
         let params_at = at.key("params");
         for (index, (name, test)) in params.0.iter().enumerate() {
             let (key, value) = params_at.entry(index);
@@ -207,6 +211,17 @@ impl Builder<'_> {
             LookupWritten::Settings(settings) => (&settings.table, settings.key.as_ref()),
         };
         let name_at = if at.text().is_some() { at } else { at.key("table") };
+        self.table_and_key(at, name_at, name, key)
+    }
+
+    /// A table by its name, and the key: `{number}` unless given.
+    pub(super) fn table_and_key(
+        &mut self,
+        at: At<'_>,
+        name_at: At<'_>,
+        name: &Text,
+        key: Option<&Text>,
+    ) -> Option<(usize, Template)> {
         let table = self.names.tables.find_or_say("table", "tables", &name.0);
         let table = self.findings.ok(&name_at.place(), table);
         let (key_at, key) = key.map_or((at, "{number}"), |key| (at.key("key"), key.0.as_str()));
@@ -258,7 +273,7 @@ impl Builder<'_> {
     }
 
     /// What `read` makes of each text; errors are noted at their places.
-    fn each<T>(
+    pub(super) fn each<T>(
         &mut self,
         at: At<'_>,
         texts: &OneOrMany<Text>,

@@ -2,15 +2,16 @@
 
 use super::{Builder, enums::milliseconds, names::TargetName};
 use crate::{
-    limits::{GROUP_MEMBERS_MAX, LOOKUP_MS_DEFAULT},
+    limits::{CARRIERS_PER_TABLE_MAX, GROUP_MEMBERS_MAX, LOOKUP_MS_DEFAULT},
     route::{
-        AnswerTarget, ContactTemplate, UriTemplate,
+        AnswerTarget, ContactTemplate, LeastCost, RowTarget, UriTemplate,
         file::{
             marks::At,
             near::listed,
             scalar::Text,
-            written::{AnswerSettings, ContactSettings, ContactWritten, LookupWritten},
+            written::{AnswerSettings, ContactSettings, ContactWritten, LcrSettings, LcrWritten},
         },
+        micro_of,
     },
 };
 
@@ -107,8 +108,13 @@ impl Builder<'_> {
         self.findings.ok(&at.place(), group).map(AnswerTarget::Group)
     }
 
-    fn least_cost(&mut self, at: At<'_>, written: &LookupWritten) -> Option<AnswerTarget> {
-        let (table, key) = self.lookup(at, written)?;
+    fn least_cost(&mut self, at: At<'_>, written: &LcrWritten) -> Option<AnswerTarget> {
+        let (table, key) = match written {
+            LcrWritten::Table(name) => self.table_and_key(at, at, name, None)?,
+            LcrWritten::Settings(settings) => {
+                self.table_and_key(at, at.key("table"), &settings.table, settings.key.as_ref())?
+            }
+        };
         if self.names.column_of(table, "to").is_none() {
             let columns =
                 self.table.tables.get(table).map(|table| table.columns().to_vec()).unwrap_or_default();
@@ -120,7 +126,64 @@ impl Builder<'_> {
             self.error(at, message);
             return None;
         }
-        Some(AnswerTarget::LeastCost { table, key })
+        let mut lcr = LeastCost {
+            table,
+            key,
+            count_max: CARRIERS_PER_TABLE_MAX,
+            cost_max_micro: None,
+            price: None,
+            margin_milli: 0,
+            quality_min_micro: None,
+            blocked: Vec::new(),
+            customer: None,
+        };
+        if let LcrWritten::Settings(settings) = written {
+            self.lcr_settings(at, settings, &mut lcr);
+        }
+        Some(AnswerTarget::LeastCost(Box::new(lcr)))
+    }
+
+    fn lcr_settings(&mut self, at: At<'_>, written: &LcrSettings, lcr: &mut LeastCost) {
+        for (key, given, column) in [
+            ("cost_max", written.cost_max.is_some(), "cost"),
+            ("price", written.price.is_some(), "cost"),
+            ("quality_min", written.quality_min.is_some(), "quality"),
+            ("customer", written.customer.is_some(), "customer"),
+        ] {
+            if given && self.names.column_of(lcr.table, column).is_none() {
+                self.error(
+                    at.key(key),
+                    format!("`{key}` needs a column `{column}`, which the table does not have"),
+                );
+            }
+        }
+        if let Some(count) = written.carriers_max {
+            lcr.count_max = count.into();
+        }
+        lcr.cost_max_micro = self.decimal(at.key("cost_max"), written.cost_max.as_ref());
+        lcr.quality_min_micro = self.decimal(at.key("quality_min"), written.quality_min.as_ref());
+        lcr.price = written.price.as_ref().and_then(|price| self.template(at.key("price"), &price.0));
+        lcr.customer =
+            written.customer.as_ref().and_then(|customer| self.template(at.key("customer"), &customer.0));
+        if let Some(margin) = written.margin {
+            lcr.margin_milli = self.thousandths(at.key("margin"), margin).unwrap_or(0);
+            if written.price.is_none() {
+                self.error(at.key("margin"), "`margin` is a share of the `price`; add `price`");
+            }
+        }
+        for (index, name) in written.block.iter().enumerate() {
+            let target = self.findings.ok(&at.key("block").item(index).place(), self.names.target(&name.0));
+            lcr.blocked.extend(target.map(|target| match target {
+                TargetName::Gateway(gateway) => RowTarget::Gateway(gateway),
+                TargetName::Group(group) => RowTarget::Group(group),
+            }));
+        }
+    }
+
+    fn decimal(&mut self, at: At<'_>, written: Option<&Text>) -> Option<u64> {
+        let text = &written?.0;
+        let micro = micro_of(text.as_bytes()).map_err(|fault| format!("`{text}`: {fault}"));
+        self.findings.ok(&at.place(), micro)
     }
 
     fn locate(&mut self, at: At<'_>, Text(text): &Text) -> Option<AnswerTarget> {

@@ -102,7 +102,7 @@ impl Builder<'_> {
         let milli = (0..=1000_u16).find(|&milli| (f64::from(milli) / 1000.0 - value).abs() < 1e-9);
         if milli.is_none() {
             // RFC 3261 §25.1: qvalue.
-            self.error(at, format!("{value} has more than three decimals; expected a q value such as 0.95"));
+            self.error(at, format!("{value} has more than three decimals; expected one such as 0.95"));
         }
         milli
     }

@@ -176,7 +176,7 @@ fn always_acts(then: &Then) -> bool {
                 && lookup.failed.is_final()
                 && lookup.answer.empty.is_some()
         }
-        Then::Next | Then::Jump(_) => false,
+        Then::Next | Then::Jump(_) | Then::Dip(_) => false,
     }
 }
 

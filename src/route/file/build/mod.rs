@@ -8,6 +8,7 @@ mod codes;
 mod conditions;
 mod contacts;
 mod defaults;
+mod dips;
 mod enums;
 mod gateways;
 mod lists;

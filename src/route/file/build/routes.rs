@@ -32,7 +32,7 @@ impl Builder<'_> {
         let set = written.set.as_ref().map(|set| self.settings(at.key("set"), set)).unwrap_or_default();
         let then = self.then(at, written).unwrap_or(Then::Next);
         if written.set.is_none() && acts(written).next().is_none() && !when.iter().any(looks_up) {
-            self.error(at, "the route does nothing; add `answer`, `enum`, `jump`, `silence` or `set`");
+            self.error(at, "the route does nothing; add `answer`, `dip`, `enum`, `jump`, `silence` or `set`");
         }
         Route { name: name.into(), place: at.place(), when, set, then }
     }
@@ -50,6 +50,9 @@ impl Builder<'_> {
         }
         if let Some(lookup) = &written.enum_lookup {
             return self.enum_route(at.key("enum"), lookup).map(|lookup| Then::Enum(Box::new(lookup)));
+        }
+        if let Some(dip) = &written.dip {
+            return self.dip(at.key("dip"), dip).map(|dip| Then::Dip(Box::new(dip)));
         }
         if let Some(list) = &written.jump {
             let list = self.names.lists.find_or_say("list", "lists", &list.0);
@@ -70,6 +73,7 @@ impl Builder<'_> {
 /// The keys that say what the route does, as far as they are given.
 fn acts(written: &RouteWritten) -> impl Iterator<Item = &'static str> {
     [
+        ("dip", written.dip.is_some()),
         ("answer", written.answer.is_some()),
         ("enum", written.enum_lookup.is_some()),
         ("jump", written.jump.is_some()),

@@ -4,11 +4,8 @@ use std::sync::Arc;
 
 use super::{Builder, DraftFile, ReadTable, with_roots};
 use crate::{
-    numbers::Table,
-    route::{
-        NumberTable,
-        file::{marks::At, tables, written::TableWritten},
-    },
+    numbers::{self, KeyColumns, Kind, Shape, Table},
+    route::file::{marks::At, tables, written::TableWritten},
 };
 
 impl Builder<'_> {
@@ -21,10 +18,9 @@ impl Builder<'_> {
                 let columns = table.as_ref().map(|table| table.shape().columns.to_vec());
                 self.names.columns.borrow_mut().push(columns);
                 // A table that could not be read keeps its place, so that the indices stay right.
-                let table = match table {
-                    Some(table) => self.number_table(at, name, table),
-                    None => NumberTable::new(name, crate::route::Match::Exact, Vec::new(), 0),
-                };
+                let empty = Shape { kind: Kind::Exact, columns: Vec::new(), key: KeyColumns::One(0) };
+                let table = table.unwrap_or_else(|| Arc::new(numbers::Builder::new(empty).finish().table));
+                let table = self.number_table(at, name, table);
                 self.table.tables.push(table);
             }
         }

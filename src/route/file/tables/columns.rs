@@ -3,11 +3,10 @@
 use crate::{
     limits::TABLE_COLUMNS_MAX,
     numbers::{KeyColumns, Kind, Shape},
-    route::{
-        Match,
-        file::near::{instead, listed},
-    },
+    route::file::near::{instead, listed},
 };
+
+use super::spec::Match;
 
 /// The columns that are looked up, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]

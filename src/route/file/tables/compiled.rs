@@ -6,13 +6,10 @@
 
 use crate::{
     numbers::{Kind, Table},
-    route::{
-        Match,
-        file::{Diagnostic, near::listed},
-    },
+    route::file::{Diagnostic, near::listed},
 };
 
-use super::spec::{TableSpec, error_at};
+use super::spec::{Match, TableSpec, error_at};
 
 /// Takes the words of the file over.
 pub fn open(spec: &TableSpec, words: Vec<u64>) -> Result<Table, Diagnostic> {

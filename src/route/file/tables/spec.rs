@@ -3,7 +3,7 @@
 use crate::{
     limits::TABLE_CHANGES_MAX,
     route::{
-        Match, Place,
+        Place,
         file::{
             Diagnostic, Severity,
             marks::At,
@@ -26,6 +26,13 @@ pub struct TableSpec {
     pub(super) form: Form,
     /// Where the route file says so.
     pub(super) places: Places,
+}
+
+/// How keys are looked up, as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    Exact,
+    Prefix,
 }
 
 /// How the rows are written and what is wanted of them.
