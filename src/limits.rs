@@ -72,14 +72,15 @@ pub const GROUP_MEMBERS_MAX: usize = 256;
 /// Number tables in one route table.
 pub const TABLES_MAX: usize = 64;
 
-/// Size of one CSV file, in bytes. Carrier-size tables have their own format.
-pub const TABLE_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Size of one file of a table, in bytes: 100 M rows of 40. None is held in memory.
+pub const TABLE_FILE_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
 
 /// Columns of one number table.
 pub const TABLE_COLUMNS_MAX: usize = 32;
 
-/// Rows of a prefix table that share one prefix (carriers in a rate deck).
-pub const ROWS_PER_PREFIX_MAX: usize = 256;
+/// Rows of a prefix table that share one prefix: in a rate deck 50 carriers, ten customers, and a price to come
+/// for each. A lookup goes through all of them.
+pub const ROWS_PER_PREFIX_MAX: usize = 1_024;
 
 /// Messages a rejected reload prints; the rest is counted.
 pub const DIAGNOSTICS_MAX: usize = 50;
@@ -182,9 +183,9 @@ pub const OWN_NAMES_MAX: usize = 64;
 /// answer or metric line.
 pub const CONFIG_TEXT_BYTES_MAX: usize = 128;
 
-/// All data files of one route table together, in bytes: they are in memory at once while the
-/// table is built.
-pub const ROUTE_DATA_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// All data files of one route table together, in bytes: what bounds the time of a load. They are not in memory;
+/// the tables made of them take about a tenth.
+pub const ROUTE_DATA_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
 
 /// Times a load begins again because its files changed under it. Writers pause sooner.
 pub const LOAD_TRIES_MAX: usize = 5;

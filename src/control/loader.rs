@@ -392,11 +392,11 @@ mod tests {
         fs::write(dir.path().join("a.yaml"), table).unwrap();
         fails("no data file", false);
         fails("no data file, second", true);
-        fs::write(dir.path().join("t.csv"), "1\n1\n").unwrap();
-        let twice = fails("a number twice", false);
-        assert_eq!(fails("a number twice, second", true), twice);
-        fs::write(dir.path().join("t.csv"), "1\n1\n2\n").unwrap();
-        assert_eq!(fails("a number twice, edited", false), twice);
+        fs::write(dir.path().join("t.csv"), "1\nx\n").unwrap();
+        let no_number = fails("no number", false);
+        assert_eq!(fails("no number, second", true), no_number);
+        fs::write(dir.path().join("t.csv"), "1\nx\n2\n").unwrap();
+        assert_eq!(fails("no number, edited", false), no_number);
 
         fs::remove_dir_all(dir.path()).unwrap();
         fails("no directory", false);

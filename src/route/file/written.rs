@@ -162,7 +162,7 @@ pub(super) struct MemberSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableWritten {
-    /// Path of the file, from the routes directory: CSV, plain or compressed with gzip or zstd, or a table
+    /// Path of the file, from the routes directory. It is CSV, plain or compressed with gzip or zstd, or a table
     /// that `waypost compile` made (`NAME.wpt`). A line of CSV is a comment when it begins with `#` and then
     /// a space, a letter, or nothing; `#31#` is a number, and so is `"#A1"` in quotes.
     pub(super) file: Text,

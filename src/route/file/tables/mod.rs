@@ -7,6 +7,7 @@
 mod changes;
 mod columns;
 mod compiled;
+mod deck;
 mod reader;
 mod records;
 mod report;

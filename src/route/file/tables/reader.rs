@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    columns,
+    columns, deck,
     records::{Record, Records, TooLong},
     report::{Report, Several},
     row::{self, Cells},
@@ -142,12 +142,11 @@ impl Filler {
                 let message = "the file is empty; expected a header line with the names of the columns";
                 self.report.error(1, || message.to_owned());
             }
-            self.report.finish()?;
-            return Err(Vec::new());
+            return Err(self.report.finish().err().unwrap_or_default());
         };
-        if self.report.has_errors() {
-            self.report.finish()?;
-            return Err(Vec::new());
+        // Whoever corrects rows wants to know of all that are wrong.
+        if self.report.is_hopeless() {
+            return Err(self.report.finish().err().unwrap_or_default());
         }
         let Built { table, twins } = builder.finish();
         if twins.conflicts > 0 && !self.spec.form.keeps_first {
@@ -171,6 +170,11 @@ impl Filler {
             format!("`{}` is that of line {}", twin.key, twin.first_line)
         });
         self.report.warn_of(repeated, "row repeats an earlier one", "rows repeat an earlier one");
+        let report = &mut self.report;
+        deck::check(&table, &mut |message| {
+            report.error(1, || message);
+            !report.is_hopeless()
+        });
         Ok((table, self.report.finish()?))
     }
 
