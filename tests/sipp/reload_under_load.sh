@@ -2,7 +2,8 @@
 # Seconds (default 60) of 2,000 INVITEs a second while the route directory is swapped and reloaded ten
 # times a second, as Kubernetes swaps a ConfigMap. Each set of files, `a` and `b`, says its letter in two
 # files; SIPp takes an answer as right only if both letters agree in it. It sends nothing twice (-nr), so
-# a lost answer is a failed call.
+# a lost answer is a failed call; its buffers are large, so that none is lost on its own side while the
+# machine is busy.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
@@ -38,7 +39,7 @@ start_server "$routes"
 before=$(metric waypost_table_generation)
 calls=$((rate * seconds))
 sipp "127.0.0.1:$sip" -sf tests/sipp/one_set.xml -i 127.0.0.1 -nr -r "$rate" -m "$calls" -l 10000 \
-    -timeout "$((seconds + 30))s" -timeout_error -nostdin -trace_err -error_file "$work/sipp.err" \
+    -buff_size 4194304 -timeout "$((seconds + 30))s" -timeout_error -nostdin -trace_err -error_file "$work/sipp.err" \
     -trace_stat -stf "$work/stat.csv" -fd 60 >"$work/sipp.out" 2>&1 &
 sipp_pid=$!
 

@@ -23,6 +23,7 @@ use crate::{
     },
     counters::{Counters, DECISION_BOUNDS_NS},
     limits::ROUTE_LABELS_MAX,
+    route::NumberTable,
     snapshot::Snapshot,
 };
 
@@ -132,6 +133,9 @@ impl Collected {
         families.push(single(&super::TABLE_ROUTES, size(snapshot.table.routes.len())));
         let tables = snapshot.table.tables.iter().map(|table| (vec![table.name()], size(table.len())));
         families.push(family(&super::TABLE_ENTRIES, tables));
+        let bytes = |table: &NumberTable| size(table.table().resident_bytes());
+        let tables = snapshot.table.tables.iter().map(|table| (vec![table.name()], bytes(table)));
+        families.push(family(&super::TABLE_BYTES, tables));
     }
 
     fn of_reloads(&self, families: &mut Vec<MetricFamily>) {

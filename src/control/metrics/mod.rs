@@ -130,6 +130,7 @@ metrics! { OURS:
     TABLE_AGE = Gauge "waypost_table_age_seconds" [] "Time since the route table in service was loaded."
     TABLE_ROUTES = Gauge "waypost_table_routes" [] "Routes of the table in service."
     TABLE_ENTRIES = Gauge "waypost_table_entries" ["table"] "Rows of each number table in service."
+    TABLE_BYTES = Gauge "waypost_table_bytes" ["table"] "Memory of each number table in service."
 }
 
 metrics! { PROCESS:
