@@ -554,6 +554,10 @@ pub const TABLE_ERRORS_MAX: usize = 10_000;
 /// Files of changes of one table. Daily changes are that of two months; each is read after a restart.
 pub const TABLE_CHANGES_MAX: usize = 64;
 
+/// Changes in one file of them, which are in memory until the table is made. A country moves some ten thousand
+/// numbers a day.
+pub const TABLE_CHANGED_ROWS_MAX: u64 = 2_000_000;
+
 /// Pause between two lines of the log about a table that is being read, in milliseconds.
 pub const PROGRESS_MS: u64 = 5_000;
 

@@ -2,11 +2,17 @@
 
 use crate::{
     limits::ROWS_PER_PREFIX_MAX,
-    numbers::{KeyColumns, Kind, Table},
+    numbers::{KeyColumns, Kind, Shape, Table},
 };
 
 /// Columns that tell the rows of one prefix apart.
 const TELLING: [&str; 4] = ["to", "customer", "valid_from", "valid_to"];
+
+/// The columns of a deck that tell the rows of one prefix apart.
+pub(super) fn telling(shape: &Shape) -> Vec<usize> {
+    let position = |name: &str| shape.columns.iter().position(|column| **column == *name);
+    TELLING.into_iter().filter_map(position).collect()
+}
 
 /// Says of each prefix whose rows cannot be told apart, or are too many. `say` returns whether it wants more.
 pub(super) fn check(table: &Table, say: &mut dyn FnMut(String) -> bool) {
@@ -14,8 +20,7 @@ pub(super) fn check(table: &Table, say: &mut dyn FnMut(String) -> bool) {
     if shape.kind != Kind::Deck {
         return;
     }
-    let position = |name: &&str| shape.columns.iter().position(|column| **column == **name);
-    let telling: Vec<usize> = TELLING.iter().filter_map(|name| position(&name)).collect();
+    let telling = telling(shape);
     let mut seen: Vec<[u32; TELLING.len()]> = Vec::new();
     for entry in (0..table.entries()).map_while(|entry| u32::try_from(entry).ok()) {
         let rows = table.rows_of(entry);
@@ -37,7 +42,8 @@ pub(super) fn check(table: &Table, say: &mut dyn FnMut(String) -> bool) {
                 *id = table.value_id(row, column);
             }
             if seen.contains(&ids) {
-                let names: Vec<&str> = TELLING.into_iter().filter(|name| position(&name).is_some()).collect();
+                let names = telling.iter().filter_map(|&column| shape.columns.get(column));
+                let names: Vec<&str> = names.map(|name| &**name).collect();
                 let cells = telling.iter().map(|&column| table.value(row, column));
                 let cells: Vec<_> = cells.map(String::from_utf8_lossy).collect();
                 let message = format!(

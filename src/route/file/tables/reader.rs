@@ -84,7 +84,7 @@ impl TableReader {
 
     fn ended(&mut self, flow: Result<ControlFlow<()>, TooLong>) -> ControlFlow<()> {
         let flow = flow.unwrap_or_else(|TooLong { line }| {
-            self.filler.report.error(line, || too_long());
+            self.filler.report.error(line, too_long);
             ControlFlow::Break(())
         });
         self.is_over = flow.is_break();
@@ -97,7 +97,7 @@ pub(super) fn too_long() -> String {
 }
 
 /// Two rows that cannot both be right.
-fn conflict(twin: &Twin) -> String {
+pub(super) fn conflict(twin: &Twin) -> String {
     let Twin { key, first_line, .. } = twin;
     match key.split_once('-') {
         Some((from, to)) => {
