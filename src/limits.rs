@@ -72,14 +72,15 @@ pub const GROUP_MEMBERS_MAX: usize = 256;
 /// Number tables in one route table.
 pub const TABLES_MAX: usize = 64;
 
-/// Size of one CSV file, in bytes. Carrier-size tables have their own format.
-pub const TABLE_FILE_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Size of one file of a table, in bytes: 100 M rows of 40. None is held in memory.
+pub const TABLE_FILE_BYTES_MAX: usize = 4 * 1024 * 1024 * 1024;
 
 /// Columns of one number table.
 pub const TABLE_COLUMNS_MAX: usize = 32;
 
-/// Rows of a prefix table that share one prefix (carriers in a rate deck).
-pub const ROWS_PER_PREFIX_MAX: usize = 256;
+/// Rows of a prefix table that share one prefix: in a rate deck 50 carriers, ten customers, and a price to come
+/// for each. A lookup goes through all of them.
+pub const ROWS_PER_PREFIX_MAX: usize = 1_024;
 
 /// Messages a rejected reload prints; the rest is counted.
 pub const DIAGNOSTICS_MAX: usize = 50;
@@ -182,9 +183,9 @@ pub const OWN_NAMES_MAX: usize = 64;
 /// answer or metric line.
 pub const CONFIG_TEXT_BYTES_MAX: usize = 128;
 
-/// All data files of one route table together, in bytes: they are in memory at once while the
-/// table is built.
-pub const ROUTE_DATA_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// All data files of one route table together, in bytes: what bounds the time of a load. They are not in memory;
+/// the tables made of them take about a tenth.
+pub const ROUTE_DATA_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
 
 /// Times a load begins again because its files changed under it. Writers pause sooner.
 pub const LOAD_TRIES_MAX: usize = 5;
@@ -530,6 +531,35 @@ const _: () = assert!(DNS_HEDGE_MS_MIN < DNS_HEDGE_MS_DEFAULT && DNS_HEDGE_MS_DE
 const _: () = assert!(DNS_TRY_MS < DNS_SERVER_MS_MAX && DNS_SERVER_MS_MAX < DNS_QUESTION_MS_MAX);
 const _: () = assert!(DNS_DOWN_MS_MIN < DNS_DOWN_MS_MAX && DNS_QUESTION_MS_MAX < DNS_DOWN_MS_MIN);
 const _: () = assert!(DNS_SERVERS_MAX < DNS_UPSTREAM_SERVERS_MAX && DNS_SERVERS_AT_ONCE >= 2);
+
+/// Longest row of a table's file, in bytes without quotes and separators, and most cells of one. A row of
+/// 32 columns has a few hundred; a quote that is not closed makes the rest of the file one row.
+pub const TABLE_ROW_BYTES_MAX: usize = 64 * 1024;
+
+/// Most bytes of a table's file when it is decompressed: 100 M rows of 160 bytes. It is the content that
+/// takes time, and a compressed file may have a thousand times its size.
+pub const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
+
+/// Bytes of a table's file read at a time.
+pub const TABLE_PIECE_BYTES: usize = 256 * 1024;
+
+/// Memory that a zstd file may ask for, in bytes: what `zstd --long=27`, the largest that its own decoder takes
+/// unasked, needs.
+pub const ZSTD_WINDOW_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Errors of one file after which the rest of it is not read: only the first [`DIAGNOSTICS_MAX`] are shown, and
+/// a file with so many is wrong from end to end.
+pub const TABLE_ERRORS_MAX: usize = 10_000;
+
+/// Files of changes of one table. Daily changes are that of two months; each is read after a restart.
+pub const TABLE_CHANGES_MAX: usize = 64;
+
+/// Changes in one file of them, which are in memory until the table is made. A country moves some ten thousand
+/// numbers a day.
+pub const TABLE_CHANGED_ROWS_MAX: u64 = 2_000_000;
+
+/// Pause between two lines of the log about a table that is being read, in milliseconds.
+pub const PROGRESS_MS: u64 = 5_000;
 
 /// Rows of a number table that are shown because an earlier one has the same key or overlaps it, of each
 /// sort; the rest is only counted.

@@ -15,7 +15,7 @@ use waypost::{
 fn table(routes: &str) -> RouteTable {
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: routes.as_bytes().to_vec() };
     let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    draft.build(&|_| Err("no file".to_owned())).unwrap_or_else(|errors| panic!("{errors:#?}")).0
+    draft.build_from(&|_| Err("no file".to_owned())).unwrap_or_else(|errors| panic!("{errors:#?}")).0
 }
 
 /// The answer to a call to `user` with one header of its own.
@@ -117,7 +117,7 @@ fn jumps_go_as_deep_as_their_limit() {
     assert_ne!(deeper, text);
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: deeper.into_bytes() };
     let refused =
-        file::parse(&[source]).and_then(|draft| draft.build(&|_| Err("no file".to_owned())).map(|_| ()));
+        file::parse(&[source]).and_then(|draft| draft.build_from(&|_| Err("no file".to_owned())).map(|_| ()));
     let message = refused.expect_err("one jump too deep")[0].message.clone();
     assert!(message.contains(&deepest.to_string()), "{message}");
 }

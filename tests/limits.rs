@@ -23,7 +23,7 @@ const NO_CALL: &str = "routes: [ { answer: 404 } ]\n";
 /// The table of one file whose data files all have these bytes, or all that is wrong, line by line.
 fn load(text: &str, data: &dyn Fn() -> Vec<u8>) -> Result<RouteTable, String> {
     let source = Source { path: "a.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
-    let table = parse(&[source]).and_then(|draft| draft.build(&|_| Ok(data())));
+    let table = parse(&[source]).and_then(|draft| draft.build_from(&|_| Ok(data())));
     table.map(|(table, _)| table).map_err(|errors| {
         errors.iter().map(|it| format!("{}:{}: {}\n", it.file, it.line, it.message)).collect()
     })
@@ -194,7 +194,7 @@ fn routes_of_all_files() {
             )
         };
         let source = |count| Source { path: format!("{count}.yaml"), bytes: list(count).into_bytes() };
-        parse(&counts.map(source)).and_then(|draft| draft.build(&|_| Ok(Vec::new())))
+        parse(&counts.map(source)).and_then(|draft| draft.build_from(&|_| Ok(Vec::new())))
     };
     let (table, _) = sources([ROUTES_MAX - 7, 7]).expect("as many as allowed");
     assert_eq!(table.routes.len(), ROUTES_MAX);

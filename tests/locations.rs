@@ -28,7 +28,7 @@ fn table(gateways: usize, port: &str) -> RouteTable {
     );
     let source = file::Source { path: "a.yaml".to_owned(), bytes: text.into_bytes() };
     let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{errors:#?}"));
-    draft.build(&|_| Ok(Vec::new())).unwrap_or_else(|errors| panic!("{errors:#?}")).0
+    draft.build_from(&|_| Ok(Vec::new())).unwrap_or_else(|errors| panic!("{errors:#?}")).0
 }
 
 /// A number that follows from a text.

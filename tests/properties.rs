@@ -35,7 +35,7 @@ routes:
 fn table() -> RouteTable {
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: ROUTES.as_bytes().to_vec() };
     let draft = file::parse(&[source]).expect("routes");
-    draft.build(&|_| Err("none".to_owned())).expect("table").0
+    draft.build_from(&|_| Err("none".to_owned())).expect("table").0
 }
 
 /// One server: what [`decide`] is given, and its buffers.

@@ -96,7 +96,8 @@ fn every_example_of_the_route_language_loads() {
         let source = file::Source { path: "README.md".to_owned(), bytes: example.clone().into_bytes() };
         let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{errors:#?}\n{example}"));
         let data = |path: &str| fs::read(root().join("routes").join(path)).map_err(|error| error.to_string());
-        let (table, warnings) = draft.build(&data).unwrap_or_else(|errors| panic!("{errors:#?}\n{example}"));
+        let (table, warnings) =
+            draft.build_from(&data).unwrap_or_else(|errors| panic!("{errors:#?}\n{example}"));
         assert!(table.routes.len() >= 4);
         assert_eq!(warnings, [], "{example}");
     }

@@ -41,7 +41,7 @@ fn source(path: &Path) -> Source {
 
 fn load(directory: &Path, sources: &[Source]) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
     let draft = parse(sources)?;
-    draft.build(&|path| fs::read(directory.join(path)).map_err(|_| "no such file".to_owned()))
+    draft.build_from(&|path| fs::read(directory.join(path)).map_err(|_| "no such file".to_owned()))
 }
 
 fn shown(diagnostics: &[Diagnostic]) -> String {

@@ -225,7 +225,7 @@ fn table(routes: &str, sections: &BTreeMap<String, String>, name: &str) -> Route
         let section = sections.get(&format!("FILE {path}"));
         section.map(|text| text.trim_end().as_bytes().to_vec()).ok_or_else(|| "no such FILE".to_owned())
     };
-    draft.build(&data).unwrap_or_else(|errors| panic!("{name}: {errors:#?}")).0
+    draft.build_from(&data).unwrap_or_else(|errors| panic!("{name}: {errors:#?}")).0
 }
 
 /// The other way round than [`shown::text_of`].

@@ -22,7 +22,7 @@ routes: [ { name: all, answer: { group: all } } ]
 fn a_hundred_thousand_calls_split_by_weight_within_one_percent() {
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: ROUTES.as_bytes().to_vec() };
     let draft = file::parse(&[source]).expect("routes");
-    let (table, _) = draft.build(&|_| Err("no file".to_owned())).expect("table");
+    let (table, _) = draft.build_from(&|_| Err("no file".to_owned())).expect("table");
     let (settings, cache) = (Settings { key: *b"a fleet's secret", ..Settings::default() }, Cache::new());
     let dns = DnsView::giving_up(&cache, 0);
     let context = Context { settings: &settings, table: &table, dns, unix_s: 0, draining: false };

@@ -56,12 +56,19 @@ pub(crate) fn load_routes(dir: &Path) -> Result<Routes, Vec<Diagnostic>> {
         Ok(Load::Same) => {
             return Err(vec![whole_file(dir, format!("{} was not read; please report this", dir.display()))]);
         }
-        Err(LoadError::Rejected { diagnostics, .. }) => return Err(found_from_here(dir, diagnostics)),
-        Err(error) => return Err(vec![whole_file(dir, error.to_string())]),
+        Err(error) => return Err(findings_of_load(dir, error)),
     };
     let files = files::route_files(dir).map_or(0, |files| files.len());
     let warnings = found_from_here(dir, loaded.warnings);
     Ok(Routes { table: loaded.table, warnings, hash: loaded.hash, files })
+}
+
+/// Why the routes could not be loaded.
+pub(crate) fn findings_of_load(dir: &Path, error: LoadError) -> Vec<Diagnostic> {
+    match error {
+        LoadError::Rejected { diagnostics, .. } => found_from_here(dir, diagnostics),
+        error => vec![whole_file(dir, error.to_string())],
+    }
 }
 
 fn override_with(config: &mut Config, global: &Global) {
@@ -99,7 +106,7 @@ fn whole_file(path: &Path, message: String) -> Diagnostic {
 }
 
 /// Paths that an editor finds from the directory of the shell, not from that of the routes.
-fn found_from_here(dir: &Path, mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn found_from_here(dir: &Path, mut findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for finding in &mut findings {
         finding.file = dir.join(&finding.file).display().to_string();
     }

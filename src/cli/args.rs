@@ -31,6 +31,11 @@ pub enum Command {
     /// Read the configuration and all routes, and say what is wrong; binds nothing.
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
+    /// Make a file of a number table that is loaded as it is, in a moment.
+    ///
+    /// The table is read as the route files say. Then name the new file in them: `file: NAME.wpt`.
+    #[command(after_help = help::COMPILE)]
+    Compile(CompileArgs),
     /// Say which route answers a call, why, and with which bytes.
     ///
     /// The request is decided by the very code that serves, on the route files as they are now. No
@@ -126,6 +131,18 @@ pub struct CheckArgs {
     /// Print the findings as a JSON array on stdout.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `compile`.
+#[derive(Args, Debug)]
+pub struct CompileArgs {
+    /// The directory with the route files.
+    pub routes_dir: PathBuf,
+    /// The table, by its name there.
+    pub table: String,
+    /// Where to write it; the name ends in .wpt. A file that is there is replaced when the new one is whole.
+    #[arg(long, value_name = "FILE", value_parser = flags::compiled)]
+    pub out: PathBuf,
 }
 
 /// `explain`.

@@ -4,6 +4,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -199,6 +200,15 @@ fn time(text: &str, ms_max: u64) -> Result<Duration, String> {
     let ms =
         digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_ms)).ok_or_else(expected)?;
     if (1..=ms_max).contains(&ms) { Ok(Duration::from_millis(ms)) } else { Err(expected()) }
+}
+
+/// The name of a compiled table: by its end the loader knows one.
+pub(crate) fn compiled(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|end| end == "wpt") && path.file_stem().is_some() {
+        return Ok(path);
+    }
+    Err("the name of a compiled table ends in .wpt, as data/ported.wpt".to_owned())
 }
 
 /// How many calls.

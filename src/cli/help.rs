@@ -11,7 +11,7 @@ Examples:
   waypost locate sip:example.com              which servers has a domain?
 
 Exit codes:
-  0  done            3  check: warnings only (1 with --strict)
+  0  done            3  check, compile: warnings only (1 with --strict)
   1  refused: the configuration or a route file is wrong, or a port is taken
   2  wrong usage     4  ask, enum, locate: no answer; explain --live: no server to ask
   5  explain: no route answered; ask: an answer that is not a redirect; enum, locate: nothing there";
@@ -44,6 +44,19 @@ With --json, stdout has an array of {file, line, column, severity, message} and 
 Exit codes:
   0  right           3  warnings only
   1  errors, or warnings with --strict; a server would refuse these files
+  2  wrong usage";
+
+pub(crate) const COMPILE: &str = "\
+Examples:
+  waypost compile routes ported --out routes/data/ported.wpt
+  waypost compile /etc/waypost/routes rates --out /etc/waypost/routes/data/rates.wpt
+
+The file has a checksum and a version: one that is torn, of something else, or of another version of
+waypost is refused, and the routes in service stay.
+
+Exit codes:
+  0  written         3  written, with warnings
+  1  refused: a route file or a row is wrong, or the file cannot be written
   2  wrong usage";
 
 pub(crate) const EXPLAIN: &str = "\
@@ -156,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_example_is_a_command_line_that_parses() {
-        let pages = [WAYPOST, SERVE, CHECK, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
+        let pages = [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
         let mut seen = 0;
         for page in pages {
             for line in page.lines().filter(|line| line.starts_with("  waypost")) {
@@ -167,12 +180,12 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 39);
+        assert_eq!(seen, 41);
     }
 
     #[test]
     fn every_page_has_examples_and_exit_codes() {
-        for page in [WAYPOST, SERVE, CHECK, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
+        for page in [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
             assert!(page.starts_with("Examples:\n"), "{page}");
             assert!(page.contains("\nExit codes:\n"), "{page}");
             assert!(page.lines().all(|line| line.len() <= 100), "{page}");

@@ -9,6 +9,7 @@ mod adapters;
 mod args;
 mod ask;
 mod check;
+mod compile;
 mod describe;
 mod dns;
 mod explain;
@@ -34,7 +35,7 @@ pub enum Exit {
     Refused = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// `check`: warnings only.
+    /// `check`, `compile`: warnings only.
     Warnings = 3,
     /// `ask`: no answer. `enum`, `locate`: DNS did not answer. `explain --live`: no server to ask.
     Unreachable = 4,
@@ -55,6 +56,7 @@ pub fn run(cli: Cli) -> Exit {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(global),
         Command::Check(args) => check::run(global, &args),
+        Command::Compile(args) => compile::run(&args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Ask(args) => ask::run(&args),
         Command::Enum(args) => dns::run_enum(global, &args),

@@ -16,7 +16,7 @@ use crate::limits::ROUTE_FILES_MAX;
 
 /// What is cheap to know of one file and changes when its bytes do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
+pub(super) struct Stat {
     device: u64,
     inode: u64,
     size: u64,
@@ -26,7 +26,7 @@ struct Stat {
 }
 
 impl Stat {
-    fn of(meta: &Metadata) -> Self {
+    pub(super) fn of(meta: &Metadata) -> Self {
         Self {
             device: meta.dev(),
             inode: meta.ino(),
@@ -34,6 +34,19 @@ impl Stat {
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
         }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the file was written so shortly before the reading from `began` to `ended` that a further
+    /// write might not show. A time to come is of another clock, or of this one before it was set back, and
+    /// says nothing: it would count as fresh for as long as the clocks differ.
+    pub(super) fn is_fresh(&self, began: SystemTime, ended: SystemTime) -> bool {
+        let (began_ns, ended_ns) = (unix_ns(began), unix_ns(ended));
+        let changed_ns = i128::from(self.changed.0) * 1_000_000_000 + i128::from(self.changed.1);
+        changed_ns <= ended_ns && began_ns.saturating_sub(changed_ns) < CLOCK_STEP_NS
     }
 }
 
@@ -75,16 +88,12 @@ impl Print {
             == (&other.directory, &other.data_link, &other.routes)
     }
 
-    /// Whether a file was written so shortly before the reading that `began` and `ended` then that a
-    /// further write might not show. A time to come is of another clock, or of this one before it was
-    /// set back, and says nothing: it would count as fresh for as long as the clocks differ.
+    /// Whether one of the files was written so shortly before the reading from `began` to `ended` that a
+    /// further write might not show.
     #[must_use]
     pub fn is_fresh(&self, began: SystemTime, ended: SystemTime) -> bool {
-        let (began_ns, ended_ns) = (unix_ns(began), unix_ns(ended));
-        let stats = self.routes.iter().chain(&self.others).filter_map(|(_, stat)| stat.as_ref());
-        stats
-            .map(|stat| i128::from(stat.changed.0) * 1_000_000_000 + i128::from(stat.changed.1))
-            .any(|changed_ns| changed_ns <= ended_ns && began_ns.saturating_sub(changed_ns) < CLOCK_STEP_NS)
+        let mut stats = self.routes.iter().chain(&self.others).filter_map(|(_, stat)| stat.as_ref());
+        stats.any(|stat| stat.is_fresh(began, ended))
     }
 }
 
@@ -131,13 +140,8 @@ pub enum ReadError {
 
 /// Reads a regular file of at most `bytes_max`.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
-    // O_NONBLOCK: opening a pipe must not wait for its writer; regular files do not know it.
-    let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(ReadError::NotAFile);
-    }
-    let len = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+    let (file, stat) = open(path)?;
+    let len = usize::try_from(stat.size()).unwrap_or(usize::MAX);
     if len > bytes_max {
         return Err(ReadError::TooLong(bytes_max));
     }
@@ -148,13 +152,21 @@ pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
     if bytes.len() > bytes_max { Err(ReadError::TooLong(bytes_max)) } else { Ok(bytes) }
 }
 
-/// Reads a file of `dir` by a path that was written in a route file.
-pub fn read_inside(dir: &Path, path: &str, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
+/// Opens a regular file.
+fn open(path: &Path) -> Result<(File, Stat), ReadError> {
+    // O_NONBLOCK: opening a pipe must not wait for its writer; regular files do not know it.
+    let file: File = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok((file, Stat::of(&meta))) } else { Err(ReadError::NotAFile) }
+}
+
+/// Opens a file of `dir` by a path that was written in a route file.
+pub(super) fn open_inside(dir: &Path, path: &str) -> Result<(File, Stat), ReadError> {
     let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if path.is_empty() || !Path::new(path).components().all(inside) {
         return Err(ReadError::Outside);
     }
-    read(&dir.join(path), bytes_max)
+    open(&dir.join(path))
 }
 
 #[cfg(test)]
@@ -223,11 +235,12 @@ mod tests {
         fs::create_dir_all(routes.join("data")).unwrap();
         fs::write(dir.path().join("secret"), "s").unwrap();
         fs::write(routes.join("data/a.csv"), "a").unwrap();
-        assert_eq!(read_inside(&routes, "data/a.csv", 9).unwrap(), b"a");
-        assert_eq!(read_inside(&routes, "./data/a.csv", 9).unwrap(), b"a");
+        for path in ["data/a.csv", "./data/a.csv"] {
+            assert_eq!(open_inside(&routes, path).unwrap().1.size(), 1);
+        }
         let absolute = routes.join("data/a.csv").display().to_string();
         for path in ["../secret", "data/../../secret", "data/../data/a.csv", &absolute, "", "/etc/passwd"] {
-            assert!(matches!(read_inside(&routes, path, 9), Err(ReadError::Outside)), "{path}");
+            assert!(matches!(open_inside(&routes, path), Err(ReadError::Outside)), "{path}");
         }
     }
 

@@ -5,7 +5,7 @@
 //! Never: puts a table into service; mixes two states of the directory.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -16,17 +16,20 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    limits::{
-        LOAD_TRIES_MAX, ROUTE_DATA_BYTES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, TABLE_FILE_BYTES_MAX,
-        TABLES_MAX,
-    },
+    limits::{LOAD_TRIES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, TABLES_MAX},
     route::{
         RouteTable,
-        file::{self, Diagnostic, Source},
+        file::{self, Diagnostic, Source, TableSpec},
     },
 };
 
-use super::files::{self, Print};
+use super::{
+    files::{self, Print},
+    tables::{
+        Outcome, ReadTables, Tables,
+        progress::{LogWatcher, Watcher},
+    },
+};
 
 pub use super::load_error::{LoadError, Shown};
 
@@ -61,6 +64,8 @@ pub struct Loader {
     seen: Mutex<Option<Print>>,
     /// The hash of the files of the last load and why it failed; `None`: it did not.
     failed: Mutex<Option<(String, LoadError)>>,
+    /// The number tables of the last load: those whose files did not change are not read again.
+    tables: Mutex<Tables>,
 }
 
 impl Loader {
@@ -72,6 +77,7 @@ impl Loader {
             data_files: Mutex::default(),
             seen: Mutex::default(),
             failed: Mutex::default(),
+            tables: Mutex::default(),
         }
     }
 
@@ -98,23 +104,37 @@ impl Loader {
     /// Puts the hash of what was read into `of`, as far as it came.
     fn load_noting(&self, serving: Option<&str>, of: &mut String) -> Result<Load, LoadError> {
         let read = self.read_steadily(|sources| {
-            let parsed = file::parse(sources).map(|draft| (draft.data_files(), draft));
-            *of = if parsed.is_err() { hash(sources, &BTreeMap::new()) } else { String::new() };
+            let parsed = file::parse(sources).map(|draft| (draft.tables(), draft));
+            *of = if parsed.is_err() { hash(sources, &ReadTables::default()) } else { String::new() };
             parsed
         })?;
         of.clone_from(&read.hash);
         if serving == Some(&*read.hash) {
             return Ok(Load::Same);
         }
-        let data = |path: &str| match read.data.get(path) {
-            Some(bytes) => bytes.clone(),
-            None => Err("was not read".to_owned()),
-        };
+        let mut outcomes = read.outcomes.into_iter();
+        // Asked for in the order in which the draft named them.
+        let mut table = |_: &TableSpec| outcomes.next().unwrap_or_else(|| Err(Vec::new()));
         let (table, warnings) = read
             .draft
-            .build(&data)
+            .build(&mut table)
             .map_err(|diagnostics| LoadError::Rejected { dir: self.dir.clone(), diagnostics })?;
         Ok(Load::New(Box::new(Loaded { table, warnings, hash: read.hash })))
+    }
+
+    /// Reads one table, as the route files say, and nothing else of the data.
+    pub fn table(&self, name: &str, watcher: &mut dyn Watcher) -> Result<Outcome, LoadError> {
+        let rejected = |diagnostics| LoadError::Rejected { dir: self.dir.clone(), diagnostics };
+        let draft = file::parse(&read_sources(&self.dir)?).map_err(rejected)?;
+        let specs = [draft.table(name).map_err(rejected)?];
+        let mut outcomes = Tables::default().read(&self.dir, &specs, watcher).outcomes;
+        Ok(outcomes.pop().unwrap_or_else(|| Err(Vec::new())))
+    }
+
+    /// Files of tables whose content was read, since the beginning.
+    #[must_use]
+    pub fn table_reads(&self) -> u64 {
+        lock(&self.tables).reads()
     }
 
     /// Whether the files are others than the last load has seen. Reads no file.
@@ -138,7 +158,7 @@ impl Loader {
     /// Reads until the files were the same before and after.
     pub(super) fn read_steadily<D>(
         &self,
-        mut parse: impl FnMut(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
+        mut parse: impl FnMut(&[Source]) -> Result<(Vec<TableSpec>, D), Vec<Diagnostic>>,
     ) -> Result<Read<D>, LoadError> {
         for tries in 1..=LOAD_TRIES_MAX {
             let began = SystemTime::now();
@@ -167,18 +187,22 @@ impl Loader {
     fn read_once<D>(
         &self,
         before: &Print,
-        parse: &mut impl FnMut(&[Source]) -> Result<(Vec<String>, D), Vec<Diagnostic>>,
+        parse: &mut impl FnMut(&[Source]) -> Result<(Vec<TableSpec>, D), Vec<Diagnostic>>,
     ) -> Result<Option<(Read<D>, Print)>, LoadError> {
         let sources = read_sources(&self.dir)?;
-        let (names, draft) = parse(&sources)
+        let (specs, draft) = parse(&sources)
             .map_err(|diagnostics| LoadError::Rejected { dir: self.dir.clone(), diagnostics })?;
-        let names: Vec<String> = names.into_iter().take(TABLES_MAX).collect();
+        let names = names(&specs);
         *lock(&self.data_files) = names.clone();
         let print = Print::take(&self.dir, &names);
-        let data = read_data(&self.dir, &names, ROUTE_DATA_BYTES_MAX);
+        let read = lock(&self.tables).read(&self.dir, &specs, &mut LogWatcher::default());
         let steady = print.same_routes(before) && print == Print::take(&self.dir, &names);
-        let hash = hash(&sources, &data);
-        Ok(steady.then_some((Read { draft, data, hash }, print)))
+        if !steady {
+            return Ok(None);
+        }
+        lock(&self.tables).retain(&specs);
+        let hash = hash(&sources, &read);
+        Ok(Some((Read { draft, outcomes: read.outcomes, hash }, print)))
     }
 
     /// A state that a further write might leave looking the same is not to be relied on.
@@ -199,8 +223,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// One state of a directory.
 pub(super) struct Read<D> {
     pub(super) draft: D,
-    data: BTreeMap<String, Result<Vec<u8>, String>>,
+    outcomes: Vec<Outcome>,
     hash: String,
+}
+
+/// The files of all tables, each once.
+fn names(specs: &[TableSpec]) -> Vec<String> {
+    let specs = specs.iter().take(TABLES_MAX);
+    let names: BTreeSet<&str> = specs.flat_map(TableSpec::files).collect();
+    names.into_iter().map(str::to_owned).collect()
 }
 
 fn pause(tries: usize) -> Duration {
@@ -237,28 +268,9 @@ fn read_sources(dir: &Path) -> Result<Vec<Source>, LoadError> {
     Ok(sources)
 }
 
-/// Reads the data files. What cannot be read is told where the table is written that wants it.
-fn read_data(dir: &Path, names: &[String], bytes_max: usize) -> BTreeMap<String, Result<Vec<u8>, String>> {
-    let mut room = bytes_max;
-    let mut data = BTreeMap::new();
-    for name in names {
-        if data.contains_key(name) {
-            continue;
-        }
-        let bytes = match files::read_inside(dir, name, room.min(TABLE_FILE_BYTES_MAX)) {
-            Err(files::ReadError::TooLong(max)) if max < TABLE_FILE_BYTES_MAX => {
-                Err(format!("does not fit: all data files together may have {bytes_max} bytes"))
-            }
-            read => read.map_err(|error| error.to_string()),
-        };
-        room = room.saturating_sub(bytes.as_ref().map_or(0, Vec::len));
-        data.insert(name.clone(), bytes);
-    }
-    data
-}
-
-/// Lengths go in, too: no two sets of files may look the same when put one behind the other.
-fn hash(sources: &[Source], data: &BTreeMap<String, Result<Vec<u8>, String>>) -> String {
+/// Lengths go in, too: no two sets of files may look the same when put one behind the other. Of a table's
+/// file it is the hash that goes in: it is not read again for this.
+fn hash(sources: &[Source], tables: &ReadTables) -> String {
     let mut sha = Sha256::new();
     let mut put = |bytes: &[u8]| {
         sha.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -269,14 +281,25 @@ fn hash(sources: &[Source], data: &BTreeMap<String, Result<Vec<u8>, String>>) ->
         put(&source.bytes);
     }
     put(b"");
-    for (name, bytes) in data {
+    for (name, file) in &tables.hashes {
         put(name.as_bytes());
-        match bytes {
-            Ok(bytes) => put(bytes),
+        match file {
+            Ok(hash) => put(hash),
             Err(why) => put(why.as_bytes()),
         }
     }
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Tables of these files.
+#[cfg(test)]
+pub(super) fn specs(files: &[&str]) -> Vec<TableSpec> {
+    let table = |(index, file): (usize, &&str)| {
+        format!("  t{index}: {{ file: '{file}', match: exact, columns: [number] }}\n")
+    };
+    let bytes = files.iter().enumerate().map(table).collect::<String>();
+    let bytes = format!("tables:\n{bytes}").into_bytes();
+    file::parse(&[Source { path: "a.yaml".to_owned(), bytes }]).unwrap().tables()
 }
 
 #[cfg(test)]
@@ -285,7 +308,7 @@ mod tests {
 
     use super::*;
 
-    type Parsed = Result<(Vec<String>, ()), Vec<Diagnostic>>;
+    type Parsed = Result<(Vec<TableSpec>, ()), Vec<Diagnostic>>;
 
     fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -302,7 +325,7 @@ mod tests {
     }
 
     fn wants(names: &'static [&'static str]) -> impl Fn(&[Source]) -> Parsed {
-        move |_| Ok((names.iter().map(|name| (*name).to_owned()).collect(), ()))
+        move |_| Ok((specs(names), ()))
     }
 
     fn error(dir: &Path) -> String {
@@ -333,7 +356,7 @@ mod tests {
         fs::write(dir.path().join("a.yaml"), "1").unwrap();
         assert!(loader.is_stale());
         rest(&loader);
-        assert!(loader.read_steadily(|_| Err::<(Vec<String>, ()), _>(Vec::new())).is_err());
+        assert!(loader.read_steadily(|_| Err::<(Vec<TableSpec>, ()), _>(Vec::new())).is_err());
         assert!(!loader.is_stale());
         fs::remove_dir_all(dir.path()).unwrap();
         assert!(loader.is_stale());
@@ -369,11 +392,11 @@ mod tests {
         fs::write(dir.path().join("a.yaml"), table).unwrap();
         fails("no data file", false);
         fails("no data file, second", true);
-        fs::write(dir.path().join("t.csv"), "1\n1\n").unwrap();
-        let twice = fails("a number twice", false);
-        assert_eq!(fails("a number twice, second", true), twice);
-        fs::write(dir.path().join("t.csv"), "1\n1\n2\n").unwrap();
-        assert_eq!(fails("a number twice, edited", false), twice);
+        fs::write(dir.path().join("t.csv"), "1\nx\n").unwrap();
+        let no_number = fails("no number", false);
+        assert_eq!(fails("no number, second", true), no_number);
+        fs::write(dir.path().join("t.csv"), "1\nx\n2\n").unwrap();
+        assert_eq!(fails("no number, edited", false), no_number);
 
         fs::remove_dir_all(dir.path()).unwrap();
         fails("no directory", false);
@@ -445,30 +468,6 @@ mod tests {
     }
 
     #[test]
-    fn data_files_over_the_limit_are_refused() {
-        let dir = directory(&[("a.yaml", "")]);
-        let beyond = u64::try_from(TABLE_FILE_BYTES_MAX + 1).unwrap();
-        fs::File::create(dir.path().join("big.csv")).unwrap().set_len(beyond).unwrap();
-        let most = u64::try_from(TABLE_FILE_BYTES_MAX).unwrap();
-        fs::File::create(dir.path().join("largest.csv")).unwrap().set_len(most).unwrap();
-        let largest = read_data(dir.path(), &["largest.csv".into()], ROUTE_DATA_BYTES_MAX);
-        assert_eq!(largest["largest.csv"].as_ref().map(Vec::len), Ok(TABLE_FILE_BYTES_MAX));
-        drop(largest);
-        let names = ["big.csv".into(), "no.csv".into(), "../a.yaml".into()];
-        let data = read_data(dir.path(), &names, ROUTE_DATA_BYTES_MAX);
-        assert_eq!(data["big.csv"], Err("is longer than 536870912 bytes, the most that is read".to_owned()));
-        assert!(data["no.csv"].as_ref().unwrap_err().starts_with("cannot be read: "));
-        assert!(data["../a.yaml"].as_ref().unwrap_err().starts_with("leaves the routes directory"));
-
-        for (name, len) in [("a.csv", 6), ("b.csv", 4), ("c.csv", 1)] {
-            fs::write(dir.path().join(name), "x".repeat(len)).unwrap();
-        }
-        let data = read_data(dir.path(), &["a.csv".into(), "b.csv".into(), "c.csv".into()], 10);
-        assert!(data["a.csv"].is_ok() && data["b.csv"].is_ok());
-        assert_eq!(data["c.csv"], Err("does not fit: all data files together may have 10 bytes".to_owned()));
-    }
-
-    #[test]
     fn the_hash_is_of_names_and_bytes() {
         let base = hash_of(&[("a.yaml", "1"), ("b.yaml", "2")], no_data);
         assert_eq!(base.len(), 64);
@@ -508,7 +507,7 @@ mod tests {
                     fs::rename(dir.path().join("new"), dir.path().join("a.yaml")).unwrap();
                     assert_eq!(sources[0].bytes, b"old");
                 }
-                Ok((vec!["d.csv".to_owned()], sources[0].bytes.clone()))
+                Ok((specs(&["d.csv"]), sources[0].bytes.clone()))
             })
             .unwrap();
         assert_eq!((tries.get(), &*read.draft), (2, &b"newer"[..]));

@@ -21,6 +21,7 @@ pub mod resolver;
 pub mod retired;
 mod serve;
 pub mod signals;
+pub mod tables;
 pub mod tls;
 pub mod watch;
 

@@ -71,7 +71,7 @@ impl Player {
         let no_data = |_: &str| Err("no data".to_owned());
         Self {
             engine: Engine::new(Settings { key: KEY, ..Settings::default() }, vec!["default".into()]),
-            table: draft.build(&no_data).expect("routes").0,
+            table: draft.build_from(&no_data).expect("routes").0,
             out: vec![0; ANSWER_BYTES_ROOM],
         }
     }

@@ -28,16 +28,20 @@ impl Findings {
 
     /// Takes over the findings of another.
     pub(super) fn append(&mut self, other: Self) {
-        let all = other.errors.into_iter().chain(other.warnings);
-        for Diagnostic { file, line, column, severity, message } in all {
+        self.add(other.errors.into_iter().chain(other.warnings));
+        self.errors_more = self.errors_more.saturating_add(other.errors_more);
+        self.warnings_more = self.warnings_more.saturating_add(other.warnings_more);
+    }
+
+    /// Takes over what was found elsewhere.
+    pub(super) fn add(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        for Diagnostic { file, line, column, severity, message } in diagnostics {
             let place = Place { file: file.into(), line, column };
             match severity {
                 Severity::Error => self.error(&place, message),
                 Severity::Warning => self.warning(&place, message),
             }
         }
-        self.errors_more = self.errors_more.saturating_add(other.errors_more);
-        self.warnings_more = self.warnings_more.saturating_add(other.warnings_more);
     }
 
     /// Whether a further error is only counted, so that its words need not be good.
@@ -75,7 +79,7 @@ fn push(list: &mut Vec<Diagnostic>, more: &mut usize, place: &Place, severity: S
 }
 
 /// A message is one line for a log and a terminal, whatever texts of the file it shows.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     const CHARS_MAX: usize = 1000;
     let mut line = String::with_capacity(message.len());
     for char in message.chars().take(CHARS_MAX) {

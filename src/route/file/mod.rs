@@ -1,7 +1,7 @@
 //! Pure. Route files: text to [`RouteTable`], or every error with its file, line and column.
 //!
 //! Two steps, for the loader outside reads files and this ring does not: [`parse`] says which data
-//! files the tables need; [`Draft::build`] makes the table of them.
+//! files the tables need, and their rows go through a [`TableReader`]; [`Draft::build`] makes the whole of them.
 //!
 //! Inside, four: `marks` reads YAML with the place of every value; `shape` compares it with the JSON
 //! Schema (keys, kinds, ranges: every mistake, not only the first); `serde_yaml` makes the as-written
@@ -14,18 +14,25 @@ mod near;
 mod scalar;
 mod schema;
 mod shape;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod when;
 mod written;
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use super::{Place, RouteTable};
-use crate::limits::{ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX};
+use crate::{
+    limits::{ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX},
+    numbers::Table,
+};
 
 use build::names::NameIndex;
 use findings::Findings;
 use marks::{At, Tree};
 pub use schema::schema;
+pub use tables::{ChangesReader, TableReader, TableSpec, open_compiled};
 use written::FileWritten;
 
 /// One file: path as it is to be shown, and its bytes.
@@ -189,26 +196,60 @@ fn place_of_byte(path: &str, bytes: &[u8], at: usize) -> Place {
 }
 
 impl Draft {
+    /// The tables whose files are to be read, in the order in which [`Draft::build`] asks for them.
+    #[must_use]
+    pub fn tables(&self) -> Vec<TableSpec> {
+        self.tables_written().filter_map(|(_, spec)| spec.ok()).collect()
+    }
+
+    /// The table of this name, or what is wrong with what is written of it.
+    pub fn table(&self, name: &str) -> Result<TableSpec, Vec<Diagnostic>> {
+        if let Some((_, spec)) = self.tables_written().find(|(written, _)| *written == name) {
+            return spec.map_err(|(place, message)| vec![tables::error_at(&place, message)]);
+        }
+        let names = || self.tables_written().map(|(name, _)| name);
+        let rest = near::instead(name, names, "defined under `tables:` are");
+        let path = self.files.first().map_or("", |file| &file.path);
+        Err(vec![tables::error_at(&start_of(path), format!("no table `{name}`{rest}"))])
+    }
+
+    fn tables_written(&self) -> impl Iterator<Item = (&str, Result<TableSpec, (Place, String)>)> {
+        let sections =
+            self.files.iter().filter_map(|file| Some((file.root()?, file.written.tables.as_ref()?)));
+        sections.flat_map(|(root, tables)| {
+            let section = root.key("tables");
+            tables.0.iter().enumerate().map(move |(index, (name, written))| {
+                (name.as_str(), tables::of(section.entry(index).1, name, written))
+            })
+        })
+    }
+
     /// Paths of the data files, as written, relative to the routes directory.
     #[must_use]
     pub fn data_files(&self) -> Vec<String> {
-        let mut paths: Vec<String> = self
-            .files
-            .iter()
-            .filter_map(|file| file.written.tables.as_ref())
-            .flat_map(|tables| tables.0.iter().map(|(_, table)| table.file.0.clone()))
-            .collect();
-        paths.sort_unstable();
-        paths.dedup();
-        paths
+        let tables = self.tables();
+        let paths: BTreeSet<&str> = tables.iter().flat_map(TableSpec::files).collect();
+        paths.into_iter().map(str::to_owned).collect()
     }
 
-    /// Builds the table. `data` gives the bytes of a path named by [`Draft::data_files`], or why it
-    /// could not be read. Warnings come with the table.
+    /// Builds the table of routes. `read` gives the table of each of [`Draft::tables`], or what is wrong with its
+    /// files. Warnings come with the table.
     pub fn build(
+        self,
+        read: &mut dyn FnMut(&TableSpec) -> TableOutcome,
+    ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
+        build::build(self, read)
+    }
+
+    /// The same from files that are in memory: `data` gives the bytes of a path named by [`Draft::data_files`],
+    /// or why it could not be read.
+    pub fn build_from(
         self,
         data: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
-        build::build(self, data)
+        self.build(&mut |spec| tables::from_memory(spec, data))
     }
 }
+
+/// A number table with warnings, or what is wrong with its files.
+pub type TableOutcome = Result<(Arc<Table>, Vec<Diagnostic>), Vec<Diagnostic>>;

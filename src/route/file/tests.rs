@@ -20,7 +20,7 @@ fn load(texts: &[&str]) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>
         bytes: text.as_bytes().to_vec(),
     };
     let sources: Vec<Source> = texts.iter().enumerate().map(source).collect();
-    parse(&sources)?.build(&|path| match path {
+    parse(&sources)?.build_from(&|path| match path {
         "rates.csv" => Ok(RATES.into()),
         "ported.csv" => Ok(b"+441632960100;+441632970000\n".to_vec()),
         _ => Err("no such file".to_owned()),
@@ -354,7 +354,7 @@ fn rows_of_a_table_are_found_by_the_line_they_are_on() {
         ] {
             let source = Source { path: "a.yaml".to_owned(), bytes: text.into() };
             let draft = parse(&[source]).expect("a file");
-            let errors = draft.build(&|_| Ok(lines.join(end).into())).expect_err("`x` is no number");
+            let errors = draft.build_from(&|_| Ok(lines.join(end).into())).expect_err("`x` is no number");
             let places: Vec<_> = errors.iter().map(|error| (&*error.file, error.line)).collect();
             assert_eq!(places, [("t.csv", wrong)], "{lines:?} {end:?}");
         }

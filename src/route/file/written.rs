@@ -162,22 +162,33 @@ pub(super) struct MemberSettings {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TableWritten {
-    /// Path of the CSV file, from the routes directory. A line is a comment when it begins with `#` and
-    /// then a space, a letter, or nothing; `#31#` is a number, and so is `"#A1"` in quotes.
+    /// Path of the file, from the routes directory. It is CSV, plain or compressed with gzip or zstd, or a table
+    /// that `waypost compile` made (`NAME.wpt`). A line of CSV is a comment when it begins with `#` and then
+    /// a space, a letter, or nothing; `#31#` is a number, and so is `"#A1"` in quotes.
     pub(super) file: Text,
-    /// `exact` for whole numbers, `prefix` for the longest beginning.
+    /// `exact` for whole numbers, `prefix` for the longest beginning. A compiled table knows it.
     #[serde(rename = "match")]
-    pub(super) match_kind: MatchWritten,
+    pub(super) match_kind: Option<MatchWritten>,
     /// Names of the columns, when the file has no header line. `to` names a gateway or group, `cost` is
     /// a decimal; both are for `lcr`.
     pub(super) columns: Option<Vec<Text>>,
     /// Whether the first line of the file names the columns.
     #[serde(default)]
     pub(super) header: bool,
-    /// The column with the number or prefix. `number` or `prefix` unless given.
-    pub(super) key: Option<Text>,
-    /// The character between columns. `,` unless given.
+    /// The column with the number or prefix. `number` or `prefix` unless given. Two columns hold the first
+    /// and the last number of a range: `[from, until]`, which need no `key` when they are named so.
+    pub(super) key: Option<OneOrMany<Text>>,
+    /// The character between columns, or `tab`. `,` unless given.
     pub(super) separator: Option<Text>,
+    /// What becomes of rows that are wrong: `reject` refuses the file, `skip` leaves them out and warns.
+    /// `reject` unless given.
+    pub(super) bad_rows: Option<BadRowsWritten>,
+    /// What becomes of a row whose number an earlier row has with other values: `reject` refuses the file,
+    /// `first` keeps the earlier row and warns. `reject` unless given. Equal rows are only warned of.
+    pub(super) conflicts: Option<ConflictsWritten>,
+    /// Paths of CSV files with changes, applied in this order: `+,` and then the cells of a row that is added
+    /// or put in place of the one with its number, `-,` and then the number of a row that is taken away.
+    pub(super) changes: Option<Vec<Text>>,
 }
 
 /// How a table is looked up.
@@ -189,6 +200,30 @@ pub(super) enum MatchWritten {
     Exact,
     /// The longest beginning.
     Prefix,
+}
+
+/// What becomes of rows that are wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum BadRowsWritten {
+    /// The file is refused.
+    #[default]
+    Reject,
+    /// They are left out and counted.
+    Skip,
+}
+
+/// What becomes of rows that contradict an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum ConflictsWritten {
+    /// The file is refused.
+    #[default]
+    Reject,
+    /// The earlier row stays.
+    First,
 }
 
 /// One rule: when all of `when` holds, `set` what is to be set, then answer, jump, or go on.

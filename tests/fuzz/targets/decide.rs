@@ -218,5 +218,5 @@ pub fn table(files: &[(&str, &str)]) -> RouteTable {
         "data/rates.csv" => Ok(include_bytes!("../../../routes/data/rates.csv").to_vec()),
         _ => Err("no such file".to_owned()),
     };
-    draft.build(&data).unwrap_or_else(|errors| panic!("{errors:#?}")).0
+    draft.build_from(&data).unwrap_or_else(|errors| panic!("{errors:#?}")).0
 }

@@ -17,7 +17,7 @@ fn load(text: &[u8], data: &[u8]) -> (Vec<Diagnostic>, usize) {
     let result = parse(&[source]).and_then(|draft| {
         let files = draft.data_files();
         assert!(files.is_sorted() && files.windows(2).all(|pair| pair[0] != pair[1]), "{files:?}");
-        draft.build(&|path| {
+        draft.build_from(&|path| {
             assert!(files.iter().any(|file| file == path), "{path} was not announced");
             Ok(data.to_vec())
         })

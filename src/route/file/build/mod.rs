@@ -1,13 +1,12 @@
 //! Pure. As written to as meant: names become indices, texts become patterns and templates.
 //!
-//! In:    the drafts of all files, the bytes of the data files.
+//! In:    the drafts of all files, the number tables.
 //! Out:   the route table with warnings, or every error.
 
 mod answers;
 mod codes;
 mod conditions;
 mod contacts;
-mod csv_rows;
 mod defaults;
 mod dips;
 mod enums;
@@ -22,14 +21,19 @@ mod tables;
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Diagnostic, Draft, DraftFile, findings::Findings, marks::At, near::instead};
+use super::{
+    Diagnostic, Draft, DraftFile, TableOutcome, TableSpec, findings::Findings, marks::At, near::instead,
+};
 use crate::route::{Place, RouteTable, Template, UriTemplate, template::ValueOf};
 use names::NameIndex;
 
-/// Bytes of a data file, or why they could not be read.
-type Data<'d> = &'d dyn Fn(&str) -> Result<Vec<u8>, String>;
+/// Gives the number table that is wanted.
+type ReadTable<'d> = &'d mut dyn FnMut(&TableSpec) -> TableOutcome;
 
-pub(super) fn build(draft: Draft, data: Data<'_>) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
+pub(super) fn build(
+    draft: Draft,
+    read: ReadTable<'_>,
+) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
     let Draft { files, names, findings } = draft;
     let mut builder = Builder {
         names: &names,
@@ -43,7 +47,7 @@ pub(super) fn build(draft: Draft, data: Data<'_>) -> Result<(RouteTable, Vec<Dia
     };
     builder.defaults(&files);
     builder.normalisations(&files);
-    builder.tables(&files, data);
+    builder.tables(&files, read);
     builder.gateways(&files);
     builder.groups(&files);
     builder.lists(&files);
