@@ -16,7 +16,7 @@ mod shown;
 pub use calls::{Format, LineFault, Lines, Written};
 pub use cause::Cause;
 pub use made::By;
-pub use report::{CauseCount, Pair, PassedOver, Report, Skipped};
+pub use report::{Pair, PassedOver, Report, Skipped};
 pub use shown::{CallShown, ContactShown, Difference, HeaderShown, SideShown};
 
 use std::{collections::HashMap, fmt::Display};

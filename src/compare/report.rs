@@ -20,8 +20,8 @@ pub struct Report {
     /// Of the calls, those that ask DNS on a side: they are compared by question, and by the answer when
     /// DNS says nothing.
     pub asking_dns: u64,
-    /// Every cause, also those of no call.
-    pub causes: Vec<CauseCount>,
+    /// Calls by cause, also the causes of none.
+    pub causes: BTreeMap<Cause, u64>,
     /// Old and new route of the calls, most differing first.
     pub routes: Vec<Pair>,
     /// Calls of pairs for which there was no room.
@@ -34,14 +34,6 @@ pub struct Report {
     pub skipped_shown: Vec<Skipped>,
     /// Packets of captures that are no calls.
     pub passed_over: Vec<PassedOver>,
-}
-
-/// The calls of one cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[allow(missing_docs)]
-pub struct CauseCount {
-    pub cause: Cause,
-    pub calls: u64,
 }
 
 /// The calls that went by one route and go by another, or by the same.
@@ -158,12 +150,11 @@ impl Tally {
             .collect();
         // Stable: pairs of the same counts stay in the order of the routes.
         routes.sort_by_key(|pair| std::cmp::Reverse((pair.differing, pair.calls)));
-        let causes = Cause::ALL.into_iter().zip(self.causes);
         Report {
             calls: self.calls,
             differing: self.differing,
             asking_dns: self.asking_dns,
-            causes: causes.map(|(cause, calls)| CauseCount { cause, calls }).collect(),
+            causes: Cause::ALL.into_iter().zip(self.causes).collect(),
             routes,
             routes_left_out: self.pairs_left_out,
             shown: self.shown,

@@ -8,6 +8,7 @@
 
 pub mod admin;
 pub mod admin_answer;
+mod admin_diff;
 mod admin_dns;
 pub mod config_file;
 pub mod diff;

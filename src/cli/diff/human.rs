@@ -79,8 +79,8 @@ impl Page {
 
     fn causes(&mut self, report: &Report) {
         self.line(format_args!("\n{:>10}  cause", "calls"));
-        for count in report.causes.iter().filter(|count| count.calls > 0) {
-            self.line(format_args!("{:>10}  {}", count.calls, count.cause.name()));
+        for (cause, calls) in report.causes.iter().filter(|(_, calls)| **calls > 0) {
+            self.line(format_args!("{calls:>10}  {}", cause.name()));
         }
     }
 
