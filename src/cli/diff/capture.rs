@@ -65,6 +65,12 @@ pub(super) fn feed(
                 comparer.skip("the file ends within a packet", format_args!("{name}:{}", packets.number + 1));
                 return Ok(());
             }
+            Err(PcapError::BufferTooSmall) => {
+                return Err(format!(
+                    "what follows packet {} is longer than {DIFF_PACKET_BYTES_MAX} bytes",
+                    packets.number
+                ));
+            }
             Err(_) => {
                 return Err(format!("what follows packet {} is no packet", packets.number));
             }

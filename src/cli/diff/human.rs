@@ -53,7 +53,7 @@ impl Page {
         let mut line = format!("{} compared, {}", counted(report.calls, "call", "calls"), self.verdict(report));
         if report.asking_dns > 0 {
             let count = counted(report.asking_dns, "asks", "ask");
-            let _ = write!(line, "; {count} DNS, compared as if it said nothing");
+            let _ = write!(line, "; {count} DNS, compared as if it did not answer");
         }
         self.line(line);
         for passed in &report.passed_over {
