@@ -105,7 +105,7 @@ impl Deck {
         chosen.clear();
         chosen.extend((0..self.carriers).map(|carrier| {
             let deep = mix(u64::from(carrier) ^ self.seed) % 100;
-            let taste = mix(prefix.digits / 10 ^ (u64::from(carrier) << 48)) % 60;
+            let taste = mix((prefix.digits / 10) ^ (u64::from(carrier) << 48)) % 60;
             (deep + taste, carrier)
         }));
         if count < chosen.len() {
