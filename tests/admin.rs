@@ -224,7 +224,9 @@ fn a_wrong_method_says_the_right_one() {
 fn a_wrong_path_lists_the_right_ones() {
     let answer = start(same).ask("GET", "/");
     assert_eq!(answer.status, 404);
-    for path in ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /diff", "POST /-/reload"] {
+    for path in
+        ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /diff", "POST /-/reload"]
+    {
         assert!(answer.body.contains(path), "{}", answer.body);
     }
 }
@@ -344,11 +346,18 @@ fn a_comparison_says_what_a_reload_would_change_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("10.yaml");
     // The table in service has no route.
-    fs::write(&file, "routes: [{ name: new, when: { number: '+44*' }, answer: { contact: 'sip:gw@a.example' } }]").unwrap();
+    fs::write(
+        &file,
+        "routes: [{ name: new, when: { number: '+44*' }, answer: { contact: 'sip:gw@a.example' } }]",
+    )
+    .unwrap();
     let server = start_in(dir.path(), same, || ());
     let (status, json) = server.diff("", "text/plain", "# numbers\n+441\n+442\nnobody\n+33\n");
     assert_eq!(status, 200);
-    assert_eq!((&json["old"]["hash"], &json["old"]["routes"], &json["new"]["routes"]), (&"first".into(), &0.into(), &1.into()));
+    assert_eq!(
+        (&json["old"]["hash"], &json["old"]["routes"], &json["new"]["routes"]),
+        (&"first".into(), &0.into(), &1.into())
+    );
     assert_eq!((&json["calls"], &json["differing"], &json["skipped"]), (&3.into(), &2.into(), &1.into()));
     assert_eq!((&json["causes"]["status"], &json["causes"]["same"]), (&2.into(), &1.into()));
     assert_eq!(
@@ -361,7 +370,8 @@ fn a_comparison_says_what_a_reload_would_change_and_changes_nothing() {
     let serving = server.ask("GET", "/dns/cache");
     assert!(serving.body.contains("\"routes_hash\": \"first\""), "{}", serving.body);
 
-    let (status, json) = server.diff("?limit=1", "text/csv; charset=utf-8", "number,domain\n+441,a.example\n+442,\n");
+    let (status, json) =
+        server.diff("?limit=1", "text/csv; charset=utf-8", "number,domain\n+441,a.example\n+442,\n");
     assert_eq!((status, json["shown"].as_array().unwrap().len()), (200, 1));
     assert_eq!(json["shown"][0]["call"]["request_uri"], "sip:+441@a.example");
 
