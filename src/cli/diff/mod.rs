@@ -61,7 +61,8 @@ fn compare(global: &Global, args: &DiffArgs) -> Result<Compared, Option<String>>
     let old = adapters::load_routes(&args.old).map_err(told)?;
     let new = adapters::load_routes(&args.new).map_err(told)?;
     output::diagnostics(&new.warnings);
-    let arrival = diff::arrival(&config.listen, args.from).ok_or("the configuration has no listener".to_owned())?;
+    let arrival =
+        diff::arrival(&config.listen, args.from).ok_or("the configuration has no listener".to_owned())?;
     let unix_s = args.at.unwrap_or_else(now_unix_s);
     let mut comparer = Comparer::new(&config.settings, &old.table, &new.table, unix_s, args.limit);
     for path in &args.calls {
@@ -115,7 +116,11 @@ fn nothing_in(path: &Path, comparer: Comparer<'_>) -> String {
         message.push_str(&format!("\n  {}: {}", skipped.place, output::shown(skipped.why.as_bytes())));
     }
     for passed in &report.passed_over {
-        message.push_str(&format!("\n  {} {}", human::counted(passed.packets, "packet", "packets"), passed.why));
+        message.push_str(&format!(
+            "\n  {} {}",
+            human::counted(passed.packets, "packet", "packets"),
+            passed.why
+        ));
     }
     message
 }
@@ -123,4 +128,37 @@ fn nothing_in(path: &Path, comparer: Comparer<'_>) -> String {
 fn now_unix_s() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{cli::message::Message, compare::Lines};
+
+    /// What `explain` makes of the same call: it explains what `diff` compared.
+    #[test]
+    fn requests_are_those_of_explain() {
+        let source = "[2001:db8::7]:5062".parse().unwrap();
+        for (line, method, uri, from) in [
+            (&b"+441"[..], "INVITE", "sip:+441@localhost", "<sip:waypost@[2001:db8::7]:5062>"),
+            (b"tel:+442", "INVITE", "tel:+442", "<sip:waypost@[2001:db8::7]:5062>"),
+        ] {
+            let mut lines = Lines::default();
+            let mut request = String::new();
+            lines.read(line).unwrap().unwrap().request(7, source, "UDP", &mut request);
+            let message = Message {
+                method,
+                uri,
+                transport: "UDP",
+                local: source,
+                branch: "z9hG4bKexplain",
+                from,
+                from_tag: "explain",
+                to: None,
+                call_id: "7.diff@waypost",
+                cseq: 1,
+                headers: &[],
+            };
+            assert_eq!(request.as_bytes(), message.request());
+        }
+    }
 }
