@@ -17,7 +17,7 @@ const REQUEST: &str = "INVITE sip:+441@h SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.7;b
 
 fn table(routes: &str) -> RouteTable {
     let source = Source { path: "a.yaml".to_owned(), bytes: format!("routes: [{routes}]").into_bytes() };
-    let built = parse(&[source]).and_then(|draft| draft.build(&|_| Ok(Vec::new())));
+    let built = parse(&[source]).and_then(|draft| draft.build_from(&|_| Ok(Vec::new())));
     built.unwrap_or_else(|errors| panic!("{routes}: {errors:?}")).0
 }
 
