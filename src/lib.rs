@@ -49,6 +49,7 @@
 //! front of them as their routing tier.
 
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod control;
 pub mod counters;

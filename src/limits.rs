@@ -564,3 +564,30 @@ pub const PROGRESS_MS: u64 = 5_000;
 /// Rows of a number table that are shown because an earlier one has the same key or overlaps it, of each
 /// sort; the rest is only counted.
 pub const TWINS_SHOWN_MAX: usize = 20;
+/// Calls that a comparison of two route tables shows whole. Each takes some kB: two answers in words.
+pub const DIFF_SHOWN_MAX: usize = 10_000;
+
+/// The same where nobody says how many: what a person reads.
+pub const DIFF_SHOWN_DEFAULT: usize = 10;
+
+/// Pairs of an old and a new route that a comparison counts apart; the calls of others are counted together.
+pub const DIFF_PAIRS_MAX: usize = 10_000;
+
+/// Lines and packets of a comparison that are no calls and are told with their place.
+pub const DIFF_SKIPPED_SHOWN_MAX: usize = 10;
+
+/// Length of one line of a list of calls, in bytes: a Request-URI is part of a message.
+pub const DIFF_LINE_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+
+/// Length of one block of a capture, in bytes: libpcap's own longest packet of 256 kB, and what stands
+/// around it.
+pub const DIFF_PACKET_BYTES_MAX: usize = 320 * 1024;
+
+/// Interfaces in one section of a capture: a machine has some dozens. Packets of further ones are no calls.
+pub const DIFF_INTERFACES_MAX: usize = 1024;
+
+/// Length of a list of calls sent to the admin port, in bytes: two million numbers.
+pub const DIFF_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Comparisons that the admin port runs at once: each builds a whole table beside the one in service.
+pub const DIFFS_AT_ONCE_MAX: usize = 1;

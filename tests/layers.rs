@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 /// Folders and files of the pure ring, without `src/`.
-const PURE: &[&str] = &["sip/", "dns/", "route/", "numbers/", "decide/", "limits.rs", "config"];
+const PURE: &[&str] = &["sip/", "dns/", "route/", "numbers/", "decide/", "compare/", "limits.rs", "config"];
 /// Of the deterministic ring.
 const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs"];
 /// Of the outside.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{flags, help};
-use crate::{config::Listen, route::Transport};
+use crate::{config::Listen, limits::DIFF_SHOWN_DEFAULT, route::Transport};
 
 /// A stateless SIP redirect server and ENUM/DNS router.
 ///
@@ -43,6 +43,12 @@ pub enum Command {
     /// from the DNS cache of a running server.
     #[command(after_help = help::EXPLAIN)]
     Explain(Box<ExplainArgs>),
+    /// Say which calls new routes would answer differently from old ones, and how.
+    ///
+    /// Every call is decided twice by the very code that serves: with the route files of the one directory,
+    /// and with those of the other. DNS is not asked: calls that need it are compared by what they would ask.
+    #[command(after_help = help::DIFF)]
+    Diff(Box<DiffArgs>),
     /// Look a number up in ENUM, and show every name asked, each record and what it is worth.
     ///
     /// The number is looked up as each route with `enum:` does, by the code that serves; with --apex, under
@@ -188,6 +194,48 @@ pub struct ExplainArgs {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `diff`.
+#[derive(Args, Debug)]
+pub struct DiffArgs {
+    /// The directory with the old route files.
+    #[arg(value_name = "OLD_DIR")]
+    pub old: PathBuf,
+    /// The directory with the new ones.
+    #[arg(value_name = "NEW_DIR")]
+    pub new: PathBuf,
+    /// Calls: numbers and URIs line by line, CSV, or a capture; - for stdin. May be given again.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub calls: Vec<PathBuf>,
+    /// What the files are. Without this, it is told from how each begins.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub format: CallsFormat,
+    /// Who sends the calls that do not say so.
+    #[arg(long, value_name = "IP[:PORT]", default_value = "127.0.0.1:5060", value_parser = flags::source)]
+    pub from: SocketAddr,
+    /// The moment of all calls, as 2026-12-24T10:00:00Z. Without this, now.
+    #[arg(long, value_name = "TIME", value_parser = flags::moment)]
+    pub at: Option<i64>,
+    /// How many of the calls that differ are shown whole.
+    #[arg(long, value_name = "N", default_value_t = DIFF_SHOWN_DEFAULT, value_parser = flags::shown_calls)]
+    pub limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `diff --format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CallsFormat {
+    /// As the file begins.
+    Auto,
+    /// A number or URI to a line.
+    Numbers,
+    /// The first line names the columns: number or uri, from, source, domain or host, method.
+    Csv,
+    /// A capture, pcap or pcapng.
+    Pcap,
 }
 
 /// `enum`.

@@ -12,7 +12,7 @@ use super::{args::Admin, target};
 use crate::{
     config::Listen,
     dns::{Kind, Question, server_address},
-    limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX, TOOL_WITHIN_MS_MAX},
+    limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX, DIFF_SHOWN_MAX, TOOL_WITHIN_MS_MAX},
     route::Transport,
     sip::Uri,
 };
@@ -219,6 +219,14 @@ pub(crate) fn count(text: &str) -> Result<u32, String> {
     }
 }
 
+/// How many calls are shown whole.
+pub(crate) fn shown_calls(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= DIFF_SHOWN_MAX => Ok(count),
+        _ => Err(format!("expected 0 to {DIFF_SHOWN_MAX}")),
+    }
+}
+
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
 }
@@ -373,5 +381,13 @@ mod tests {
         assert_eq!(count(&ASK_COUNT_MAX.to_string()), Ok(ASK_COUNT_MAX));
         assert!(count("0").is_err());
         assert!(count(&(ASK_COUNT_MAX + 1).to_string()).is_err());
+    }
+
+    #[test]
+    fn no_more_calls_are_shown_than_may() {
+        assert_eq!(shown_calls("0"), Ok(0));
+        assert_eq!(shown_calls(&DIFF_SHOWN_MAX.to_string()), Ok(DIFF_SHOWN_MAX));
+        assert!(shown_calls(&(DIFF_SHOWN_MAX + 1).to_string()).is_err());
+        assert!(shown_calls("all").is_err());
     }
 }

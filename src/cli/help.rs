@@ -6,13 +6,14 @@ Examples:
   waypost                                     serve ./routes on 127.0.0.1:5060
   waypost check                               are the route files right?
   waypost explain +442079460123               which route answers this number, and why?
+  waypost diff old new --calls numbers.txt    which calls would new routes answer differently?
   waypost ask sip:+442079460123@127.0.0.1     send a real INVITE, show the 3xx
   waypost enum +442079460123                  what does ENUM say, record by record?
   waypost locate sip:example.com              which servers has a domain?
 
 Exit codes:
   0  done            3  check, compile: warnings only (1 with --strict)
-  1  refused: the configuration or a route file is wrong, or a port is taken
+  1  refused: the configuration or a route file is wrong, or a port is taken; diff: calls differ
   2  wrong usage     4  ask, enum, locate: no answer; explain --live: no server to ask
   5  explain: no route answered; ask: an answer that is not a redirect; enum, locate: nothing there";
 
@@ -81,6 +82,28 @@ Exit codes:
   2  wrong usage, or --live with the admin port off
   4  --live: no server answers at the admin port
   5  no route answered: the default refusal, or refused or passed over before any route";
+
+pub(crate) const DIFF: &str = "\
+Examples:
+  waypost diff routes routes.new --calls numbers.txt
+  waypost diff routes routes.new --calls calls.csv --calls trunk.pcapng --limit 50
+  waypost diff routes routes.new --calls calls.csv --at 2026-12-24T10:00:00Z --json
+  waypost diff routes routes.new --calls - --format numbers --from 198.51.100.7
+
+Calls are numbers or URIs, one to a line (# begins a remark); or CSV under a line that names its
+columns: number or uri, from, source, domain or host, method; or a capture (pcap, pcapng), of which
+each SIP request over UDP is a call from its sender. A line that is no call is skipped and told.
+
+Causes, the first that fits: same, other route (with the same answer: no difference), asks dns,
+silence, status, order, contacts added, contacts removed, parameters, contacts changed, headers.
+
+A call of line N has the Call-ID N.diff@waypost, by which weighted groups draw: explain --call-id.
+A running server compares its routes with those of its directory: POST /diff on the admin port.
+
+Exit codes:
+  0  every call is answered alike
+  1  calls are answered differently
+  2  an error: wrong usage, a wrong route file or configuration, calls that cannot be read";
 
 pub(crate) const ASK: &str = "\
 Examples:
@@ -169,7 +192,7 @@ mod tests {
 
     #[test]
     fn every_example_is_a_command_line_that_parses() {
-        let pages = [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
+        let pages = [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
         let mut seen = 0;
         for page in pages {
             for line in page.lines().filter(|line| line.starts_with("  waypost")) {
@@ -180,12 +203,12 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 41);
+        assert_eq!(seen, 46);
     }
 
     #[test]
     fn every_page_has_examples_and_exit_codes() {
-        for page in [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
+        for page in [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
             assert!(page.starts_with("Examples:\n"), "{page}");
             assert!(page.contains("\nExit codes:\n"), "{page}");
             assert!(page.lines().all(|line| line.len() <= 100), "{page}");

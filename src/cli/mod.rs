@@ -11,6 +11,7 @@ mod ask;
 mod check;
 mod compile;
 mod describe;
+mod diff;
 mod dns;
 mod explain;
 mod flags;
@@ -31,9 +32,9 @@ pub use args::{Cli, Command, Global};
 pub enum Exit {
     /// It did what was asked.
     Ok = 0,
-    /// Configuration or routes are refused, or the server could not run.
+    /// Configuration or routes are refused, or the server could not run. `diff`: calls differ.
     Refused = 1,
-    /// The command line is wrong.
+    /// The command line is wrong. `diff`: any error.
     Usage = 2,
     /// `check`, `compile`: warnings only.
     Warnings = 3,
@@ -58,6 +59,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Check(args) => check::run(global, &args),
         Command::Compile(args) => compile::run(&args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Diff(args) => diff::run(global, &args),
         Command::Ask(args) => ask::run(&args),
         Command::Enum(args) => dns::run_enum(global, &args),
         Command::Locate(args) => dns::run_locate(global, &args),

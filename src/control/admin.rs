@@ -18,7 +18,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{RawQuery, State},
+    extract::{RawQuery, Request, State},
     http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -34,11 +34,14 @@ use tokio::{
 };
 
 use crate::limits::{
-    ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX, SCRAPES_AT_ONCE_MAX,
+    ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX, DIFFS_AT_ONCE_MAX,
+    SCRAPES_AT_ONCE_MAX,
 };
 
 use super::{
+    admin_diff,
     admin_dns::DnsCache,
+    diff::Differ,
     metrics::{MEDIA_TYPE, Metrics},
     reload::{Cause, Outcome, Refused, Reloader},
 };
@@ -83,14 +86,16 @@ pub struct Admin {
     pub reloader: Reloader,
     pub readiness: Arc<Readiness>,
     pub dns_cache: DnsCache,
+    pub differ: Arc<Differ>,
 }
 
 /// Paths, with the method and what they are for: what a wrong path is answered with.
-const PATHS: [(&str, &str, &str); 5] = [
+const PATHS: [(&str, &str, &str); 6] = [
     ("GET", "/metrics", "metrics for Prometheus"),
     ("GET", "/healthz", "200 while the process runs"),
     ("GET", "/readyz", "200 while calls should be sent here, else 503 and why"),
     ("GET", "/dns/cache", "what DNS has said: ?name=NAME&type=NAPTR, SRV, A or AAAA"),
+    ("POST", "/diff", "calls as the body: which would the route files of now answer differently? ?limit=N"),
     ("POST", "/-/reload", "reads the route files again: 200, or 422 with every fault and its place"),
 ];
 
@@ -150,12 +155,15 @@ async fn connection(stream: TcpStream, router: Router) {
 
 fn router(admin: Arc<Admin>) -> Router {
     let scrapes = Arc::new(Semaphore::new(SCRAPES_AT_ONCE_MAX));
+    let diffs = Arc::new(Semaphore::new(DIFFS_AT_ONCE_MAX));
+    let diff = move |State(admin): State<Arc<Admin>>, request| diff(admin, diffs, request);
     let metrics = move |State(admin): State<Arc<Admin>>| metrics(admin, scrapes);
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/dns/cache", get(dns_cache))
+        .route("/diff", post(diff))
         .route("/-/reload", post(reload))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -192,6 +200,13 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 async fn dns_cache(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     let (status, shown) = admin.dns_cache.show(query.as_deref().unwrap_or_default()).await;
     json(status, &shown)
+}
+
+async fn diff(admin: Arc<Admin>, room: Arc<Semaphore>, request: Request) -> Response {
+    match admin_diff::answer(Arc::clone(&admin.differ), room, request).await {
+        Ok(compared) => json(StatusCode::OK, &compared),
+        Err((status, refused)) => json(status, &refused),
+    }
 }
 
 async fn reload(State(admin): State<Arc<Admin>>) -> Response {

@@ -8,8 +8,10 @@
 
 pub mod admin;
 pub mod admin_answer;
+mod admin_diff;
 mod admin_dns;
 pub mod config_file;
+pub mod diff;
 mod events;
 pub mod files;
 mod load_error;

@@ -28,6 +28,7 @@ use crate::{
 use super::{
     DnsCache,
     admin::{self, Admin, Readiness},
+    diff::Differ,
     loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
     metrics::{Drops, Metrics, Sources},
@@ -92,7 +93,13 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let (ask, questions) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
     let readiness = Arc::new(Readiness::default());
     let dns_cache = DnsCache { handle: handle.clone(), table: Arc::clone(&table) };
-    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache });
+    let differ = Arc::new(Differ {
+        table: Arc::clone(&table),
+        routes: config.routes.clone(),
+        settings: Arc::new(config.settings.clone()),
+        listen: config.listen.clone(),
+    });
+    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ });
     let control = Control { admin, admin_port, handle, resolver, questions };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;

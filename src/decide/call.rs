@@ -111,7 +111,7 @@ impl<'a> Call<'a> {
         true
     }
 
-    /// Appends the number that routes go by: RFC 4694 §5.2, `rn` comes before the number.
+    /// Appends the number that routes go by: RFC 4694 §5.1, `rn` comes before the number.
     pub(super) fn routing(&self, work: &Work, out: &mut Vec<u8>) -> bool {
         match self.param(b"rn", work) {
             Some(Some(rn)) if !rn.is_empty() => push_param(b"rn", rn, out),

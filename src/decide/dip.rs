@@ -52,8 +52,7 @@ fn not_to_be_looked_up(dip: &Dip, call: &Call<'_>, work: &mut Work) -> Option<&'
     if !dip.only.is_empty() && !dip.only.iter().any(|pattern| pattern.matches(&work.temp)) {
         return Some("not a number of those that are looked up");
     }
-    // RFC 4694 §5.2.1: the lookup has been done where there is npdi; and what it found, or a carrier that
-    // the caller chose, holds.
+    // RFC 4694 §5.1: npdi says that the lookup has been done, cic that it is another carrier's to do.
     let before = [&b"npdi"[..], b"rn", b"cic"].iter().any(|name| call.param(name, work).is_some());
     (before && !dip.again).then_some("it comes with npdi, rn or cic: it was looked up before (RFC 4694)")
 }

@@ -170,7 +170,7 @@ pub enum Condition {
     /// A number (normalised): of the Request-URI, From or P-Asserted-Identity.
     Number(Party, Vec<NumberPattern>),
     /// The number that routes go by: the routing number where there is one, otherwise the number (RFC 4694
-    /// §5.2).
+    /// §5.1).
     Routing(Vec<NumberPattern>),
     /// The user part without parameters, as written: escapes are decoded, nothing is normalised.
     User(Party, Vec<TextPattern>),

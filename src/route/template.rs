@@ -36,7 +36,7 @@ pub enum ValueOf {
     UserName,
     /// `{number}`: the normalised number, as routes before this one left it.
     Number,
-    /// `{routing}`: the routing number where there is one, otherwise the number (RFC 4694 §5.2).
+    /// `{routing}`: the routing number where there is one, otherwise the number (RFC 4694 §5.1).
     Routing,
     /// `{host}` of the Request-URI.
     Host,
