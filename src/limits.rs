@@ -534,3 +534,7 @@ const _: () = assert!(DNS_SERVERS_MAX < DNS_UPSTREAM_SERVERS_MAX && DNS_SERVERS_
 /// Rows of a number table that are shown because an earlier one has the same key or overlaps it, of each
 /// sort; the rest is only counted.
 pub const TWINS_SHOWN_MAX: usize = 20;
+
+/// Ranges and prefixes of a number table around one range; deeper ones are left out as conflicts. Prefixes
+/// alone are at most 16 deep.
+pub const NESTED_RANGES_MAX: usize = 64;
