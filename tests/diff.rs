@@ -92,7 +92,8 @@ fn every_cause_is_met() {
 
 #[test]
 fn the_same_routes_answer_alike() {
-    let calls = ["numbers.txt", "calls.csv", "calls.pcap", "calls.pcapng"].map(|it| format!("tests/diff/{it}"));
+    let calls =
+        ["numbers.txt", "calls.csv", "calls.pcap", "calls.pcapng"].map(|it| format!("tests/diff/{it}"));
     for dir in [OLD, NEW, "routes"] {
         let mut args = vec!["diff", dir, dir];
         calls.iter().for_each(|calls| args.extend(["--calls", calls]));
@@ -185,13 +186,25 @@ fn what_cannot_be_compared_ends_with_2() {
     let (_dir, broken) = temporary(&broken);
     let known = "number, uri, from, source, domain, host, method";
     for (args, error) in [
-        (vec!["--calls", "tests/diff/none"], "error: tests/diff/none: No such file or directory (os error 2)\n".into()),
+        (
+            vec!["--calls", "tests/diff/none"],
+            "error: tests/diff/none: No such file or directory (os error 2)\n".into(),
+        ),
         (vec!["--calls", OLD], format!("error: {OLD}: Is a directory (os error 21)\n")),
         (vec!["--calls", &empty], format!("error: {empty}: no call in it\n")),
-        (vec!["--calls", NUMBERS, "--calls", &columns], format!("error: {columns}: line 2: unknown column `cost`; expected some of {known}\n")),
-        (vec!["--calls", &junk], format!("error: {junk}: no call in it\n  {junk}:1: \"nobody\" is neither a number nor a URI\n")),
+        (
+            vec!["--calls", NUMBERS, "--calls", &columns],
+            format!("error: {columns}: line 2: unknown column `cost`; expected some of {known}\n"),
+        ),
+        (
+            vec!["--calls", &junk],
+            format!("error: {junk}: no call in it\n  {junk}:1: \"nobody\" is neither a number nor a URI\n"),
+        ),
         (vec!["--calls", &no_capture], format!("error: {no_capture}: is neither pcap nor pcapng\n")),
-        (vec!["--calls", NUMBERS, "--format", "pcap"], format!("error: {NUMBERS}: is neither pcap nor pcapng\n")),
+        (
+            vec!["--calls", NUMBERS, "--format", "pcap"],
+            format!("error: {NUMBERS}: is neither pcap nor pcapng\n"),
+        ),
         (vec!["--calls", &broken], format!("error: {broken}: what follows packet 0 is no packet\n")),
     ] {
         let ran = diff(&args);
@@ -217,7 +230,9 @@ fn captures_of_other_makers_are_read() {
     [1, 0, len, len].iter().for_each(|word| big.extend(word.to_be_bytes()));
     big.extend(&invite);
     let cut = [&little[..], &little[24..60]].concat();
-    for (name, capture, skipped) in [("little", little, 0), ("ns", nanoseconds, 0), ("big", big, 0), ("cut", cut, 1)] {
+    for (name, capture, skipped) in
+        [("little", little, 0), ("ns", nanoseconds, 0), ("big", big, 0), ("cut", cut, 1)]
+    {
         let (_dir, file) = temporary(&capture);
         let json = diff_json(&file);
         assert_eq!((&json["calls"], &json["differing"]), (&1.into(), &1.into()), "{name}");
@@ -243,6 +258,7 @@ fn blocks_and_interfaces_have_their_limits() {
     assert_eq!((ran.code, ran.err), (2, error));
     let (_dir, beyond) = temporary(&capture(last, long(DIFF_PACKET_BYTES_MAX + 4)));
     let ran = diff(&["--calls", &beyond]);
-    let error = format!("error: {beyond}: what follows packet 1 is longer than {DIFF_PACKET_BYTES_MAX} bytes\n");
+    let error =
+        format!("error: {beyond}: what follows packet 1 is longer than {DIFF_PACKET_BYTES_MAX} bytes\n");
     assert_eq!((ran.code, ran.err), (2, error));
 }

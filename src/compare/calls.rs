@@ -110,9 +110,9 @@ impl Lines {
 
     /// A target and nothing else; a remark may follow it.
     fn number(&mut self, text: &str) -> Result<(), String> {
-        let text = text.split_once([' ', '\t']).map_or(text, |(target, rest)| {
-            if rest.trim_start().starts_with('#') { target } else { text }
-        });
+        let text = text
+            .split_once([' ', '\t'])
+            .map_or(text, |(target, rest)| if rest.trim_start().starts_with('#') { target } else { text });
         self.call.start();
         target(text, None, &mut self.call.uri)
     }
@@ -368,7 +368,8 @@ mod tests {
         assert_eq!(lines.read(row), Ok(Some(&expected)));
         let expected = Written { method: "INVITE".into(), uri: "tel:+4420".into(), ..Written::default() };
         assert_eq!(lines.read(b"tel:+4420,,,,"), Ok(Some(&expected)), "nothing is left of the line before");
-        let expected = Written { uri: "sip:bob@h".into(), from: Some("<sip:1@localhost>".into()), ..expected };
+        let expected =
+            Written { uri: "sip:bob@h".into(), from: Some("<sip:1@localhost>".into()), ..expected };
         assert_eq!(lines.read(b"bob,1,,h,"), Ok(Some(&expected)));
     }
 
@@ -392,7 +393,10 @@ mod tests {
                 "! has a byte that no URI may have",
             ]
         );
-        assert_eq!(Lines::new(Format::Auto).read(b"\xff"), Err(LineFault::NoCall("is not UTF-8 text".into())));
+        assert_eq!(
+            Lines::new(Format::Auto).read(b"\xff"),
+            Err(LineFault::NoCall("is not UTF-8 text".into()))
+        );
     }
 
     #[test]
@@ -407,6 +411,9 @@ mod tests {
             assert_eq!(Lines::new(Format::Auto).read(list.as_bytes()), Err(LineFault::Columns(fault)));
         }
         assert_eq!(uris(Format::Auto, "number\n1"), ["sip:1@localhost"]);
-        assert_eq!(uris(Format::Numbers, "number\n1"), ["! \"number\" is neither a number nor a URI", "sip:1@localhost"]);
+        assert_eq!(
+            uris(Format::Numbers, "number\n1"),
+            ["! \"number\" is neither a number nor a URI", "sip:1@localhost"]
+        );
     }
 }

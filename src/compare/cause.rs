@@ -110,7 +110,8 @@ pub(super) fn header_lines(answer: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])
 
 fn of_contacts(old: &[NameAddr<'_>], new: &[NameAddr<'_>]) -> Option<Cause> {
     if old.iter().map(|contact| contact.uri).eq(new.iter().map(|contact| contact.uri)) {
-        let differ = |what: fn(&NameAddr<'_>) -> Option<Vec<u8>>| !old.iter().map(what).eq(new.iter().map(what));
+        let differ =
+            |what: fn(&NameAddr<'_>) -> Option<Vec<u8>>| !old.iter().map(what).eq(new.iter().map(what));
         return if differ(|contact| contact.param(b"q").map(<[u8]>::to_vec)) {
             Some(Cause::Order)
         } else if differ(|contact| Some(contact.params.to_vec())) {

@@ -78,13 +78,7 @@ impl<'a> Side<'a> {
         }
     }
 
-    pub(super) fn decide(
-        &mut self,
-        request: &[u8],
-        arrival: &Arrival<'_>,
-        settings: &Settings,
-        unix_s: i64,
-    ) {
+    pub(super) fn decide(&mut self, request: &[u8], arrival: &Arrival<'_>, settings: &Settings, unix_s: i64) {
         let Self { table, scratch, nothing_known, buffer, asks, .. } = self;
         let mut decided = |dns: DnsView<'_>| {
             let context = Context { settings, table, dns, unix_s, draining: false };

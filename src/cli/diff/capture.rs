@@ -10,9 +10,7 @@ use std::{
 };
 
 use etherparse::{EtherType, NetSlice, SlicedPacket, TransportSlice};
-use pcap_parser::{
-    Block, Linktype, PcapBlockOwned, PcapError, create_reader,
-};
+use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
 use crate::{
     compare::Comparer,
@@ -213,12 +211,8 @@ fn datagram(link: Linktype, packet: &[u8]) -> Result<Datagram<'_>, &'static str>
         _ => return Err("of a link that is not known"),
     };
     let (source, destination): (IpAddr, IpAddr) = match &sliced.net {
-        Some(NetSlice::Ipv4(ip)) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
-        Some(NetSlice::Ipv6(ip)) => {
-            (ip.header().source_addr().into(), ip.header().destination_addr().into())
-        }
+        Some(NetSlice::Ipv4(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
+        Some(NetSlice::Ipv6(ip)) => (ip.header().source_addr().into(), ip.header().destination_addr().into()),
         _ => return Err("not IP"),
     };
     if sliced.is_ip_payload_fragmented() {

@@ -50,7 +50,8 @@ impl Page {
     }
 
     fn read(&mut self, report: &Report) {
-        let mut line = format!("{} compared, {}", counted(report.calls, "call", "calls"), self.verdict(report));
+        let mut line =
+            format!("{} compared, {}", counted(report.calls, "call", "calls"), self.verdict(report));
         if report.asking_dns > 0 {
             let count = counted(report.asking_dns, "asks", "ask");
             let _ = write!(line, "; {count} DNS, compared as if it did not answer");
@@ -93,22 +94,25 @@ impl Page {
         }
         self.line(format_args!("\n{:>10}{:>10}  old route -> new route", "calls", "differ"));
         for pair in pairs.iter().take(PAIRS_SHOWN_MAX) {
-            let way = if pair.old == pair.new {
-                pair.old.clone()
-            } else {
-                format!("{} -> {}", pair.old, pair.new)
-            };
+            let way =
+                if pair.old == pair.new { pair.old.clone() } else { format!("{} -> {}", pair.old, pair.new) };
             self.line(format_args!("{:>10}{:>10}  {}", pair.calls, pair.differing, shown(way.as_bytes())));
         }
         if pairs.len() > PAIRS_SHOWN_MAX {
-            self.line(format_args!("{:>10}{:>10}  {} more pairs; --json has all", "", "", pairs.len() - PAIRS_SHOWN_MAX));
+            self.line(format_args!(
+                "{:>10}{:>10}  {} more pairs; --json has all",
+                "",
+                "",
+                pairs.len() - PAIRS_SHOWN_MAX
+            ));
         }
     }
 
     fn difference(&mut self, difference: &Difference) {
         let Difference { call, cause, old, new } = difference;
         let CallShown { place, method, request_uri, source, .. } = call;
-        let head = shown(format!("{place}: {method} {request_uri} from {source}: {}", cause.name()).as_bytes());
+        let head =
+            shown(format!("{place}: {method} {request_uri} from {source}: {}", cause.name()).as_bytes());
         let head = self.paint.bold(head);
         self.line(format_args!("\n{head}"));
         self.rows("route", &[route(old)], &[route(new)]);
@@ -126,8 +130,10 @@ impl Page {
     /// What both have at the start and end once, the rest of each under its own mark.
     fn rows(&mut self, what: &str, old: &[String], new: &[String]) {
         let start = old.iter().zip(new).take_while(|(old, new)| old == new).count();
-        let (old_rest, new_rest) = (old.get(start..).unwrap_or_default(), new.get(start..).unwrap_or_default());
-        let end = old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(old, new)| old == new).count();
+        let (old_rest, new_rest) =
+            (old.get(start..).unwrap_or_default(), new.get(start..).unwrap_or_default());
+        let end =
+            old_rest.iter().rev().zip(new_rest.iter().rev()).take_while(|(old, new)| old == new).count();
         let split = |rest: &[String]| rest.len().saturating_sub(end);
         let (gone, tail) = old_rest.split_at_checked(split(old_rest)).unwrap_or_default();
         let come = new_rest.get(..split(new_rest)).unwrap_or_default();
