@@ -63,11 +63,11 @@ fn what_the_route_file_says_of_it_must_be_right() {
         ("file: t.wpt, match: exact, columns: [number, rn]", ""),
         (
             "file: t.wpt, match: prefix",
-            "a.yaml:2:27: `t.wpt` was compiled with `match: exact`; write that, leave `match` out, or compile it again\n",
+            "a.yaml:2:28: `t.wpt` was compiled with `match: exact`; write that, leave `match` out, or compile it again\n",
         ),
         (
             "file: t.wpt, columns: [number, cic]",
-            "a.yaml:2:29: `t.wpt` was compiled with the columns `number`, `rn`; write these, leave `columns` out, or compile it again\n",
+            "a.yaml:2:30: `t.wpt` was compiled with the columns `number`, `rn`; write these, leave `columns` out, or compile it again\n",
         ),
     ] {
         directory.say(written);

@@ -177,7 +177,7 @@ fn what_a_route_file_says_of_a_table_is_checked_before_the_file_is_read() {
         ),
         (
             "file: t.wpt, header: true",
-            "a.yaml:2:27: a compiled table knows its columns and its key; take this out, or name the CSV file it was made of\n",
+            "a.yaml:2:29: a compiled table knows its columns and its key; take this out, or name the CSV file it was made of\n",
         ),
         (
             "file: ../t.csv, match: exact, columns: [number]",
