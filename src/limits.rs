@@ -591,3 +591,7 @@ pub const DIFF_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Comparisons that the admin port runs at once: each builds a whole table beside the one in service.
 pub const DIFFS_AT_ONCE_MAX: usize = 1;
+
+/// Ranges and prefixes of a number table around one range; deeper ones are left out as conflicts. Prefixes
+/// alone are at most 16 deep.
+pub const NESTED_RANGES_MAX: usize = 64;

@@ -10,7 +10,7 @@ use waypost::{
     limits::{
         ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, ANSWER_HEADERS_MAX, CARRIERS_PER_TABLE_MAX, ENUM_APEXES_MAX,
         GATEWAYS_MAX, GROUP_MEMBERS_MAX, REASON_BYTES_MAX, REGEX_BYTES_MAX, ROUTES_MAX, TABLE_COLUMNS_MAX,
-        TABLE_FILE_BYTES_MAX, TABLES_MAX, YAML_NODES_MAX,
+        TABLES_MAX, YAML_NODES_MAX,
     },
     route::{
         RouteTable,
@@ -109,19 +109,6 @@ fn columns_of_a_table() {
     }
 }
 
-/// What the loader does with such a file is a test of its own, beside it.
-#[test]
-fn bytes_of_a_table() {
-    // So many rows are not read in a moment: that no column is the key is seen before them.
-    let text = format!("tables: {{ t: {{ file: t.csv, match: exact, columns: [a] }} }}\n{NO_CALL}");
-    let found = |bytes| load(&text, &|| vec![0; bytes]).unwrap_err();
-    assert!(found(TABLE_FILE_BYTES_MAX).contains("no column is named `number`"));
-    assert_eq!(
-        found(TABLE_FILE_BYTES_MAX + 1),
-        "a.yaml:1: `t.csv` has 536870913 bytes; expected at most 536870912\n"
-    );
-}
-
 #[test]
 fn carriers_of_a_table() {
     let text = format!(
@@ -137,7 +124,10 @@ fn carriers_of_a_table() {
     let table = rows(CARRIERS_PER_TABLE_MAX).expect("as many as allowed");
     assert_eq!(table.tables[0].len(), 2 * CARRIERS_PER_TABLE_MAX);
     let errors = rows(CARRIERS_PER_TABLE_MAX + 1).unwrap_err();
-    assert!(errors.starts_with("t.csv:513: more than 256 different names in the column `to`\n"), "{errors}");
+    assert!(
+        errors.starts_with("t.csv:1: 257 different names in the column `to`; expected at most 256\n"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -347,6 +337,7 @@ const TUNING: &[(&str, &str)] = &[
     ("RECEIVE_BUFFER_BYTES", "a wish to the kernel, which grants less without a word"),
     ("SEND_WAIT_MS_MAX", "a time: the answers that it did not help are counted, and that is tested"),
     ("ADMIN_REQUEST_MS_MAX", "a time of two minutes"),
+    ("PROGRESS_MS", "a pause of seconds; the pace that is told after it is tested"),
     ("CONNECTIONS_BACKLOG", "a wish to the kernel, which grants less without a word"),
     (
         "CONNECTIONS_DEFAULT",

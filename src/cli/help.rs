@@ -192,7 +192,8 @@ mod tests {
 
     #[test]
     fn every_example_is_a_command_line_that_parses() {
-        let pages = [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
+        let pages =
+            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
         let mut seen = 0;
         for page in pages {
             for line in page.lines().filter(|line| line.starts_with("  waypost")) {
@@ -208,7 +209,9 @@ mod tests {
 
     #[test]
     fn every_page_has_examples_and_exit_codes() {
-        for page in [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN] {
+        for page in
+            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN]
+        {
             assert!(page.starts_with("Examples:\n"), "{page}");
             assert!(page.contains("\nExit codes:\n"), "{page}");
             assert!(page.lines().all(|line| line.len() <= 100), "{page}");

@@ -7,9 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    KeyColumns, Kind, RowFault, Shape, Table,
-    key::{Digits, Key},
-    table::Entry,
+    KeyColumns, RowFault, Shape, Table,
+    assemble::{Parts, assemble},
+    dictionary::Dictionary,
+    key::Key,
+    ranges::resolve,
+    rows::{LaneRows, Stream, place, settle},
+    run::Item,
+    sorted::LANES,
 };
 use crate::limits::TWINS_SHOWN_MAX;
 
@@ -76,85 +81,108 @@ impl Twins {
 #[derive(Debug)]
 pub struct Builder {
     shape: Shape,
-    rows: Vec<(Vec<Box<[u8]>>, u32)>,
+    dictionary: Dictionary,
+    /// By lane.
+    streams: Vec<Stream>,
+    /// By lane, when keys are ranges.
+    ranges: Vec<Vec<Item>>,
+    odd: BTreeMap<Box<[u8]>, Vec<Item>>,
+    rows: u32,
+    twins: Twins,
 }
 
 impl Builder {
     /// No rows yet.
     #[must_use]
     pub fn new(shape: Shape) -> Self {
-        Self { shape, rows: Vec::new() }
+        let values = (0..shape.columns.len()).filter(|&column| !shape.key.contain(column)).count();
+        Self {
+            dictionary: Dictionary::new(values),
+            streams: std::iter::repeat_with(Stream::default).take(LANES).collect(),
+            ranges: vec![Vec::new(); 2],
+            odd: BTreeMap::new(),
+            rows: 0,
+            twins: Twins::default(),
+            shape,
+        }
     }
 
-    /// Adds a row; `line` is where it stands in its file, and the lowest line wins among equal keys.
+    /// Adds a row; `line` is where it stands in its file, and the lowest line wins among equal keys. Rows
+    /// that come in order of their keys take the least memory.
     pub fn push(&mut self, cells: &[&[u8]], line: u32) -> Result<(), RowFault> {
-        if cells.len() != self.shape.columns.len() {
-            return Err(RowFault::Cells);
+        let key = read_key(&self.shape, cells)?;
+        if self.rows == u32::MAX - 1 {
+            return Err(RowFault::Full);
         }
-        let cell = |column: usize| cells.get(column).copied().unwrap_or_default();
-        match self.shape.key {
-            KeyColumns::One(key) => Key::read(cell(key), None)?,
-            KeyColumns::Range { from, to } => Key::read(cell(from), Some(cell(to)))?,
-        };
-        self.rows.push((cells.iter().map(|&cell| cell.into()).collect(), line));
+        let values = (0..).zip(cells).filter(|(column, _)| !self.shape.key.contain(*column));
+        let tuple = self.dictionary.tuple(values.map(|(_, cell)| *cell), line).ok_or(RowFault::Full)?;
+        self.add(key, tuple, line);
         Ok(())
+    }
+
+    /// Adds a row whose values are known.
+    pub(super) fn add(&mut self, key: Key<'_>, tuple: u32, line: u32) {
+        self.rows = self.rows.saturating_add(1);
+        let kind = self.shape.kind;
+        match key {
+            Key::Odd(text) => {
+                let item = Item { key: 0, span: 0, tuple, line };
+                if let Some(rows) = self.odd.get_mut(text) {
+                    rows.push(item);
+                } else {
+                    self.odd.insert(text.into(), vec![item]);
+                }
+            }
+            Key::Digits { from, span } => {
+                let (lane, key) = place(kind, from);
+                let item = Item { key, span, tuple, line };
+                if let KeyColumns::Range { .. } = self.shape.key {
+                    if let Some(ranges) = self.ranges.get_mut(lane) {
+                        ranges.push(item);
+                    }
+                } else if let Some(stream) = self.streams.get_mut(lane) {
+                    stream.push(kind, lane, item, &mut self.twins);
+                }
+            }
+        }
+    }
+
+    /// The number of a row of values.
+    pub(super) fn tuple<'c>(&mut self, values: impl Iterator<Item = &'c [u8]>) -> Option<u32> {
+        self.dictionary.tuple(values, 0)
     }
 
     /// The table of the rows.
     #[must_use]
-    pub fn finish(mut self) -> Built {
-        let mut twins = Twins::default();
-        self.rows.sort_by_key(|&(_, line)| line);
-        let mut entries: BTreeMap<(Vec<u8>, Vec<u8>), Vec<(Vec<Box<[u8]>>, u32)>> = BTreeMap::new();
-        for (mut cells, line) in self.rows {
-            let (from, to) = match self.shape.key {
-                KeyColumns::One(key) => (cells[key].to_vec(), cells[key].to_vec()),
-                KeyColumns::Range { from, to } if cells[to].is_empty() => {
-                    (cells[from].to_vec(), cells[from].to_vec())
-                }
-                KeyColumns::Range { from, to } => (cells[from].to_vec(), cells[to].to_vec()),
-            };
-            for (column, cell) in cells.iter_mut().enumerate() {
-                if self.shape.key.contain(column) {
-                    *cell = Box::default();
-                }
-            }
-            let text = || {
-                String::from_utf8_lossy(&if from == to {
-                    from.clone()
-                } else {
-                    [&from[..], b"-", &to].concat()
-                })
-                .into_owned()
-            };
-            if from != to {
-                let overlap = entries.iter().find(|((a, b), _)| overlap_in_part((a, b), (&from, &to)));
-                if let Some((_, rows)) = overlap {
-                    twins.add(false, rows[0].1, line, text);
-                    continue;
-                }
-            }
-            let rows = entries.entry((from.clone(), to.clone())).or_default();
-            let equal = rows.iter().find(|(other, _)| *other == cells).map(|&(_, line)| line);
-            match (equal, rows.first().map(|&(_, line)| line)) {
-                (Some(first), _) => twins.add(true, first, line, text),
-                (None, Some(first)) if self.shape.kind != Kind::Deck => twins.add(false, first, line, text),
-                _ => rows.push((cells, line)),
+    pub fn finish(self) -> Built {
+        let Self { shape, dictionary, streams, ranges, mut odd, mut twins, .. } = self;
+        let kind = shape.kind;
+        let mut lanes: Vec<(usize, LaneRows)> = Vec::new();
+        for (lane, stream) in streams.into_iter().enumerate() {
+            lanes.push((lane, LaneRows::Run(stream.finish(kind, lane, &mut twins))));
+        }
+        if let KeyColumns::Range { .. } = shape.key {
+            lanes.clear();
+            for (lane, items) in ranges.into_iter().enumerate() {
+                lanes.push((lane, LaneRows::Items(resolve(kind, lane, items, &mut twins))));
             }
         }
-        let entries = entries.into_iter().map(|((from, to), mut rows)| {
-            rows.sort();
-            Entry { from: from.into(), to: to.into(), rows }
-        });
-        Built { table: Table::of(self.shape, entries.collect()), twins }
+        for (key, rows) in &mut odd {
+            settle(kind, rows, &mut twins, &|_| String::from_utf8_lossy(key).into_owned());
+        }
+        let odd = odd.into_iter().collect();
+        Built { table: assemble(shape, Parts { lanes, odd, dictionary }), twins }
     }
 }
 
-fn overlap_in_part(a: (&[u8], &[u8]), b: (&[u8], &[u8])) -> bool {
-    let ends = |(from, to): (&[u8], &[u8])| {
-        let ((from, whole), (to, _)) = (Digits::leading(from), Digits::leading(to));
-        whole.then(|| (from.plus, from.start(), to.start() + super::key::unit(to.length)))
-    };
-    let (Some((plus_a, a, a_end)), Some((plus_b, b, b_end))) = (ends(a), ends(b)) else { return false };
-    plus_a == plus_b && ((a < b && b < a_end && a_end < b_end) || (b < a && a < b_end && b_end < a_end))
+/// The key of a row.
+pub(super) fn read_key<'c>(shape: &Shape, cells: &[&'c [u8]]) -> Result<Key<'c>, RowFault> {
+    if cells.len() != shape.columns.len() {
+        return Err(RowFault::Cells);
+    }
+    let cell = |column: usize| cells.get(column).copied().unwrap_or_default();
+    match shape.key {
+        KeyColumns::One(key) => Key::read(cell(key), None),
+        KeyColumns::Range { from, to } => Key::read(cell(from), Some(cell(to))),
+    }
 }

@@ -4,12 +4,23 @@
 //! Out:   entries, rows and their values; the image of a table.
 //! Never: opens a file, allocates while it looks something up, panics for what an image says.
 
+mod assemble;
 mod build;
+mod dictionary;
+mod image;
 mod key;
+mod packed;
+mod ranges;
+mod rows;
+mod run;
 mod shape;
+mod sorted;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use build::{Builder, Built, Twin, Twins};
+pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault};
 pub use key::RowFault;
 pub use shape::{KeyColumns, Kind, Row, Shape};
-pub use table::{Hit, ImageFault, Table};
+pub use table::{Hit, Table};

@@ -8,8 +8,12 @@ use std::ops::Range;
 
 use super::{
     KeyColumns, Kind, Row, Shape,
+    image::{Facts, ImageFault},
     key::{Digits, unit},
+    rows::{LENGTH_BITS, digits_of, end_of, place},
+    sorted::Sorted,
 };
+use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX};
 
 /// An entry that matches a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,68 +24,54 @@ pub struct Hit {
     pub length: usize,
 }
 
-/// Why an image is no table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ImageFault {
-    /// It does not begin as one.
-    #[error("is not a table of waypost")]
-    NotOurs,
-    /// Written by a version with another layout.
-    #[error("is a table of another version of waypost (layout {found}); compile it again")]
-    ForeignVersion {
-        /// The layout it has.
-        found: u64,
-    },
-    /// Written on a machine with the other order of bytes.
-    #[error("is a table of a machine with another order of bytes; compile it again")]
-    ForeignOrder,
-    /// Fewer or more words than it says.
-    #[error("is not whole: it has {found} bytes of {expected}")]
-    Torn {
-        /// Bytes there are.
-        found: u64,
-        /// Bytes there should be.
-        expected: u64,
-    },
-    /// The words are not those that were written.
-    #[error("is damaged: its checksum does not hold")]
-    Checksum,
-    /// The words are whole, and make no table.
-    #[error("makes no sense: {0}")]
-    Inconsistent(&'static str),
-}
-
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) from: Box<[u8]>,
-    pub(super) to: Box<[u8]>,
-    pub(super) rows: Vec<(Vec<Box<[u8]>>, u32)>,
-}
-
 /// A table.
 #[derive(Debug)]
 pub struct Table {
     shape: Shape,
-    entries: Vec<Entry>,
-    starts: Vec<u32>,
-    values: Vec<Vec<(Box<[u8]>, u32)>>,
+    words: Vec<u64>,
+    facts: Facts,
+    sorted: Sorted,
+    /// Bit N - 1: some key kept as text has N bytes.
+    odd_lengths: u64,
+    /// By column: the first line of each value; empty in a table from an image.
+    lines: Vec<Box<[u32]>>,
 }
 
+const _: () = assert!(NUMBER_BYTES_MAX <= u64::BITS as usize);
+
 impl Table {
-    pub(super) fn of(shape: Shape, entries: Vec<Entry>) -> Self {
-        let mut starts = vec![0];
-        let mut values = vec![std::collections::BTreeMap::new(); shape.columns.len()];
-        for entry in &entries {
-            starts.push(starts[starts.len() - 1] + entry.rows.len() as u32);
-            for (cells, line) in &entry.rows {
-                for (column, cell) in cells.iter().enumerate() {
-                    let first: &mut u32 = values[column].entry(cell.clone()).or_insert(*line);
-                    *first = (*first).min(*line);
-                }
-            }
+    /// From an image that was just written.
+    pub(super) fn sealed(shape: Shape, words: Vec<u64>, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
+        let sorted = Sorted::read(&words, &facts).unwrap_or_else(|_| Sorted::none());
+        Self::of(shape, words, facts, sorted, lines)
+    }
+
+    fn of(shape: Shape, words: Vec<u64>, facts: Facts, sorted: Sorted, lines: Vec<Box<[u32]>>) -> Self {
+        let mut table = Self { shape, words, facts, sorted, odd_lengths: 0, lines };
+        for index in 0..table.facts.odd {
+            let length = table.odd(index).len().clamp(1, NUMBER_BYTES_MAX);
+            table.odd_lengths |= 1 << (length - 1);
         }
-        let values = values.into_iter().map(|values| values.into_iter().collect()).collect();
-        Self { shape, entries, starts, values }
+        table
+    }
+
+    /// The table as words: what [`Table::from_image`] takes.
+    #[must_use]
+    pub fn image(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// A table from its image. The words may be any; nothing later panics or loops for what they say.
+    pub fn from_image(words: Vec<u64>) -> Result<Self, ImageFault> {
+        let (facts, kind, key) = Facts::read(&words)?;
+        let sorted = Sorted::read(&words, &facts)?;
+        let mut columns = Vec::with_capacity(facts.columns.len());
+        for column in 0..facts.columns.len() {
+            let name = text(&words, facts.names, facts.name_ends, column);
+            let name = std::str::from_utf8(name);
+            columns.push(name.map_err(|_| ImageFault::Inconsistent("a column has no name"))?.into());
+        }
+        Ok(Self::of(Shape { kind, columns, key }, words, facts, sorted, Vec::new()))
     }
 
     /// What it is.
@@ -93,106 +83,261 @@ impl Table {
     /// Rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.starts.last().map_or(0, |&rows| rows as usize)
+        self.facts.rows
     }
 
     /// Different keys.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.entries.len()
+        self.facts.numeric + self.facts.odd
     }
 
     /// Memory it holds, in bytes.
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
-        self.entries.len() * size_of::<Entry>()
+        let lines: usize = self.lines.iter().map(|lines| lines.len() * size_of::<u32>()).sum();
+        self.words.capacity() * size_of::<u64>() + lines + size_of::<Self>()
     }
 
     /// The entry of a number: in an exact table that of the whole number, else the longest.
     #[must_use]
+    #[inline]
     pub fn find(&self, number: &[u8]) -> Option<Hit> {
         self.matches(number).next()
     }
 
     /// All entries that match, longest first; of ranges the innermost first. In an exact table at most one.
-    pub fn matches(&self, number: &[u8]) -> impl Iterator<Item = Hit> + '_ {
-        let mut found: Vec<_> = (0_u32..)
-            .zip(&self.entries)
-            .filter(|(_, entry)| match self.shape.kind {
-                Kind::Exact => *entry.from == *number,
-                _ => number
-                    .get(..entry.from.len())
-                    .is_some_and(|start| *start >= *entry.from && *start <= *entry.to),
-            })
-            .map(|(index, entry)| (self.width(index), Hit { entry: index, length: entry.from.len() }))
-            .collect();
-        found.sort_by_key(|(width, hit)| (*width, std::cmp::Reverse(hit.length)));
-        found.into_iter().map(|(_, hit)| hit)
-    }
-
-    fn width(&self, entry: u32) -> u64 {
-        let entry = &self.entries[entry as usize];
-        let ((from, whole), (to, _)) = (Digits::leading(&entry.from), Digits::leading(&entry.to));
-        if whole { to.start() + unit(to.length) - from.start() } else { 0 }
+    pub fn matches<'t>(&'t self, number: &'t [u8]) -> impl Iterator<Item = Hit> + 't {
+        let (digits, whole) = Digits::leading(number);
+        let exact = self.shape.kind == Kind::Exact;
+        let odd_lengths = match exact {
+            true if whole => 0,
+            true => self.odd_lengths & 1_u64.checked_shl(below(number.len())).unwrap_or(0),
+            // Longer than the digits: else it would be of digits.
+            false => self.odd_lengths & !lowest(digits.bytes()) & lowest(number.len()),
+        };
+        let (lane, wanted) = match exact {
+            true => place(Kind::Exact, digits),
+            false => (usize::from(digits.plus), digits.start()),
+        };
+        let found = if exact && !whole { None } else { self.sorted.last_until(&self.words, lane, wanted) };
+        let found = found.filter(|&(_, number)| !exact || number == wanted);
+        let climb = found.map(|(entry, number)| Climb {
+            table: self,
+            number,
+            wanted,
+            digits,
+            next: Some(entry),
+            steps: NESTED_RANGES_MAX + 1,
+        });
+        Matches { table: self, number, odd_lengths, climb }
     }
 
     /// Its rows; in order of their values, whatever the order in the file.
     #[must_use]
     pub fn rows_of(&self, entry: u32) -> Range<Row> {
-        let start = |entry: usize| self.starts.get(entry).copied().unwrap_or(0);
-        start(entry as usize)..start(entry as usize + 1)
+        let index = entry as usize;
+        if index >= self.entries() {
+            return 0..0;
+        }
+        if self.shape.kind != Kind::Deck {
+            return entry..entry.saturating_add(1);
+        }
+        let start = self.facts.runs.index(&self.words, index);
+        let end = self.facts.runs.index(&self.words, index + 1);
+        // The rows of an entry are all different.
+        let most = start.saturating_add(u32::try_from(self.facts.tuples).unwrap_or(u32::MAX));
+        start..end.min(most).max(start)
     }
 
     /// A value; `b""` for a key column, or none such.
     #[must_use]
     pub fn value(&self, row: Row, column: usize) -> &[u8] {
-        let at = self.starts.partition_point(|&start| start <= row).saturating_sub(1);
-        let nth = row - self.starts.get(at).copied().unwrap_or(0);
-        let cells = self.entries.get(at).and_then(|entry| entry.rows.get(nth as usize));
-        cells.and_then(|(cells, _)| cells.get(column)).map_or(b"", |cell| cell)
+        let Some(sections) = self.facts.columns.get(column) else { return b"" };
+        if row as usize >= self.facts.rows {
+            return b"";
+        }
+        text(&self.words, sections.bytes, sections.ends, self.value_id(row, column) as usize)
     }
 
     /// Which of the different values of its column it is, in order of bytes; 0 for a key column.
     #[must_use]
     pub fn value_id(&self, row: Row, column: usize) -> u32 {
-        let value = self.value(row, column);
-        self.values
-            .get(column)
-            .and_then(|values| values.binary_search_by(|(it, _)| (**it).cmp(value)).ok())
-            .unwrap_or(0) as u32
+        let Some(sections) = self.facts.columns.get(column) else { return 0 };
+        let tuple = self.facts.row_tuples.index(&self.words, row as usize);
+        sections.of_tuple.index(&self.words, tuple as usize)
     }
 
     /// The different values of a column by their ids; none of a key column.
     pub fn values(&self, column: usize) -> impl Iterator<Item = &[u8]> + '_ {
-        let values = self.values.get(column).filter(|_| !self.shape.key.contain(column));
-        values.into_iter().flatten().map(|(value, _)| &**value)
+        let sections = self.facts.columns.get(column).copied().unwrap_or_default();
+        (0..sections.ends.len).map(move |id| text(&self.words, sections.bytes, sections.ends, id))
     }
 
     /// The first line that had a value; 0 when it is not known, as in a table from an image.
     #[must_use]
     pub fn first_line(&self, column: usize, id: u32) -> u32 {
-        self.values.get(column).and_then(|values| values.get(id as usize)).map_or(0, |&(_, line)| line)
+        self.lines.get(column).and_then(|lines| lines.get(id as usize)).copied().unwrap_or(0)
     }
 
     /// Appends the text of a key column.
     pub fn key_of(&self, entry: u32, column: usize, out: &mut Vec<u8>) {
-        let Some(entry) = self.entries.get(entry as usize) else { return };
-        match self.shape.key {
-            KeyColumns::Range { to, .. } if column == to => out.extend_from_slice(&entry.to),
-            key if key.first() == column => out.extend_from_slice(&entry.from),
-            _ => {}
+        if !self.shape.key.contain(column) {
+            return;
         }
+        if let Some(odd) = (entry as usize).checked_sub(self.facts.numeric) {
+            out.extend_from_slice(self.odd(odd));
+            return;
+        }
+        let Some((from, span)) = self.digits(entry as usize) else { return };
+        let last = matches!(self.shape.key, KeyColumns::Range { to, .. } if to == column);
+        let value = if last { from.value.saturating_add(span) } else { from.value };
+        Digits { value, ..from }.write(out);
     }
 
-    /// The table as words: what `from_image` takes.
-    #[must_use]
-    pub fn image(&self) -> &[u64] {
-        &[]
+    /// The digits of a key and how many follow in its range; `None` for one kept as text.
+    pub(super) fn digits(&self, entry: usize) -> Option<(Digits, u64)> {
+        let (lane, number) = self.sorted.get(&self.words, entry)?;
+        if self.shape.kind == Kind::Exact {
+            return Some((digits_of(Kind::Exact, lane, number), 0));
+        }
+        let (length, _) = self.around(entry)?;
+        let key = number.wrapping_shl(LENGTH_BITS) | u64::from(length);
+        let span = self.facts.spans.get(&self.words, entry).unwrap_or(0);
+        Some((digits_of(self.shape.kind, lane, key), span))
     }
 
-    /// A table from its image. The words may be any; nothing later panics or loops for what they say.
-    pub fn from_image(words: Vec<u64>) -> Result<Self, ImageFault> {
-        let _ = words;
-        Err(ImageFault::NotOurs)
+    /// A key kept as text.
+    pub(super) fn odd(&self, index: usize) -> &[u8] {
+        text(&self.words, self.facts.odd_bytes, self.facts.odd_ends, index)
+    }
+
+    /// How many keys are not kept as text; those that are follow them.
+    pub(super) fn numeric(&self) -> usize {
+        self.facts.numeric
+    }
+
+    fn find_odd(&self, key: &[u8]) -> Option<u32> {
+        let (mut low, mut high) = (0, self.facts.odd);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.odd(middle).cmp(key) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return u32::try_from(self.facts.numeric + middle).ok(),
+            }
+        }
+        None
+    }
+
+    /// Digits of a prefix, and the entry around it.
+    #[inline]
+    fn around(&self, entry: usize) -> Option<(u32, Option<usize>)> {
+        let word = self.facts.climb.get(&self.words, entry)?;
+        #[allow(clippy::cast_possible_truncation)]
+        let length = word as u32 & ((1 << LENGTH_BITS) - 1);
+        let parent = usize::try_from(word >> LENGTH_BITS).ok().and_then(|parent| parent.checked_sub(1));
+        // Outer ones come first. An image that says otherwise must not lead round in a circle.
+        Some((length, parent.filter(|&parent| parent < entry)))
+    }
+}
+
+/// The text `index` of those end to end.
+fn text(words: &[u64], bytes: super::packed::Packed, ends: super::packed::Packed, index: usize) -> &[u8] {
+    let end = |index: usize| ends.get(words, index).and_then(|end| usize::try_from(end).ok());
+    let Some(last) = end(index) else { return b"" };
+    let first = index.checked_sub(1).and_then(end).unwrap_or(0);
+    bytes.bytes(words).get(first..last).unwrap_or_default()
+}
+
+/// The index of the bit for a length.
+fn below(length: usize) -> u32 {
+    u32::try_from(length.wrapping_sub(1)).unwrap_or(u32::MAX)
+}
+
+/// Bits of lengths up to this one.
+fn lowest(length: usize) -> u64 {
+    if length >= NUMBER_BYTES_MAX { u64::MAX } else { (1 << length) - 1 }
+}
+
+/// See [`Table::matches`].
+struct Matches<'t> {
+    table: &'t Table,
+    number: &'t [u8],
+    /// Lengths of keys kept as text that may match.
+    odd_lengths: u64,
+    climb: Option<Climb<'t>>,
+}
+
+impl Iterator for Matches<'_> {
+    type Item = Hit;
+
+    #[inline]
+    fn next(&mut self) -> Option<Hit> {
+        while self.odd_lengths != 0 {
+            let length = (u64::BITS - self.odd_lengths.leading_zeros()) as usize;
+            self.odd_lengths &= lowest(length - 1);
+            let key = self.number.get(..length).unwrap_or_default();
+            if let Some(entry) = self.table.find_odd(key) {
+                return Some(Hit { entry, length });
+            }
+        }
+        self.climb.as_mut()?.next()
+    }
+}
+
+/// From the innermost range that begins at or before a number outwards.
+struct Climb<'t> {
+    table: &'t Table,
+    /// Where the innermost begins.
+    number: u64,
+    wanted: u64,
+    digits: Digits,
+    next: Option<usize>,
+    steps: usize,
+}
+
+impl Climb<'_> {
+    #[inline]
+    fn next(&mut self) -> Option<Hit> {
+        let table = self.table;
+        if table.shape.kind == Kind::Exact {
+            let entry = u32::try_from(self.next.take()?).ok()?;
+            return Some(Hit { entry, length: self.digits.bytes() });
+        }
+        while self.steps > 0 {
+            self.steps -= 1;
+            let entry = self.next?;
+            let (length, around) = table.around(entry)?;
+            self.next = around;
+            if length <= self.digits.length && self.wanted < self.end(entry, length)? {
+                let length = usize::from(self.digits.plus) + length as usize;
+                return Some(Hit { entry: u32::try_from(entry).ok()?, length });
+            }
+        }
+        None
+    }
+
+    /// Where an entry that holds `self.number` ends.
+    #[inline]
+    fn end(&self, entry: usize, length: u32) -> Option<u64> {
+        let facts = &self.table.facts;
+        if facts.spans.len > 0 {
+            let span = facts.spans.get(&self.table.words, entry)?;
+            if span > 0 {
+                let (_, start) = self.table.sorted.get(&self.table.words, entry)?;
+                return Some(end_of(start, length, span));
+            }
+        }
+        let unit = unit(length);
+        Some((self.number - self.number % unit).saturating_add(unit))
+    }
+}
+
+#[cfg(test)]
+impl Table {
+    /// Whether an image cannot make tests of it run forever.
+    pub(super) fn facts_are_small(&self) -> bool {
+        self.facts.columns.iter().all(|column| column.ends.len <= self.words.len() * 64)
     }
 }

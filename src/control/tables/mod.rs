@@ -298,3 +298,34 @@ fn still(seen: &Seen, opened: &mut Opened<'_>, bounds: Bounds) -> Option<Seen> {
     }
     now
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{loader::specs, tables::progress::LogWatcher};
+
+    #[test]
+    fn all_files_together_have_a_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, len) in [("a.csv", 6), ("b.csv", 4), ("c.csv", 1)] {
+            std::fs::write(dir.path().join(name), "1".repeat(len)).unwrap();
+        }
+        let mut tables = Tables::default();
+        assert_eq!(tables.bytes_max, u64::try_from(ROUTE_DATA_BYTES_MAX).unwrap());
+        tables.bytes_max = 10;
+        // One that is named twice counts once.
+        let specs = specs(&["a.csv", "a.csv", "b.csv", "c.csv"]);
+        let read = tables.read(dir.path(), &specs, &mut LogWatcher::default());
+        let told: Vec<_> = read.outcomes.iter().map(|outcome| outcome.as_ref().err()).collect();
+        let [None, None, None, Some(errors)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(
+            errors[0].message,
+            "cannot read `c.csv`: does not fit: all data files together may have 10 bytes; \
+             paths are relative to the routes directory"
+        );
+        assert_eq!(
+            read.hashes["c.csv"].as_ref().unwrap_err(),
+            "does not fit: all data files together may have 10 bytes"
+        );
+    }
+}

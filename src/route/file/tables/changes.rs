@@ -242,7 +242,7 @@ fn change(shape: &Shape, record: &Record<'_>, separator: u8) -> Result<(KeyText,
         }
         b"-" => {
             let keys = if matches!(shape.key, KeyColumns::One(_)) { 1 } else { 2 };
-            if has == keys {
+            if (1..=keys).contains(&has) {
                 let (from, until) = (cells.first(), cells.get(1));
                 let from = checked("number", from.copied().unwrap_or_default())?;
                 let until = until.copied().filter(|until| !until.is_empty()).unwrap_or(from);
@@ -303,4 +303,36 @@ fn cells_of(table: &Table, row: u32, key: &KeyText) -> Box<[Box<[u8]>]> {
         _ => table.value(row, column).into(),
     };
     (0..shape.columns.len()).map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::file::{Source, parse};
+
+    #[test]
+    fn changes_have_a_limit() {
+        let text = "tables: { t: { file: t.csv, match: exact, columns: [number], changes: [c.csv] } }\n";
+        let source = Source { path: "a.yaml".to_owned(), bytes: text.into() };
+        let spec = parse(&[source]).expect("a table").tables().remove(0);
+        let base = Builder::new(Shape {
+            kind: Kind::Exact,
+            columns: vec!["number".into()],
+            key: KeyColumns::One(0),
+        });
+        let base = base.finish().table;
+        let read = |rows: &[u8]| {
+            let mut reader = ChangesReader::new(&spec, "c.csv", &base);
+            // Two million rows before these would take a test a minute.
+            reader.changes.rows = TABLE_CHANGED_ROWS_MAX - 2;
+            let _ = reader.feed(rows);
+            reader.finish().map(|(table, _)| table.rows())
+        };
+        assert_eq!(read(b"+,1\n+,2\n"), Ok(2));
+        let errors = read(b"+,1\n+,2\n+,3\n").expect_err("one too many");
+        assert_eq!(
+            errors.iter().map(|error| (error.line, &*error.message)).collect::<Vec<_>>(),
+            [(3, "more than 2000000 changes in one file; make a new file of the table of them")]
+        );
+    }
 }

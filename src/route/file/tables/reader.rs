@@ -170,6 +170,9 @@ impl Filler {
             format!("`{}` is that of line {}", twin.key, twin.first_line)
         });
         self.report.warn_of(repeated, "row repeats an earlier one", "rows repeat an earlier one");
+        if table.rows() == 0 {
+            self.report.refuse_if_skipped();
+        }
         let report = &mut self.report;
         deck::check(&table, &mut |message| {
             report.error(1, || message);

@@ -87,6 +87,14 @@ impl Report {
         }
     }
 
+    /// Refuses the file when all of its rows were left out.
+    pub(super) fn refuse_if_skipped(&mut self) {
+        if let Some(first) = self.skipped.shown.first().cloned() {
+            let line = self.skipped.line;
+            self.error(line, || format!("no row is right, and none would be left: {first}"));
+        }
+    }
+
     /// Errors that are only counted.
     pub(super) fn add_errors(&mut self, more: usize) {
         self.errors_count = self.errors_count.saturating_add(more);

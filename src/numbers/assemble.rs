@@ -1,0 +1,297 @@
+//! Pure. Sorted rows and a dictionary become an image.
+//!
+//! In:    rows of each lane by key, keys kept as text, the dictionary.
+//! Out:   a table. The same rows give the same words.
+//! Never: holds the rows twice: memory of rows is given back while they are written.
+
+use super::{
+    Kind, Shape, Table,
+    dictionary::{Dictionary, Ordered},
+    image::{Facts, seal},
+    packed::{Packed, put, width_of, words_of},
+    rows::{LENGTH_BITS, LaneRows, end_of},
+    run::Item,
+    sorted::{BLOCK, head, head_parts, upper_of},
+};
+
+/// What a table is made of.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// By id, in order; none without rows.
+    pub(super) lanes: Vec<(usize, LaneRows)>,
+    /// Keys kept as text, in order, with their rows.
+    pub(super) odd: Vec<(Box<[u8]>, Vec<Item>)>,
+    /// What the tuples of rows stand for.
+    pub(super) dictionary: Dictionary,
+}
+
+/// The table.
+pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
+    let Parts { lanes, odd, dictionary } = parts;
+    let mut survey = Survey::new(shape.kind, dictionary.len());
+    for (id, rows) in &lanes {
+        survey.lane(*id, rows.iter());
+    }
+    for row in odd.iter().flat_map(|(_, rows)| rows) {
+        survey.row(row);
+    }
+    let values = dictionary.sort(&std::mem::take(&mut survey.used));
+    let mut facts = survey.facts(&shape, &odd, &values);
+    let mut words = facts.create(&shape);
+    survey.write(&mut words, &facts);
+    let mut writer = Writer {
+        kind: shape.kind,
+        facts: &facts,
+        words: &mut words,
+        places: &values.places,
+        entry: 0,
+        row: 0,
+    };
+    for (block, rows) in survey.first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
+        writer.lane(*block, rows.into_rows());
+    }
+    writer.odd(odd);
+    write_names(&mut words, &facts, &shape);
+    write_values(&mut words, &facts, &shape, &values);
+    seal(&mut words);
+    let mut lines = values.columns.iter().map(super::dictionary::Values::lines);
+    let lines = (0..shape.columns.len())
+        .map(|column| if shape.key.contain(column) { None } else { lines.next() })
+        .map(Option::unwrap_or_default)
+        .collect();
+    Table::sealed(shape, words, facts, lines)
+}
+
+/// What has to be known before a word is written.
+struct Survey {
+    kind: Kind,
+    used: Vec<bool>,
+    rows: usize,
+    entries: usize,
+    span_most: u64,
+    lanes: Vec<u64>,
+    first_blocks: Vec<usize>,
+    bases: Vec<u64>,
+    upper: Vec<u64>,
+    heads: Vec<u64>,
+    key_words: usize,
+}
+
+impl Survey {
+    fn new(kind: Kind, tuples: usize) -> Self {
+        Self {
+            kind,
+            used: vec![false; tuples],
+            rows: 0,
+            entries: 0,
+            span_most: 0,
+            lanes: Vec::new(),
+            first_blocks: Vec::new(),
+            bases: Vec::new(),
+            upper: Vec::new(),
+            heads: Vec::new(),
+            key_words: 0,
+        }
+    }
+
+    fn row(&mut self, item: &Item) {
+        self.rows += 1;
+        if let Some(used) = self.used.get_mut(item.tuple as usize) {
+            *used = true;
+        }
+    }
+
+    fn lane(&mut self, id: usize, rows: impl Iterator<Item = Item>) {
+        let first_base = self.bases.len();
+        let mut last: Option<(u64, u64)> = None;
+        let mut entries = 0;
+        for item in rows {
+            self.row(&item);
+            if last == Some((item.key, item.span)) {
+                continue;
+            }
+            if entries % BLOCK == 0 {
+                self.close_block(last, BLOCK);
+                self.bases.push(number_of(self.kind, item.key));
+            }
+            entries += 1;
+            self.span_most = self.span_most.max(item.span);
+            last = Some((item.key, item.span));
+        }
+        self.first_blocks.push(first_base);
+        if entries == 0 {
+            return;
+        }
+        self.close_block(last, (entries - 1) % BLOCK + 1);
+        self.entries += entries;
+        self.lanes.extend([id as u64, entries as u64]);
+        self.upper.extend(upper_of(self.bases.get(first_base..).unwrap_or_default()));
+    }
+
+    fn close_block(&mut self, last: Option<(u64, u64)>, count: usize) {
+        let (Some((key, _)), Some(base)) = (last, self.bases.last()) else { return };
+        let width = width_of(number_of(self.kind, key).saturating_sub(*base));
+        self.heads.push(head(self.key_words, width));
+        self.key_words += words_of(count * width as usize);
+    }
+
+    fn facts(&self, shape: &Shape, odd: &[(Box<[u8]>, Vec<Item>)], values: &Ordered) -> Facts {
+        let raw = |len: usize| Packed { at: 0, len, width: 64 };
+        let bytes = |len: usize| Packed { at: 0, len, width: 8 };
+        let packed = |len: usize, most: usize| Packed { at: 0, len, width: width_of(most as u64) };
+        let prefixes = if self.kind == Kind::Exact { 0 } else { self.entries };
+        let entries = self.entries + odd.len();
+        let name_bytes = shape.columns.iter().map(|name| name.len()).sum();
+        let odd_bytes = odd.iter().map(|(key, _)| key.len()).sum();
+        let mut facts = Facts::empty(shape.columns.len());
+        facts.rows = self.rows;
+        facts.numeric = self.entries;
+        facts.odd = odd.len();
+        facts.tuples = values.count;
+        facts.names = bytes(name_bytes);
+        facts.name_ends = packed(shape.columns.len(), name_bytes);
+        facts.lanes = raw(self.lanes.len());
+        facts.bases = raw(self.bases.len());
+        facts.upper = raw(self.upper.len());
+        facts.heads = raw(self.heads.len());
+        facts.keys = raw(self.key_words);
+        facts.climb = Packed { at: 0, len: prefixes, width: LENGTH_BITS + width_of(self.entries as u64) };
+        facts.spans = Packed {
+            at: 0,
+            len: if self.span_most > 0 { prefixes } else { 0 },
+            width: width_of(self.span_most),
+        };
+        facts.runs = packed(if self.kind == Kind::Deck { entries + 1 } else { 0 }, self.rows);
+        facts.row_tuples = packed(self.rows, values.count.saturating_sub(1));
+        facts.odd_bytes = bytes(odd_bytes);
+        facts.odd_ends = packed(odd.len(), odd_bytes);
+        let value_columns = (0..).zip(&mut facts.columns).filter(|(column, _)| !shape.key.contain(*column));
+        for ((_, column), values_here) in value_columns.zip(&values.columns) {
+            let total = values_here.iter().map(<[u8]>::len).sum();
+            column.of_tuple = packed(values.count, values_here.len().saturating_sub(1));
+            column.ends = packed(values_here.len(), total);
+            column.bytes = bytes(total);
+        }
+        facts
+    }
+
+    fn write(&self, words: &mut [u64], facts: &Facts) {
+        let all = [
+            (facts.lanes, &self.lanes),
+            (facts.bases, &self.bases),
+            (facts.upper, &self.upper),
+            (facts.heads, &self.heads),
+        ];
+        for (section, from) in all {
+            for (index, value) in from.iter().enumerate() {
+                section.put(words, index, *value);
+            }
+        }
+    }
+}
+
+/// The number that is searched: of a prefix the first of its 15-digit numbers.
+fn number_of(kind: Kind, key: u64) -> u64 {
+    if kind == Kind::Exact { key } else { key >> LENGTH_BITS }
+}
+
+struct Writer<'w> {
+    kind: Kind,
+    facts: &'w Facts,
+    words: &'w mut [u64],
+    places: &'w [u32],
+    entry: usize,
+    row: usize,
+}
+
+impl Writer<'_> {
+    fn lane(&mut self, mut block: usize, rows: impl Iterator<Item = Item>) {
+        let first_entry = self.entry;
+        let mut base = 0;
+        let mut around: Vec<(u64, usize)> = Vec::new();
+        let mut group: Vec<u32> = Vec::new();
+        let mut last: Option<(u64, u64)> = None;
+        for item in rows {
+            if last != Some((item.key, item.span)) {
+                if last.is_some() {
+                    self.close_entry(&mut group);
+                }
+                last = Some((item.key, item.span));
+                let within = self.entry - first_entry;
+                let number = number_of(self.kind, item.key);
+                if within.is_multiple_of(BLOCK) {
+                    block += usize::from(within > 0);
+                    base = number;
+                }
+                let (at, width) = head_parts(self.facts.heads.get(self.words, block).unwrap_or(0));
+                let bit = (within % BLOCK) * width as usize;
+                put(self.words, self.facts.keys.at + at, bit, width, number - base);
+                if self.kind != Kind::Exact {
+                    self.climb(&item, &mut around);
+                }
+            }
+            group.push(self.places.get(item.tuple as usize).copied().unwrap_or(0));
+        }
+        if last.is_some() {
+            self.close_entry(&mut group);
+        }
+    }
+
+    /// Digits of a prefix and the innermost one around it.
+    fn climb(&mut self, item: &Item, around: &mut Vec<(u64, usize)>) {
+        #[allow(clippy::cast_possible_truncation)]
+        let length = item.key as u32 & ((1 << LENGTH_BITS) - 1);
+        let start = item.key >> LENGTH_BITS;
+        while around.pop_if(|(end, _)| *end <= start).is_some() {}
+        let parent = around.last().map_or(0, |&(_, entry)| entry as u64 + 1);
+        around.push((end_of(start, length, item.span), self.entry));
+        self.facts.climb.put(self.words, self.entry, (parent << LENGTH_BITS) | u64::from(length));
+        self.facts.spans.put(self.words, self.entry, item.span);
+    }
+
+    fn close_entry(&mut self, group: &mut Vec<u32>) {
+        group.sort_unstable();
+        self.facts.runs.put(self.words, self.entry, self.row as u64);
+        for tuple in group.drain(..) {
+            self.facts.row_tuples.put(self.words, self.row, u64::from(tuple));
+            self.row += 1;
+        }
+        self.entry += 1;
+    }
+
+    fn odd(&mut self, odd: Vec<(Box<[u8]>, Vec<Item>)>) {
+        let mut end = 0;
+        for (index, (key, rows)) in odd.into_iter().enumerate() {
+            self.facts.odd_bytes.put_bytes(self.words, end, &key);
+            end += key.len();
+            self.facts.odd_ends.put(self.words, index, end as u64);
+            let place = |row: &Item| self.places.get(row.tuple as usize).copied().unwrap_or(0);
+            let mut group: Vec<u32> = rows.iter().map(place).collect();
+            self.close_entry(&mut group);
+        }
+        self.facts.runs.put(self.words, self.entry, self.row as u64);
+    }
+}
+
+fn write_names(words: &mut [u64], facts: &Facts, shape: &Shape) {
+    write_texts(words, facts.names, facts.name_ends, shape.columns.iter().map(|name| name.as_bytes()));
+}
+
+fn write_values(words: &mut [u64], facts: &Facts, shape: &Shape, values: &Ordered) {
+    let columns = (0..).zip(&facts.columns).filter(|(column, _)| !shape.key.contain(*column));
+    for ((_, column), (texts, tuples)) in columns.zip(values.columns.iter().zip(&values.tuples)) {
+        write_texts(words, column.bytes, column.ends, texts.iter());
+        for (tuple, value) in tuples.iter().enumerate() {
+            column.of_tuple.put(words, tuple, u64::from(*value));
+        }
+    }
+}
+
+fn write_texts<'t>(words: &mut [u64], bytes: Packed, ends: Packed, texts: impl Iterator<Item = &'t [u8]>) {
+    let mut end = 0;
+    for (index, text) in texts.enumerate() {
+        bytes.put_bytes(words, end, text);
+        end += text.len();
+        ends.put(words, index, end as u64);
+    }
+}
