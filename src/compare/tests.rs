@@ -157,7 +157,7 @@ proptest! {
         new in prop::collection::vec("[ab](;rn=[12])?@[xy](;p)?", 1..4),
     ) {
         let table = |contacts: &[String]| {
-            self::table(&answer(&contacts.iter().map(String::as_str).collect::<Vec<_>>()))
+            table(&answer(&contacts.iter().map(String::as_str).collect::<Vec<_>>()))
         };
         let (old, new) = (table(&old), table(&new));
         let (forth, report) = compare(&old, &new, REQUEST);
