@@ -86,8 +86,8 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
 const FINGERPRINTS: [u64; 6] = [
     3862148892332549600,
     1217205216336924676,
-    12304245832460620178,
-    11000333327562879508,
+    16521231251643434117,
+    16505616011970379510,
     14913815867949281448,
     16694546279506389082,
 ];
@@ -107,8 +107,8 @@ fn lines_are_as_the_columns_say() {
         [
             "+44107370013,+449715965000,1000",
             "+441038499451,+449707858000,1043",
-            "+1,gw-0362",
-            "+441000000000,+441000000099,gw-1802",
+            "+1,gw-0036",
+            "+441000000000,+441000000099,gw-0180",
             "+1,carrier-000,0.0185,55,2026-03-09,",
             "+,+441994624138,+449701146000,1005",
         ]
@@ -287,7 +287,7 @@ fn prefixes_are_distinct_nested_and_as_many_as_asked_for() {
     let set: HashSet<u64> = all.iter().map(|prefix| prefix.digits).collect();
     assert!(all.iter().all(|prefix| prefix.depth == 0 || set.contains(&(prefix.digits / 10))));
     let gateways: HashSet<String> = all.iter().map(|prefix| gateway(prefix.gateway)).collect();
-    assert!((1_000..=2_000).contains(&gateways.len()), "{}", gateways.len());
+    assert!((150..=200).contains(&gateways.len()), "{}", gateways.len());
 }
 
 #[test]
