@@ -1,8 +1,10 @@
 //! The admin port over real sockets.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    path::PathBuf,
     sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
@@ -14,13 +16,17 @@ use waypost::{
     control::{
         DnsCache,
         admin::{self, Admin, Readiness},
+        diff::Differ,
         loader::{Load, LoadError, Loaded},
         metrics::{Drops, Metrics, Sources},
         reload::{LoadFn, Reloader},
         resolver::Resolver,
     },
     counters::Counters,
-    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, SCRAPES_AT_ONCE_MAX},
+    limits::{
+        ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, DIFF_BODY_BYTES_MAX, DIFFS_AT_ONCE_MAX,
+        SCRAPES_AT_ONCE_MAX,
+    },
     net::{EventLoop, StreamSettings},
     route::{
         RouteTable, Transport,
@@ -50,12 +56,27 @@ fn start_beside(
     load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static,
     helper: impl Fn() + Send + Sync + 'static,
 ) -> Server {
+    start_in("tests/cli/routes", load, helper)
+}
+
+/// The same, beside a routes directory for comparisons.
+fn start_in(
+    routes: impl Into<PathBuf>,
+    load: impl Fn(Option<&str>) -> Result<Load, LoadError> + Send + 'static,
+    helper: impl Fn() + Send + Sync + 'static,
+) -> Server {
     let table =
         Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "first".into(), 0, None)));
     let load: LoadFn = Box::new(load);
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let listen = Listen { name: "default".into(), transport: Transport::Udp, address };
     // The loop has ended: nobody looks into its cache.
+    let differ = Arc::new(Differ {
+        table: Arc::clone(&table),
+        routes: routes.into(),
+        settings: Arc::default(),
+        listen: vec![listen.clone()],
+    });
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let dns_cache = DnsCache { handle, table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
@@ -68,7 +89,7 @@ fn start_beside(
     };
     let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(sources).unwrap();
-    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache };
+    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ };
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -203,7 +224,9 @@ fn a_wrong_method_says_the_right_one() {
 fn a_wrong_path_lists_the_right_ones() {
     let answer = start(same).ask("GET", "/");
     assert_eq!(answer.status, 404);
-    for path in ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /-/reload"] {
+    for path in
+        ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /diff", "POST /-/reload"]
+    {
         assert!(answer.body.contains(path), "{}", answer.body);
     }
 }
@@ -298,6 +321,114 @@ fn scrapes_keep_no_one_waiting_and_are_few_at_a_time() {
     for scrape in scrapes {
         assert_eq!(Server::read(scrape).status, 200);
     }
+}
+
+impl Server {
+    /// A comparison; its answer as JSON.
+    fn diff(&self, query: &str, media_type: &str, calls: &str) -> (u16, serde_json::Value) {
+        let len = calls.len();
+        let head = format!(
+            "POST /diff{query} HTTP/1.1\r\nHost: waypost\r\nContent-Type: {media_type}\r\nContent-Length: {len}"
+        );
+        let answer = self.send(format!("{head}\r\n\r\n{calls}").as_bytes());
+        (answer.status, serde_json::from_str(&answer.body).unwrap())
+    }
+
+    fn refusal(&self, query: &str, media_type: &str, calls: &str) -> (u16, String) {
+        let (status, json) = self.diff(query, media_type, calls);
+        assert_eq!(json["result"], "failed");
+        (status, json["error"].as_str().unwrap().to_owned())
+    }
+}
+
+#[test]
+fn a_comparison_says_what_a_reload_would_change_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("10.yaml");
+    // The table in service has no route.
+    fs::write(
+        &file,
+        "routes: [{ name: new, when: { number: '+44*' }, answer: { contact: 'sip:gw@a.example' } }]",
+    )
+    .unwrap();
+    let server = start_in(dir.path(), same, || ());
+    let (status, json) = server.diff("", "text/plain", "# numbers\n+441\n+442\nnobody\n+33\n");
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&json["old"]["hash"], &json["old"]["routes"], &json["new"]["routes"]),
+        (&"first".into(), &0.into(), &1.into())
+    );
+    assert_eq!((&json["calls"], &json["differing"], &json["skipped"]), (&3.into(), &2.into(), &1.into()));
+    assert_eq!((&json["causes"]["status"], &json["causes"]["same"]), (&2.into(), &1.into()));
+    assert_eq!(
+        json["routes"][0],
+        serde_json::json!({ "old": "(no route)", "new": "new", "calls": 2, "differing": 2 })
+    );
+    assert_eq!(json["shown"].as_array().unwrap().len(), 2);
+    assert_eq!(json["shown"][0]["call"]["place"], "calls:2");
+    assert_eq!(json["shown"][0]["new"]["contacts"][0]["uri"], "sip:gw@a.example");
+    let serving = server.ask("GET", "/dns/cache");
+    assert!(serving.body.contains("\"routes_hash\": \"first\""), "{}", serving.body);
+
+    let (status, json) =
+        server.diff("?limit=1", "text/csv; charset=utf-8", "number,domain\n+441,a.example\n+442,\n");
+    assert_eq!((status, json["shown"].as_array().unwrap().len()), (200, 1));
+    assert_eq!(json["shown"][0]["call"]["request_uri"], "sip:+441@a.example");
+
+    // Each time, the files are what they are then.
+    fs::write(&file, "routes: [{ answer: { contact: nowhere } }]").unwrap();
+    let (status, json) = server.diff("", "text/plain", "+441\n");
+    assert_eq!((status, &json["result"]), (422, &"failed".into()));
+    assert_eq!(json["diagnostics"][0]["message"], "no gateway or group `nowhere`; none is defined");
+    assert!(json["error"].as_str().unwrap().contains("10.yaml:1:"), "{json}");
+}
+
+#[test]
+fn calls_that_cannot_be_compared_are_refused() {
+    let server = start(same);
+    let known = "number, uri, from, source, domain, host, method";
+    assert_eq!(
+        server.refusal("", "text/csv", "number,cost\n"),
+        (400, format!("calls: line 1: unknown column `cost`; expected some of {known}"))
+    );
+    for query in ["?limit=x", "?limit=10001", "?all"] {
+        let error = "expected ?limit=N with N from 0 to 10000".to_owned();
+        assert_eq!(server.refusal(query, "text/plain", "+44\n"), (400, error));
+    }
+    let (status, error) = server.refusal("", "application/x-www-form-urlencoded", "+44\n");
+    assert_eq!(status, 415);
+    assert!(error.starts_with("expected calls as text/plain"), "{error}");
+    let room = "#".repeat(DIFF_BODY_BYTES_MAX - 4) + "\n+44";
+    let (status, json) = server.diff("", "text/plain", &room);
+    assert_eq!((status, &json["calls"], &json["skipped"]), (200, &1.into(), &1.into()));
+    let error = format!("the calls did not come whole, or are longer than {DIFF_BODY_BYTES_MAX} bytes");
+    assert_eq!(server.refusal("", "text/plain", &(room + "1")), (413, error));
+}
+
+#[test]
+fn comparisons_keep_no_one_waiting_and_are_few_at_a_time() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, began) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    // Whoever compares stands still before it begins.
+    let server = start_beside(same, move || {
+        tell.send(()).unwrap();
+        let _ = wait.lock().unwrap().recv();
+    });
+    let request = b"POST /diff HTTP/1.1\r\nHost: waypost\r\nContent-Length: 4\r\n\r\n+441";
+    let under_way: Vec<_> = (0..DIFFS_AT_ONCE_MAX).map(|_| server.begin(request)).collect();
+    for _ in 0..DIFFS_AT_ONCE_MAX {
+        began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
+    }
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    let error = "another comparison is under way".to_owned();
+    assert_eq!(server.refusal("", "text/plain", "+441"), (503, error));
+    drop(go);
+    for one in under_way {
+        assert_eq!(Server::read(one).status, 200);
+    }
+    let after = server.diff("", "text/plain", "+441");
+    assert_eq!((after.0, &after.1["calls"]), (200, &1.into()));
 }
 
 #[test]

@@ -173,3 +173,49 @@ impl Differ {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fed(list: &[u8]) -> Report {
+        let (settings, table) = (Settings::default(), RouteTable::default());
+        let address = SocketAddr::from(([0, 0, 0, 0], 5060));
+        let listen = [Listen { name: "core".into(), transport: Transport::Udp, address }];
+        let arrival = arrival(&listen, address).unwrap();
+        let mut comparer = Comparer::new(&settings, &table, &table, 0, 1);
+        feed(&mut &*list, "calls", Format::Numbers, arrival, &mut comparer).unwrap();
+        comparer.report()
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_no_call_and_the_next_one_is() {
+        let line = |bytes: usize| format!("{}@h", "1".repeat(bytes - 2));
+        for (list, calls, places) in [
+            (format!("{}\n1\n", line(DIFF_LINE_BYTES_MAX)), 2, &[][..]),
+            (format!("{}\n1", line(DIFF_LINE_BYTES_MAX + 1)), 1, &["calls:1"]),
+            (format!("{}\n1\n", line(3 * DIFF_LINE_BYTES_MAX)), 1, &["calls:1"]),
+            (format!("1\n{}", line(2 * DIFF_LINE_BYTES_MAX)), 1, &["calls:2"]),
+        ] {
+            let report = fed(list.as_bytes());
+            let told: Vec<_> = report.skipped_shown.iter().map(|skipped| &*skipped.place).collect();
+            assert_eq!((report.calls, &*told), (calls, places));
+        }
+    }
+
+    #[test]
+    fn calls_come_to_the_first_listener_and_udp_is_first() {
+        let listen = |name: &str, transport, address: &str| Listen {
+            name: name.into(),
+            transport,
+            address: address.parse().unwrap(),
+        };
+        let source = "192.0.2.7:5060".parse().unwrap();
+        let two = [listen("t", Transport::Tcp, "127.0.0.1:1"), listen("u", Transport::Udp, "[::]:2")];
+        let way = arrival(&two, source).unwrap();
+        assert_eq!((way.listener, way.local), ("u", "[::1]:2".parse().unwrap()));
+        let way = arrival(two.get(..1).unwrap(), source).unwrap();
+        assert_eq!((way.listener, way.transport), ("t", Transport::Tcp));
+        assert!(arrival(&[], source).is_none());
+    }
+}

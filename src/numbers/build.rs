@@ -111,18 +111,14 @@ impl Builder {
     /// that come in order of their keys take the least memory.
     pub fn push(&mut self, cells: &[&[u8]], line: u32) -> Result<(), RowFault> {
         let key = read_key(&self.shape, cells)?;
-        if self.rows == u32::MAX - 1 {
-            return Err(RowFault::Full);
-        }
-        let values = (0..).zip(cells).filter(|(column, _)| !self.shape.key.contain(*column));
-        let tuple = self.dictionary.tuple(values.map(|(_, cell)| *cell), line).ok_or(RowFault::Full)?;
-        self.add(key, tuple, line);
-        Ok(())
+        let tuple = self.tuple(cells, line)?;
+        self.add(key, tuple, line)
     }
 
     /// Adds a row whose values are known.
-    pub(super) fn add(&mut self, key: Key<'_>, tuple: u32, line: u32) {
-        self.rows = self.rows.saturating_add(1);
+    pub(super) fn add(&mut self, key: Key<'_>, tuple: u32, line: u32) -> Result<(), RowFault> {
+        // The number of rows is one of 32 bits, too.
+        self.rows = self.rows.checked_add(1).filter(|&rows| rows < u32::MAX).ok_or(RowFault::Full)?;
         let kind = self.shape.kind;
         match key {
             Key::Odd(text) => {
@@ -145,11 +141,13 @@ impl Builder {
                 }
             }
         }
+        Ok(())
     }
 
-    /// The number of a row of values.
-    pub(super) fn tuple<'c>(&mut self, values: impl Iterator<Item = &'c [u8]>) -> Option<u32> {
-        self.dictionary.tuple(values, 0)
+    /// The number of the values of a row.
+    pub(super) fn tuple(&mut self, cells: &[&[u8]], line: u32) -> Result<u32, RowFault> {
+        let values = (0..).zip(cells).filter(|(column, _)| !self.shape.key.contain(*column));
+        self.dictionary.tuple(values.map(|(_, cell)| *cell), line).ok_or(RowFault::Full)
     }
 
     /// The table of the rows.

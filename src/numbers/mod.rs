@@ -6,6 +6,7 @@
 
 mod assemble;
 mod build;
+mod change;
 mod dictionary;
 mod image;
 mod key;
@@ -20,6 +21,7 @@ mod table;
 mod tests;
 
 pub use build::{Builder, Built, Twin, Twins};
+pub use change::Change;
 pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault};
 pub use key::RowFault;
 pub use shape::{KeyColumns, Kind, Row, Shape};

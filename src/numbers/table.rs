@@ -164,8 +164,18 @@ impl Table {
     #[must_use]
     pub fn value_id(&self, row: Row, column: usize) -> u32 {
         let Some(sections) = self.facts.columns.get(column) else { return 0 };
-        let tuple = self.facts.row_tuples.index(&self.words, row as usize);
-        sections.of_tuple.index(&self.words, tuple as usize)
+        sections.of_tuple.index(&self.words, self.tuple_of(row) as usize)
+    }
+
+    /// The number of a row's values.
+    #[inline]
+    pub(super) fn tuple_of(&self, row: Row) -> u32 {
+        self.facts.row_tuples.index(&self.words, row as usize)
+    }
+
+    /// Different rows of values.
+    pub(super) fn tuples(&self) -> usize {
+        self.facts.tuples
     }
 
     /// The different values of a column by their ids; none of a key column.

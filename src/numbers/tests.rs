@@ -24,8 +24,7 @@ fn shape(kind: Kind, ranged: bool) -> Shape {
 fn build<'r>(shape: &Shape, rows: impl IntoIterator<Item = &'r (u32, Cells)>) -> Built {
     let mut builder = Builder::new(shape.clone());
     for (line, cells) in rows {
-        let cells: Vec<&[u8]> = cells.iter().map(|cell| cell.as_bytes()).collect();
-        builder.push(&cells, *line).expect("a row");
+        builder.push(&bytes(cells), *line).expect("a row");
     }
     builder.finish()
 }
@@ -183,6 +182,25 @@ fn tables() -> impl Strategy<Value = (Shape, Vec<(u32, Cells)>)> {
     .prop_flat_map(|(kind, ranged)| rows(ranged).prop_map(move |rows| (shape(kind, ranged), rows)))
 }
 
+fn bytes(cells: &Cells) -> Vec<&[u8]> {
+    cells.iter().map(String::as_bytes).collect()
+}
+
+/// The rows of a table, as a file would have them.
+fn held(shape: &Shape, table: &Table) -> Vec<Cells> {
+    let entries = (0..u32::try_from(table.entries()).expect("few")).map(|entry| seen(table, entry));
+    let rows = entries.flat_map(|entry| {
+        let ranged = shape.columns.len() > 3;
+        let cells = move |(to, cost): (String, String)| {
+            let mut cells = vec![to, entry.first.clone(), cost];
+            cells.extend(ranged.then(|| entry.last.clone()));
+            cells
+        };
+        entry.rows.into_iter().map(cells).collect::<Vec<_>>()
+    });
+    rows.collect()
+}
+
 fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCaseError> {
     prop_assert_eq!(table.entries(), model.entries.len());
     prop_assert_eq!(table.rows(), model.entries.values().map(|(_, rows)| rows.len()).sum::<usize>());
@@ -238,6 +256,44 @@ proptest! {
         sorted.sort_by(|(_, a), (_, b)| (&a[1], a.get(3)).cmp(&(&b[1], b.get(3))));
         let other = build(&shape, &sorted).table;
         prop_assert_eq!(table.image(), other.image());
+    }
+
+    #[test]
+    fn a_changed_table_is_that_of_the_changed_rows(
+        ((shape, rows), added, places) in tables().prop_flat_map(|(shape, all)| {
+            let ranged = shape.columns.len() > 3;
+            (Just((shape, all)), rows(ranged), prop::collection::vec(any::<prop::sample::Index>(), 0..40))
+        }),
+        by_target in any::<bool>(),
+    ) {
+        let to = by_target.then_some(0);
+        let in_deck = shape.kind == Kind::Deck && by_target;
+        let table = build(&shape, &rows).table;
+        let old = held(&shape, &table);
+        let mut change = Change::new(&table, to);
+        let mut gone: Vec<(Cells, bool)> = Vec::new();
+        for place in places.iter().filter(|_| !rows.is_empty()) {
+            let (_, cells) = place.get(&rows);
+            change.remove(&bytes(cells)).expect("a key");
+            gone.push((cells.clone(), in_deck && !cells[0].is_empty()));
+        }
+        let added: Vec<_> = added.into_iter().take(60).collect();
+        for (line, cells) in &added {
+            change.add(&bytes(cells), *line).expect("a row");
+            gone.push((cells.clone(), in_deck && !cells[0].is_empty()));
+        }
+        let key = |cells: &Cells| {
+            let last = cells.get(3).filter(|last| !last.is_empty()).unwrap_or(&cells[1]);
+            (cells[1].clone(), last.clone())
+        };
+        let is_gone = |cells: &Cells| {
+            gone.iter().any(|(it, by_target)| key(it) == key(cells) && (!by_target || it[0] == cells[0]))
+        };
+        let kept = old.into_iter().filter(|cells| !is_gone(cells)).map(|cells| (0, cells));
+        let changed: Vec<_> = kept.chain(added).collect();
+        let Built { table: expected, .. } = build(&shape, &changed);
+        let Built { table, .. } = change.finish().expect("room");
+        prop_assert_eq!(table.image(), expected.image());
     }
 
     #[test]

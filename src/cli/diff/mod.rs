@@ -129,3 +129,36 @@ fn now_unix_s() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     i64::try_from(now).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{cli::message::Message, compare::Lines};
+
+    /// What `explain` makes of the same call: it explains what `diff` compared.
+    #[test]
+    fn requests_are_those_of_explain() {
+        let source = "[2001:db8::7]:5062".parse().unwrap();
+        for (line, method, uri, from) in [
+            (&b"+441"[..], "INVITE", "sip:+441@localhost", "<sip:waypost@[2001:db8::7]:5062>"),
+            (b"tel:+442", "INVITE", "tel:+442", "<sip:waypost@[2001:db8::7]:5062>"),
+        ] {
+            let mut lines = Lines::default();
+            let mut request = String::new();
+            lines.read(line).unwrap().unwrap().request(7, source, "UDP", &mut request);
+            let message = Message {
+                method,
+                uri,
+                transport: "UDP",
+                local: source,
+                branch: "z9hG4bKexplain",
+                from,
+                from_tag: "explain",
+                to: None,
+                call_id: "7.diff@waypost",
+                cseq: 1,
+                headers: &[],
+            };
+            assert_eq!(request.as_bytes(), message.request());
+        }
+    }
+}
