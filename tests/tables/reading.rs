@@ -194,7 +194,7 @@ fn what_a_route_file_says_of_a_table_is_checked_before_the_file_is_read() {
     directory.say(&changes(TABLE_CHANGES_MAX + 1));
     assert_eq!(
         directory.errors(),
-        "a.yaml:2:68: 65 files of changes; expected at most 64: make a new file of the table, and begin again\n"
+        "a.yaml:2:67: 65 files of changes; expected at most 64: make a new file of the table, and begin again\n"
     );
 }
 
