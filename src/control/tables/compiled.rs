@@ -27,7 +27,7 @@ pub(super) fn read(
     size: u64,
     watcher: &mut dyn Watcher,
 ) -> Result<(Vec<u64>, Hash), String> {
-    if size % WORD != 0 {
+    if !size.is_multiple_of(WORD) {
         return Err(format!(
             "has {size} bytes, and a compiled table a multiple of {WORD}: it is torn, or something else; compile it again"
         ));
@@ -58,7 +58,7 @@ pub fn write(table: &Table, out: &Path) -> io::Result<u64> {
         fs::rename(&beside, out)?;
         // The new name is on the disk when its directory is.
         let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
         Ok(bytes)
     });
     if written.is_err() {

@@ -34,6 +34,9 @@ pub(super) struct Bounds {
 pub(super) const BOUNDS: Bounds =
     Bounds { file: TABLE_FILE_BYTES_MAX as u64, content: TABLE_BYTES_MAX as u64 };
 
+/// Takes the content piece by piece; whether it wants more, and the rows so far.
+pub(super) type Sink<'s> = dyn FnMut(&[u8]) -> (ControlFlow<()>, u64) + 's;
+
 /// What came of reading a file.
 pub(super) struct Poured {
     /// The hash of the whole file, also when its content was of no use.
@@ -47,7 +50,7 @@ pub(super) fn pour(
     file: &mut File,
     bounds: Bounds,
     watcher: &mut dyn Watcher,
-    sink: &mut dyn FnMut(&[u8]) -> (ControlFlow<()>, u64),
+    sink: &mut Sink<'_>,
 ) -> Result<Poured, ReadError> {
     let mut hashed = Hashed { file, sha: Sha256::new(), bytes: 0, bytes_max: bounds.file };
     let fault = content(&mut hashed, bounds.content, watcher, sink).err();
@@ -69,7 +72,7 @@ fn content(
     hashed: &mut Hashed<'_>,
     content_max: u64,
     watcher: &mut dyn Watcher,
-    sink: &mut dyn FnMut(&[u8]) -> (ControlFlow<()>, u64),
+    sink: &mut Sink<'_>,
 ) -> Result<(), String> {
     let mut head = Vec::new();
     hashed.take(4).read_to_end(&mut head).map_err(|error| format!("cannot be read: {error}"))?;
@@ -87,7 +90,7 @@ fn copy(
     kind: Compression,
     content_max: u64,
     watcher: &mut dyn Watcher,
-    sink: &mut dyn FnMut(&[u8]) -> (ControlFlow<()>, u64),
+    sink: &mut Sink<'_>,
 ) -> Result<(), String> {
     let mut piece = vec![0; TABLE_PIECE_BYTES];
     let mut copied = 0_u64;

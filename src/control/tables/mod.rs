@@ -19,7 +19,7 @@ use crate::{
 
 use super::files::{self, ReadError, Stat};
 pub use compiled::write;
-use input::{BOUNDS, Bounds, Hash};
+use input::{BOUNDS, Bounds, Hash, Sink};
 use progress::Watcher;
 
 /// A table with warnings, or errors.
@@ -253,11 +253,7 @@ impl<'a> One<'a> {
         Ok(())
     }
 
-    fn pour(
-        &mut self,
-        opened: &mut Opened<'_>,
-        sink: &mut dyn FnMut(&[u8]) -> (ControlFlow<()>, u64),
-    ) -> Result<Seen, Vec<Diagnostic>> {
+    fn pour(&mut self, opened: &mut Opened<'_>, sink: &mut Sink<'_>) -> Result<Seen, Vec<Diagnostic>> {
         let poured = input::pour(&mut opened.file, self.tables.bounds, self.watcher, sink)
             .map_err(|error| vec![self.unreadable(opened.path, error.to_string())])?;
         let seen = self.seen(opened, poured.hash);

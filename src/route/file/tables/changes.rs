@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use crate::{
     limits::{TABLE_CHANGED_ROWS_MAX, TABLE_COLUMNS_MAX},
-    numbers::{Builder, Built, KeyColumns, Kind, RowFault, Shape, Table},
+    numbers::{Built, Change, KeyColumns, Kind, RowFault, Shape, Table},
     route::{file::Diagnostic, pattern::number_fault},
 };
 
@@ -17,7 +17,7 @@ use super::{
     reader::{conflict, too_long},
     records::{Record, Records, TooLong},
     report::{Report, Several},
-    row::{self, Cells},
+    row,
     spec::TableSpec,
 };
 
@@ -34,7 +34,7 @@ struct Changes<'t> {
     report: Report,
     separator: u8,
     rows: u64,
-    of_keys: BTreeMap<KeyText, Vec<Change>>,
+    of_keys: BTreeMap<KeyText, Vec<Line>>,
     /// Keys that are taken away and are not there.
     missing: Several,
 }
@@ -42,19 +42,22 @@ struct Changes<'t> {
 /// The number or prefix, or both ends of a range.
 type KeyText = (Box<[u8]>, Box<[u8]>);
 
+/// The cells of one row.
+type Cells = Box<[Box<[u8]>]>;
+
 /// One line of the file.
-struct Change {
+struct Line {
     line: u32,
     what: What,
 }
 
 enum What {
     /// This row is there from now on.
-    Put(Box<[Box<[u8]>]>),
+    Put(Cells),
     /// No row of the key.
     Remove,
     /// Not the row of the key that is for the same as this one.
-    RemoveRow(Box<[Box<[u8]>]>),
+    RemoveRow(Cells),
 }
 
 impl<'t> ChangesReader<'t> {
@@ -122,7 +125,7 @@ impl Changes<'_> {
         }
         match change(self.base.shape(), &record, self.separator) {
             Ok((key, what)) => {
-                self.of_keys.entry(key).or_default().push(Change { line: record.line, what });
+                self.of_keys.entry(key).or_default().push(Line { line: record.line, what });
             }
             Err(message) => {
                 let separator = self.separator;
@@ -133,12 +136,17 @@ impl Changes<'_> {
     }
 
     fn finish(mut self) -> Result<(Table, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let mut builder = Builder::new(self.base.shape().clone());
-        self.keep_others(&mut builder);
+        let mut change = Change::new(self.base, None);
         for (key, changes) in std::mem::take(&mut self.of_keys) {
-            self.apply(&mut builder, &key, Vec::new(), changes);
+            self.apply(&mut change, &key, changes);
         }
-        let Built { table, twins } = builder.finish();
+        let Built { table, twins } = match change.finish() {
+            Ok(built) => built,
+            Err(fault) => {
+                self.report.error(1, || format!("the table {fault}"));
+                return Err(self.report.finish().err().unwrap_or_default());
+            }
+        };
         for twin in twins.conflicts_shown() {
             self.report.error(twin.line, || conflict(twin));
         }
@@ -156,37 +164,18 @@ impl Changes<'_> {
         Ok((table, self.report.finish()?))
     }
 
-    /// The rows of the table that no change is about, and those that are, changed.
-    fn keep_others(&mut self, builder: &mut Builder) {
-        let base = self.base;
-        for entry in (0..base.entries()).map_while(|entry| u32::try_from(entry).ok()) {
-            let key = key_of(base, entry);
-            let rows = base.rows_of(entry).map(|row| cells_of(base, row, &key));
-            match self.of_keys.remove(&key) {
-                Some(changes) => {
-                    let rows = rows.collect();
-                    self.apply(builder, &key, rows, changes);
-                }
-                None => rows.for_each(|cells| self.push(builder, &cells, 0)),
-            }
-        }
-    }
-
     /// Does the changes of one key one after the other.
-    fn apply(
-        &mut self,
-        builder: &mut Builder,
-        key: &KeyText,
-        rows: Vec<Box<[Box<[u8]>]>>,
-        changes: Vec<Change>,
-    ) {
-        let shape = self.base.shape().clone();
-        let telling = deck::telling(&shape);
+    fn apply(&mut self, change: &mut Change<'_>, key: &KeyText, changes: Vec<Line>) {
+        let shape = self.base.shape();
+        let telling = deck::telling(shape);
         let same = |row: &[Box<[u8]>], other: &[Box<[u8]>]| {
             shape.kind != Kind::Deck || telling.iter().all(|&column| row.get(column) == other.get(column))
         };
-        let mut rows: Vec<(Box<[Box<[u8]>]>, u32)> = rows.into_iter().map(|row| (row, 0)).collect();
-        for Change { line, what } in changes {
+        let entry = self.base.matches(&key.0).find(|hit| key_of(self.base, hit.entry) == *key);
+        let rows = entry.into_iter().flat_map(|hit| self.base.rows_of(hit.entry));
+        let mut rows: Vec<(Cells, u32)> = rows.map(|row| (cells_of(self.base, row, key), 0)).collect();
+        let last = changes.last().map_or(0, |last| last.line);
+        for Line { line, what } in changes {
             let before = rows.len();
             let is_removal = !matches!(what, What::Put(_));
             match what {
@@ -202,24 +191,21 @@ impl Changes<'_> {
                 self.missing.add(line, || format!("line {line}: `{text}`"));
             }
         }
+        self.say(last, &only_key(shape, key), |cells| change.remove(cells));
         for (row, line) in rows {
-            self.push(builder, &row, line);
+            self.say(line, &row, |cells| change.add(cells, line));
         }
     }
 
-    fn push(&mut self, builder: &mut Builder, cells: &[Box<[u8]>], line: u32) {
+    /// Does something with cells, and says what is wrong with them.
+    fn say(&mut self, line: u32, cells: &[Box<[u8]>], run: impl FnOnce(&[&[u8]]) -> Result<(), RowFault>) {
         let mut room: [&[u8]; TABLE_COLUMNS_MAX] = [b""; TABLE_COLUMNS_MAX];
         for (place, cell) in room.iter_mut().zip(cells) {
             *place = cell;
         }
         let cells = room.get(..cells.len()).unwrap_or_default();
-        if let Err(fault) = builder.push(cells, line) {
-            let message = row::refused(self.base.shape(), cells, fault, false);
-            if fault == RowFault::Full {
-                self.report.error(line.max(1), || message);
-            } else {
-                self.report.bad_row(line.max(1), || message);
-            }
+        if let Err(fault) = run(cells) {
+            self.report.bad_row(line.max(1), || row::refused(self.base.shape(), cells, fault, false));
         }
     }
 }
@@ -229,7 +215,7 @@ const SIGNS: &str =
 
 /// What a line says.
 fn change(shape: &Shape, record: &Record<'_>, separator: u8) -> Result<(KeyText, What), String> {
-    let cells = Cells::of(record, 1);
+    let cells = row::Cells::of(record, 1);
     let (cells, has) = (cells.as_slice(), record.len().saturating_sub(1));
     let owned = |cells: &[&[u8]]| cells.iter().map(|&cell| Box::from(cell)).collect();
     match record.cell(0) {
@@ -295,12 +281,22 @@ fn key_of(table: &Table, entry: u32) -> KeyText {
     (from.clone(), until.unwrap_or(from))
 }
 
-fn cells_of(table: &Table, row: u32, key: &KeyText) -> Box<[Box<[u8]>]> {
-    let shape = table.shape();
+fn cells_of(table: &Table, row: u32, key: &KeyText) -> Cells {
+    let mut cells = only_key(table.shape(), key);
+    for (column, cell) in
+        cells.iter_mut().enumerate().filter(|(column, _)| !table.shape().key.contain(*column))
+    {
+        *cell = table.value(row, column).into();
+    }
+    cells
+}
+
+/// The cells of a row of which the key alone is known.
+fn only_key(shape: &Shape, key: &KeyText) -> Cells {
     let cell = |column: usize| match shape.key {
         KeyColumns::Range { to, .. } if column == to => key.1.clone(),
         of if of.contain(column) => key.0.clone(),
-        _ => table.value(row, column).into(),
+        _ => Box::default(),
     };
     (0..shape.columns.len()).map(cell).collect()
 }
@@ -308,7 +304,10 @@ fn cells_of(table: &Table, row: u32, key: &KeyText) -> Box<[Box<[u8]>]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::file::{Source, parse};
+    use crate::{
+        numbers::Builder,
+        route::file::{Source, parse},
+    };
 
     #[test]
     fn changes_have_a_limit() {

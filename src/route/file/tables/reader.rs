@@ -100,6 +100,12 @@ pub(super) fn too_long() -> String {
 pub(super) fn conflict(twin: &Twin) -> String {
     let Twin { key, first_line, .. } = twin;
     match key.split_once('-') {
+        // A row that was there before its changes has no line.
+        Some((from, to)) if *first_line == 0 => {
+            format!(
+                "the range `{from}` to `{to}` overlaps in part one that is in the table; take that out first"
+            )
+        }
         Some((from, to)) => {
             format!(
                 "the range `{from}` to `{to}` overlaps in part the one on line {first_line}, or has other values"
