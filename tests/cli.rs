@@ -9,7 +9,7 @@ use responder::{Responder, Seen, answer};
 use run::{Ran, waypost};
 
 const COMMANDS: [&str; 10] =
-    ["serve", "check", "compile", "explain", "enum", "locate", "ask", "schema", "completions", "man"];
+    ["serve", "check", "explain", "diff", "enum", "locate", "ask", "schema", "completions", "man"];
 
 #[test]
 fn help_names_every_command_and_teaches() {

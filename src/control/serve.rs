@@ -245,7 +245,11 @@ impl Control {
         };
         let thread = thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || runtime.block_on(self.run(signals, &ended)))
+            .spawn(move || {
+                runtime.block_on(self.run(signals, &ended));
+                // A comparison under way is of no use any more, and may take long.
+                runtime.shutdown_background();
+            })
             .map_err(failed)?;
         Ok(Running { thread, end })
     }
