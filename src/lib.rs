@@ -22,8 +22,8 @@
 //!
 //! Imports point inward only; `tests/layers.rs` reads the source and fails when one does not.
 //!
-//! - **Pure**: [`sip`], [`dns`], [`route`], [`numbers`], [`mod@decide`], [`config`], [`limits`]. Functions of
-//!   their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
+//! - **Pure**: [`sip`], [`dns`], [`route`], [`numbers`], [`mod@decide`], [`compare`], [`config`], [`limits`].
+//!   Functions of their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
 //! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
 //!   it), [`counters`] and [`snapshot`]. Time is an argument here too.
@@ -40,6 +40,7 @@
 //! | a route file becomes a table | [`route::file`] |
 //! | a number is found among a hundred million | [`numbers`] |
 //! | a table comes into service | [`control`] |
+//! | two tables are compared | [`compare`] |
 //! | every bound of the server | [`limits`] |
 //!
 //! # What it will not do

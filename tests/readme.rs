@@ -139,7 +139,7 @@ fn every_command_shown_is_one() {
             }
         }
     }
-    assert_eq!(found, 4, "commands found");
+    assert_eq!(found, 5, "commands found");
     for command in ["waypost check", "waypost schema", "waypost explain +44", "waypost --config w.yaml"] {
         assert!(Cli::try_parse_from(command.split_whitespace()).is_ok(), "{command}");
     }

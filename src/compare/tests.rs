@@ -156,10 +156,10 @@ proptest! {
         old in prop::collection::vec("[ab](;rn=[12])?@[xy](;p)?", 1..4),
         new in prop::collection::vec("[ab](;rn=[12])?@[xy](;p)?", 1..4),
     ) {
-        let table = |contacts: &[String]| {
+        let of = |contacts: &[String]| {
             table(&answer(&contacts.iter().map(String::as_str).collect::<Vec<_>>()))
         };
-        let (old, new) = (table(&old), table(&new));
+        let (old, new) = (of(&old), of(&new));
         let (forth, report) = compare(&old, &new, REQUEST);
         let (back, _) = compare(&new, &old, REQUEST);
         prop_assert_eq!(back, turned(forth));

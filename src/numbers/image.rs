@@ -10,7 +10,7 @@ use super::{
     KeyColumns, Kind, Shape,
     packed::{Packed, words_of},
 };
-use crate::limits::TABLE_COLUMNS_MAX;
+use crate::limits::{IMAGE_MAPPED_FROM_BYTES, IMAGE_ROOM_BYTES, TABLE_COLUMNS_MAX};
 
 /// The first eight bytes of an image.
 pub const IMAGE_MAGIC: [u8; 8] = *b"WAYPOST\x1a";
@@ -162,7 +162,7 @@ impl Facts {
             at += words_of(section.len * section.width as usize);
         }
         // Numbers are read from two neighbouring words, those of no bits too.
-        let mut words = vec![0; at + 2];
+        let mut words = zeroed(at + 2);
         for (word, value) in words.iter_mut().zip(header) {
             *word = value;
         }
@@ -286,5 +286,30 @@ fn key_columns(first: u64, last: u64, columns: usize) -> Option<KeyColumns> {
         Some(KeyColumns::One(from))
     } else {
         Some(KeyColumns::Range { from, to: column(last)? })
+    }
+}
+
+/// Memory for an image. A large one is asked for with so much room that every allocator maps it alone, and
+/// gives it back to the system when the table goes; pages that nobody writes to cost nothing.
+#[must_use]
+pub fn zeroed(words: usize) -> Vec<u64> {
+    let large = words >= IMAGE_MAPPED_FROM_BYTES / size_of::<u64>();
+    let room = if large { words.max(IMAGE_ROOM_BYTES / size_of::<u64>()) } else { words };
+    let mut image = Vec::with_capacity(room);
+    image.resize(words, 0);
+    image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_image_has_room_of_its_own() {
+        let words = IMAGE_MAPPED_FROM_BYTES / size_of::<u64>();
+        assert_eq!(zeroed(words - 1).capacity(), words - 1);
+        let large = zeroed(words);
+        assert!(large.capacity() >= IMAGE_ROOM_BYTES / size_of::<u64>());
+        assert!(large.len() == words && large.iter().all(|word| *word == 0));
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 
 pub use build::{Builder, Built, Twin, Twins};
 pub use change::Change;
-pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault};
+pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault, zeroed};
 pub use key::RowFault;
 pub use shape::{KeyColumns, Kind, Row, Shape};
 pub use table::{Hit, Table};

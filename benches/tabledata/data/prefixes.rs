@@ -86,7 +86,8 @@ const SMALL: &[(u64, u64)] = &[
 const SMALL_WEIGHT: u64 = 6;
 /// Longest prefix.
 const DIGITS_MAX: u32 = 11;
-const GATEWAYS: u64 = 2_000;
+/// As many as one table may name as targets, with room.
+const GATEWAYS: u64 = 200;
 
 /// One prefix without its `+`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub(crate) fn ranges(seed: u64, rows: u64) -> impl Iterator<Item = Range> {
     // The free rest of the outer range, for those within it.
     let mut inner: Option<(u64, u64)> = None;
     (0..rows).map(move |_| {
-        let gateway = random.skewed_below(2_000) as u32;
+        let gateway = random.skewed_below(200) as u32;
         if let Some((from, until)) = inner.take() {
             let length = random.within(1, 10) * 10;
             if from + length <= until {

@@ -227,3 +227,70 @@ fn datagram(link: Linktype, packet: &[u8]) -> Result<Datagram<'_>, &'static str>
         _ => Err("IP without UDP"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{compare::Report, decide::Settings, route::RouteTable};
+
+    fn read(capture: &[u8]) -> Result<Report, String> {
+        let (settings, table) = (Settings::default(), RouteTable::default());
+        let mut comparer = Comparer::new(&settings, &table, &table, 0, 1);
+        let address = SocketAddr::from(([192, 0, 2, 1], 5060));
+        let listen = |name: &str, address| Listen { name: name.into(), transport: Transport::Udp, address };
+        let listen = [listen("a", SocketAddr::from(([0, 0, 0, 0], 5070))), listen("b", address)];
+        let arrival = crate::control::diff::arrival(&listen, address).unwrap();
+        feed(capture, "capture", &listen, arrival, &mut comparer).map(|()| comparer.report())
+    }
+
+    fn captures() -> [&'static [u8]; 2] {
+        [include_bytes!("../../../tests/diff/calls.pcap"), include_bytes!("../../../tests/diff/calls.pcapng")]
+    }
+
+    #[test]
+    fn a_datagram_comes_to_the_listener_of_its_address_or_else_of_its_port() {
+        let listen = |name: &str, transport, address: &str| Listen {
+            name: name.into(),
+            transport,
+            address: address.parse().unwrap(),
+        };
+        let all = [
+            listen("any", Transport::Udp, "0.0.0.0:5060"),
+            listen("tcp", Transport::Tcp, "192.0.2.1:5060"),
+            listen("one", Transport::Udp, "192.0.2.1:5060"),
+        ];
+        for (at, name) in
+            [("192.0.2.1:5060", Some("one")), ("192.0.2.2:5060", Some("any")), ("192.0.2.1:5070", None)]
+        {
+            assert_eq!(listener(&all, at.parse().unwrap()), name);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// Whatever bytes a capture has, it is read to an end, and no packet counts twice.
+        #[test]
+        fn broken_captures_are_read_to_an_end(
+            which in 0_usize..2,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut capture = captures()[which].to_vec();
+            for (at, byte) in changes {
+                let at = at.index(capture.len());
+                capture[at] = byte;
+            }
+            if let Some(cut) = cut {
+                capture.truncate(cut.index(capture.len()));
+            }
+            if let Ok(report) = read(&capture) {
+                let passed: u64 = report.passed_over.iter().map(|passed| passed.packets).sum();
+                prop_assert!(report.calls + passed <= 13 + 7);
+                prop_assert!(report.skipped <= 1);
+            }
+        }
+    }
+}

@@ -61,8 +61,8 @@ fn compare(global: &Global, args: &DiffArgs) -> Result<Compared, Option<String>>
     let old = adapters::load_routes(&args.old).map_err(told)?;
     let new = adapters::load_routes(&args.new).map_err(told)?;
     output::diagnostics(&new.warnings);
-    let arrival =
-        diff::arrival(&config.listen, args.from).ok_or("the configuration has no listener".to_owned())?;
+    let arrival = diff::arrival(&config.listen, args.from)
+        .ok_or_else(|| "the configuration has no listener".to_owned())?;
     let unix_s = args.at.unwrap_or_else(now_unix_s);
     let mut comparer = Comparer::new(&config.settings, &old.table, &new.table, unix_s, args.limit);
     for path in &args.calls {

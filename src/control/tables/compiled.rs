@@ -14,7 +14,10 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use super::{input::Hash, progress::Watcher};
-use crate::{limits::TABLE_PIECE_BYTES, numbers::Table};
+use crate::{
+    limits::TABLE_PIECE_BYTES,
+    numbers::{self, Table},
+};
 
 const WORD: u64 = 8;
 
@@ -30,7 +33,7 @@ pub(super) fn read(
         ));
     }
     let count = usize::try_from(size / WORD).map_err(|_| "is longer than the memory".to_owned())?;
-    let mut words = vec![0_u64; count];
+    let mut words = numbers::zeroed(count);
     let mut sha = Sha256::new();
     let mut read = 0_u64;
     for piece in bytemuck::cast_slice_mut::<u64, u8>(&mut words).chunks_mut(TABLE_PIECE_BYTES) {
