@@ -34,6 +34,9 @@ struct Bar {
     began: Instant,
 }
 
+/// Time after which a pace is told.
+const SETTLED: Duration = Duration::from_millis(500);
+
 const BAR: &str = "{prefix} [{wide_bar}] {percent}% {msg}";
 const SORTING: &str = "{prefix} {spinner} {msg}";
 
@@ -49,9 +52,13 @@ impl Watcher for Bar {
     }
 
     fn at(&mut self, bytes: u64, rows: u64) {
-        let Pace { rows_per_s, remaining_s, .. } = pace(self.began.elapsed(), bytes, self.bytes, rows);
         self.bar.set_position(bytes);
-        self.bar.set_message(format!("{rows} rows, {rows_per_s}/s, {remaining_s} s left"));
+        let spent = self.began.elapsed();
+        // The first pieces say little of the pace.
+        if spent >= SETTLED {
+            let Pace { rows_per_s, remaining_s, .. } = pace(spent, bytes, self.bytes, rows);
+            self.bar.set_message(format!("{rows} rows, {rows_per_s}/s, {remaining_s} s left"));
+        }
     }
 
     fn read(&mut self) {

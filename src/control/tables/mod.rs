@@ -9,7 +9,7 @@ mod input;
 pub mod progress;
 mod zstd;
 
-use std::{collections::BTreeMap, fs::File, ops::ControlFlow, path::Path, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, fs::File, path::Path, sync::Arc, time::SystemTime};
 
 use crate::{
     limits::ROUTE_DATA_BYTES_MAX,
