@@ -12,7 +12,7 @@ use super::{
 
 /// Numbers of a block. Their distances are two or three lines of cache.
 pub(super) const BLOCK: usize = 64;
-/// Branches of the tree: two lines of cache.
+/// Branches of the tree: two lines of cache. The search of a node halves it four times.
 const FAN: usize = 16;
 /// `FAN` to this power is more than there are blocks.
 const LEVELS_MAX: usize = 8;
@@ -122,28 +122,34 @@ impl Sorted {
         for &(at, len) in lane.levels.get(..lane.depth)?.iter().rev() {
             let from = node * FAN;
             let branches = words.get(at.wrapping_add(from)..at.wrapping_add(len.min(from + FAN)))?;
-            let below = if let Some(branches) = branches.first_chunk::<FAN>() {
-                branches.iter().map(|&it| usize::from(it <= wanted)).sum::<usize>()
+            let mut last = 0;
+            if let Some(branches) = branches.first_chunk::<FAN>() {
+                for half in [8, 4, 2, 1] {
+                    let go = branches.get(last + half).is_some_and(|&it| it <= wanted);
+                    last = std::hint::select_unpredictable(go, last + half, last);
+                }
             } else {
-                branches.iter().map(|&it| usize::from(it <= wanted)).sum::<usize>()
-            };
-            let last = below.checked_sub(1)?;
+                last = branches.iter().filter(|&&it| it <= wanted).count().saturating_sub(1);
+            }
             node = from + last;
-            base = branches.get(last).copied()?;
+            base = branches.get(last).copied().filter(|&base| base <= wanted)?;
         }
         let (at, width) = head_parts(self.heads.get(words, lane.first_block + node)?);
         let at = self.keys.at.wrapping_add(at);
         let mut size = BLOCK.min(lane.entries.checked_sub(node * BLOCK)?);
+        let step = width as usize;
+        let block = words.get(at..)?;
+        // The words of the distances, and one more.
+        let block = block.get(..block.len().min(size * step / 64 + 2))?;
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
-        // Six steps for a whole block.
+        // Six steps for a whole block. Which way they go is not to be guessed: no branches.
         while size > 1 {
             let half = size / 2;
-            let there = bits(words, at, (low + half) * width as usize, width)?;
-            if there <= distance {
-                low += half;
-                found = there;
-            }
+            let there = bits(block, 0, (low + half) * step, width)?;
+            let go = there <= distance;
+            low = std::hint::select_unpredictable(go, low + half, low);
+            found = std::hint::select_unpredictable(go, there, found);
             size -= half;
         }
         Some((lane.first_entry + node * BLOCK + low, base.wrapping_add(found)))
