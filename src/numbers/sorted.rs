@@ -12,7 +12,7 @@ use super::{
 
 /// Numbers of a block. Their distances are two or three lines of cache.
 pub(super) const BLOCK: usize = 64;
-/// Branches of the tree: two lines of cache. The search of a node halves it four times.
+/// Branches of the tree: two lines of cache.
 const FAN: usize = 16;
 /// `FAN` to this power is more than there are blocks.
 const LEVELS_MAX: usize = 8;
@@ -41,6 +41,14 @@ pub(super) struct Sorted {
     by_id: [u8; LANES],
     heads: Packed,
     keys: Packed,
+    /// What is read next of the entry that is found.
+    beside: Packed,
+}
+
+/// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
+#[inline(always)]
+fn touch(words: &[u64], at: usize) {
+    std::hint::black_box(words.get(at).copied().unwrap_or(0));
 }
 
 /// The levels of a tree over so many blocks, without the lowest.
@@ -71,12 +79,13 @@ impl Sorted {
     /// No numbers.
     pub(super) fn none() -> Self {
         let none = Packed::default();
-        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], heads: none, keys: none }
+        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], heads: none, keys: none, beside: none }
     }
 
     /// From the sections of an image.
     pub(super) fn read(words: &[u64], facts: &Facts) -> Result<Self, ImageFault> {
         let Facts { lanes: described, bases, upper, heads, keys, .. } = *facts;
+        let beside = if facts.climb.len > 0 { facts.climb } else { facts.row_tuples };
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
         let mut lanes: Vec<Lane> = Vec::new();
         let mut by_id = [u8::MAX; LANES];
@@ -110,7 +119,7 @@ impl Sorted {
         }
         let whole =
             block == bases.len && block == heads.len && entry == facts.numeric && upper_at == upper.len;
-        if whole { Ok(Self { lanes, by_id, heads, keys }) } else { Err(wrong) }
+        if whole { Ok(Self { lanes, by_id, heads, keys, beside }) } else { Err(wrong) }
     }
 
     /// The entry of the last number of a lane that is not greater than `wanted`, and that number.
@@ -119,20 +128,23 @@ impl Sorted {
         let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
         let mut node = 0;
         let mut base = 0;
+        let heads = self.heads.at.wrapping_add(lane.first_block);
         for &(at, len) in lane.levels.get(..lane.depth)?.iter().rev() {
             let from = node * FAN;
             let branches = words.get(at.wrapping_add(from)..at.wrapping_add(len.min(from + FAN)))?;
-            let mut last = 0;
-            if let Some(branches) = branches.first_chunk::<FAN>() {
-                for half in [8, 4, 2, 1] {
-                    let go = branches.get(last + half).is_some_and(|&it| it <= wanted);
-                    last = std::hint::select_unpredictable(go, last + half, last);
-                }
-            } else {
-                last = branches.iter().filter(|&&it| it <= wanted).count().saturating_sub(1);
+            if at == lane.levels.first()?.0 {
+                touch(words, heads.wrapping_add(from));
+                touch(words, heads.wrapping_add(from + FAN / 2));
             }
+            // All at once, not by halves: both lines of cache come at the same time.
+            let last = if let Some(branches) = branches.first_chunk::<FAN>() {
+                branches.iter().map(|&it| usize::from(it <= wanted)).sum::<usize>()
+            } else {
+                branches.iter().filter(|&&it| it <= wanted).count()
+            };
+            let last = last.checked_sub(1)?;
             node = from + last;
-            base = branches.get(last).copied().filter(|&base| base <= wanted)?;
+            base = branches.get(last).copied()?;
         }
         let (at, width) = head_parts(self.heads.get(words, lane.first_block + node)?);
         let at = self.keys.at.wrapping_add(at);
@@ -141,6 +153,11 @@ impl Sorted {
         let block = words.get(at..)?;
         // The words of the distances, and one more.
         let block = block.get(..block.len().min(size * step / 64 + 2))?;
+        touch(words, at.wrapping_add(size * step / 128));
+        touch(words, at.wrapping_add(size * step / 64));
+        let beside = (lane.first_entry + node * BLOCK) * self.beside.width as usize / 64;
+        touch(words, self.beside.at.wrapping_add(beside));
+        touch(words, self.beside.at.wrapping_add(beside + self.beside.width as usize / 2));
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
         // Six steps for a whole block. Which way they go is not to be guessed: no branches.
