@@ -123,9 +123,9 @@ fn measure(kind: &str, count: u64, structure: &str, folder: &Path) -> String {
     drop(prefixes);
     match structure {
         "waypost" => loaded(folder, &calls),
-        "sorted" => report(structure, kind, count, &calls, |data| Sorted::of(data)),
-        "map" => report(structure, kind, count, &calls, |data| Map::of(data)),
-        _ => report(structure, kind, count, &calls, |data| Fst::of(data)),
+        "sorted" => report(structure, kind, count, &calls, Sorted::of),
+        "map" => report(structure, kind, count, &calls, Map::of),
+        _ => report(structure, kind, count, &calls, Fst::of),
     }
 }
 
