@@ -94,10 +94,8 @@ pub(crate) fn prefixes(count: usize) -> Vec<Prefix> {
     }
     // Too many are thinned out evenly, not cut off at the end.
     let surplus = all.len().saturating_sub(count);
-    if surplus > 0 {
-        let step = all.len() / surplus;
-        let mut index = 0;
-        let mut left = surplus;
+    if let Some(step) = all.len().checked_div(surplus) {
+        let (mut index, mut left) = (0, surplus);
         all.retain(|_| {
             index += 1;
             let goes = left > 0 && index % step.max(1) == 0;

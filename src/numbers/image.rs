@@ -190,15 +190,16 @@ impl Facts {
         if mark != ORDER_MARK || sum != checksum(words) {
             return Err(ImageFault::Checksum);
         }
-        let inconsistent = ImageFault::Inconsistent;
         let index = |word: u64| usize::try_from(word).ok().filter(|&index| index <= u32::MAX as usize);
         let columns = index(columns).filter(|count| (1..=TABLE_COLUMNS_MAX).contains(count));
-        let columns = columns.ok_or(inconsistent("its columns are none or too many"))?;
-        let key_columns = key_columns(key, last, columns).ok_or(inconsistent("its key is no column"))?;
-        let kind = kind_of(kind).ok_or(inconsistent("its keys are looked up in an unknown way"))?;
+        let columns = columns.ok_or(ImageFault::Inconsistent("its columns are none or too many"))?;
+        let key_columns =
+            key_columns(key, last, columns).ok_or(ImageFault::Inconsistent("its key is no column"))?;
+        let kind =
+            kind_of(kind).ok_or(ImageFault::Inconsistent("its keys are looked up in an unknown way"))?;
         let counts = [rows, numeric, odd, tuples].map(index);
         let [Some(rows), Some(numeric), Some(odd), Some(tuples)] = counts else {
-            return Err(inconsistent("it has more rows than a table can have"));
+            return Err(ImageFault::Inconsistent("it has more rows than a table can have"));
         };
         let mut facts = Self { rows, numeric, odd, tuples, ..Self::empty(columns) };
         facts.read_sections(words)?;

@@ -15,7 +15,7 @@ pub(super) struct Packed {
 
 impl Packed {
     /// One of them.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(self, words: &[u64], index: usize) -> Option<u64> {
         if index >= self.len {
             return None;
@@ -61,7 +61,8 @@ impl Packed {
 }
 
 /// `width` bits, `bit` bits after the beginning of the word `at`. There must be another word after the first of them.
-#[inline]
+// A call takes longer than it does.
+#[inline(always)]
 pub(super) fn bits(words: &[u64], at: usize, bit: usize, width: u32) -> Option<u64> {
     let word = at.wrapping_add(bit / 64);
     let shift = bit % 64;
@@ -87,7 +88,7 @@ pub(super) fn put(words: &mut [u64], at: usize, bit: usize, width: u32, value: u
 }
 
 /// The lowest `width` bits.
-#[inline]
+#[inline(always)]
 fn mask(width: u32) -> u64 {
     u64::MAX.checked_shr(64_u32.wrapping_sub(width)).unwrap_or(0)
 }

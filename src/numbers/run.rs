@@ -177,7 +177,7 @@ mod tests {
             let mut run = Run::default();
             items.iter().for_each(|&item| run.push(item));
             run.close();
-            prop_assert_eq!(run.iter().collect::<Vec<_>>(), items.clone());
+            prop_assert_eq!(run.iter().collect::<Vec<_>>(), &items[..]);
             prop_assert_eq!(run.into_rows().collect::<Vec<_>>(), items);
         }
     }

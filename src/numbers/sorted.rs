@@ -41,6 +41,14 @@ pub(super) struct Sorted {
     by_id: [u8; LANES],
     heads: Packed,
     keys: Packed,
+    /// What is read next of the entry that is found.
+    beside: Packed,
+}
+
+/// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
+#[inline(always)]
+fn touch(words: &[u64], at: usize) {
+    std::hint::black_box(words.get(at).copied().unwrap_or(0));
 }
 
 /// The levels of a tree over so many blocks, without the lowest.
@@ -71,12 +79,13 @@ impl Sorted {
     /// No numbers.
     pub(super) fn none() -> Self {
         let none = Packed::default();
-        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], heads: none, keys: none }
+        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], heads: none, keys: none, beside: none }
     }
 
     /// From the sections of an image.
     pub(super) fn read(words: &[u64], facts: &Facts) -> Result<Self, ImageFault> {
         let Facts { lanes: described, bases, upper, heads, keys, .. } = *facts;
+        let beside = if facts.climb.len > 0 { facts.climb } else { facts.row_tuples };
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
         let mut lanes: Vec<Lane> = Vec::new();
         let mut by_id = [u8::MAX; LANES];
@@ -110,7 +119,7 @@ impl Sorted {
         }
         let whole =
             block == bases.len && block == heads.len && entry == facts.numeric && upper_at == upper.len;
-        if whole { Ok(Self { lanes, by_id, heads, keys }) } else { Err(wrong) }
+        if whole { Ok(Self { lanes, by_id, heads, keys, beside }) } else { Err(wrong) }
     }
 
     /// The entry of the last number of a lane that is not greater than `wanted`, and that number.
@@ -119,31 +128,45 @@ impl Sorted {
         let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
         let mut node = 0;
         let mut base = 0;
+        let heads = self.heads.at.wrapping_add(lane.first_block);
         for &(at, len) in lane.levels.get(..lane.depth)?.iter().rev() {
             let from = node * FAN;
             let branches = words.get(at.wrapping_add(from)..at.wrapping_add(len.min(from + FAN)))?;
-            let below = if let Some(branches) = branches.first_chunk::<FAN>() {
+            if at == lane.levels.first()?.0 {
+                touch(words, heads.wrapping_add(from));
+                touch(words, heads.wrapping_add(from + FAN / 2));
+            }
+            // All at once, not by halves: both lines of cache come at the same time.
+            let last = if let Some(branches) = branches.first_chunk::<FAN>() {
                 branches.iter().map(|&it| usize::from(it <= wanted)).sum::<usize>()
             } else {
-                branches.iter().map(|&it| usize::from(it <= wanted)).sum::<usize>()
+                branches.iter().filter(|&&it| it <= wanted).count()
             };
-            let last = below.checked_sub(1)?;
+            let last = last.checked_sub(1)?;
             node = from + last;
             base = branches.get(last).copied()?;
         }
         let (at, width) = head_parts(self.heads.get(words, lane.first_block + node)?);
         let at = self.keys.at.wrapping_add(at);
         let mut size = BLOCK.min(lane.entries.checked_sub(node * BLOCK)?);
+        let step = width as usize;
+        let block = words.get(at..)?;
+        // The words of the distances, and one more.
+        let block = block.get(..block.len().min(size * step / 64 + 2))?;
+        touch(words, at.wrapping_add(size * step / 128));
+        touch(words, at.wrapping_add(size * step / 64));
+        let beside = (lane.first_entry + node * BLOCK) * self.beside.width as usize / 64;
+        touch(words, self.beside.at.wrapping_add(beside));
+        touch(words, self.beside.at.wrapping_add(beside + self.beside.width as usize / 2));
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
-        // Six steps for a whole block.
+        // Six steps for a whole block. Which way they go is not to be guessed: no branches.
         while size > 1 {
             let half = size / 2;
-            let there = bits(words, at, (low + half) * width as usize, width)?;
-            if there <= distance {
-                low += half;
-                found = there;
-            }
+            let there = bits(block, 0, (low + half) * step, width)?;
+            let go = there <= distance;
+            low = std::hint::select_unpredictable(go, low + half, low);
+            found = std::hint::select_unpredictable(go, there, found);
             size -= half;
         }
         Some((lane.first_entry + node * BLOCK + low, base.wrapping_add(found)))

@@ -54,11 +54,14 @@ fn seen(table: &Table, entry: u32) -> Seen {
     Seen { first: key(1), last, rows }
 }
 
+/// The first line of an entry and the values of its rows.
+type Held = (u32, Vec<(String, String)>);
+
 /// A table as a list.
 #[derive(Debug, Default)]
 struct Model {
     exact: bool,
-    entries: BTreeMap<(String, String), (u32, Vec<(String, String)>)>,
+    entries: BTreeMap<(String, String), Held>,
     equal: Vec<u32>,
     conflicts: Vec<u32>,
 }
@@ -125,7 +128,7 @@ impl Model {
             let width = stretch(first, last).map_or(0, |(_, from, to)| to - from);
             (width, std::cmp::Reverse(first.len()))
         });
-        let see = |((first, last), (_, rows)): (&(String, String), &(u32, Vec<_>))| {
+        let see = |((first, last), (_, rows)): (&(String, String), &Held)| {
             (first.len(), Seen { first: first.clone(), last: last.clone(), rows: rows.clone() })
         };
         found.into_iter().map(see).collect()
@@ -207,7 +210,7 @@ fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCa
     let entries = u32::try_from(table.entries()).expect("few");
     let mut all: Vec<_> = (0..entries).map(|entry| seen(table, entry)).collect();
     all.sort();
-    let see = |((first, last), (_, rows)): (&(String, String), &(u32, Vec<_>))| Seen {
+    let see = |((first, last), (_, rows)): (&(String, String), &Held)| Seen {
         first: first.clone(),
         last: last.clone(),
         rows: rows.clone(),
