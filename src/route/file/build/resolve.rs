@@ -22,9 +22,9 @@ impl Builder<'_> {
     pub(super) fn number_table(&mut self, at: At<'_>, name: &str, table: Arc<Table>) -> NumberTable {
         let file = at.key("file").text().unwrap_or_default().to_owned();
         let position = |name: &str| {
-            let key = table.shape().key;
-            let is = |(index, column): (usize, &Box<str>)| **column == *name && !key.contain(index);
-            table.shape().columns.iter().enumerate().position(is)
+            let mut columns = table.shape().columns.iter().enumerate();
+            let is_key = |index| table.shape().key.contain(index);
+            columns.position(|(index, column)| **column == *name && !is_key(index))
         };
         let mut cells = Cells { builder: self, table: &table, file: &file };
         let terms = Terms {
