@@ -296,8 +296,9 @@ fn key_columns(first: u64, last: u64, columns: usize) -> Option<KeyColumns> {
 pub fn zeroed(words: usize) -> Vec<u64> {
     let large = words >= IMAGE_MAPPED_FROM_BYTES / size_of::<u64>();
     let room = if large { words.max(IMAGE_ROOM_BYTES / size_of::<u64>()) } else { words };
-    let mut image = Vec::with_capacity(room);
-    image.resize(words, 0);
+    // Zeros that come from the system are no pages until somebody writes to them.
+    let mut image = vec![0; room];
+    image.truncate(words);
     image
 }
 

@@ -12,6 +12,10 @@ const BLOCK: usize = 64;
 const PIECE_WORDS: usize = 32 * 1024;
 /// Words before the packed ones of a block: the first key; line, widths and count.
 const HEAD_WORDS: usize = 2;
+/// In the second of them: each line is one more than that before it, or more.
+const LINES_FOLLOW: u64 = 1 << 31;
+/// The bits of the width beside it.
+const LINE_WIDTH: u8 = 0x7f;
 
 /// A row on its way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,10 +51,15 @@ impl Run {
         let Some(first) = self.open.first().copied() else { return };
         let most = |of: &dyn Fn(&Item) -> u64| self.open.iter().map(of).max().unwrap_or(0);
         let line = self.open.iter().map(|item| item.line).min().unwrap_or(0);
+        // Lines that follow one another, as those of a sorted file, need no bits.
+        let follow = (u64::from(line)..).zip(&self.open).all(|(least, item)| u64::from(item.line) >= least);
+        let step = u32::from(follow);
+        let beyond = |(index, item): (u32, &Item)| u64::from(item.line - line - index * step);
+        let most_beyond = (0..).zip(&self.open).map(beyond).max().unwrap_or(0);
         let widths = [
             width_of(most(&|item| item.key.saturating_sub(first.key))),
             width_of(most(&|item| u64::from(item.tuple))),
-            width_of(most(&|item| u64::from(item.line - line))),
+            width_of(most_beyond),
         ];
         let [key_width, tuple_width, line_width] = widths;
         let row_width = key_width + tuple_width + line_width;
@@ -68,13 +77,14 @@ impl Run {
             | (self.open.len() as u64)
             | (u64::from(key_width) << 8)
             | (u64::from(tuple_width) << 16)
-            | (u64::from(line_width) << 24);
+            | (u64::from(line_width) << 24)
+            | if follow { LINES_FOLLOW } else { 0 };
         piece.push(first.key);
         piece.push(described);
         piece.resize(at - HEAD_WORDS + size, 0);
-        for (index, item) in self.open.iter().enumerate() {
-            let mut bit = index * row_width as usize;
-            let values = [item.key - first.key, u64::from(item.tuple), u64::from(item.line - line)];
+        for (index, item) in (0..).zip(&self.open) {
+            let mut bit = index as usize * row_width as usize;
+            let values = [item.key - first.key, u64::from(item.tuple), beyond((index, item))];
             for (value, width) in values.into_iter().zip(widths) {
                 put(piece, at, bit, width, value);
                 bit += width as usize;
@@ -130,7 +140,8 @@ impl<W: AsRef<[u64]>, P> Rows<P, W> {
         };
         let byte = |shift: u32| (described >> shift) as u8;
         let (count, line) = (usize::from(byte(0)), (described >> 32) as u32);
-        let widths = [u32::from(byte(8)), u32::from(byte(16)), u32::from(byte(24))];
+        let widths = [byte(8), byte(16), byte(24) & LINE_WIDTH].map(u32::from);
+        let step = u32::from(described & LINES_FOLLOW != 0);
         let row_width = widths.iter().sum::<u32>() as usize;
         let at = self.at + HEAD_WORDS;
         self.block.clear();
@@ -146,7 +157,7 @@ impl<W: AsRef<[u64]>, P> Rows<P, W> {
                 key: key + distance,
                 span: 0,
                 tuple: tuple as u32,
-                line: line + lines as u32,
+                line: line + lines as u32 + index as u32 * step,
             });
         }
         self.at = at + words_of(count * row_width);
