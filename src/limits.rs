@@ -603,3 +603,7 @@ pub const IMAGE_MAPPED_FROM_BYTES: usize = 1024 * 1024;
 /// Room that is asked for at least for such an image, in bytes: glibc maps every block over 32 MiB alone
 /// (`DEFAULT_MMAP_THRESHOLD_MAX`), and keeps smaller ones once a larger one was freed.
 pub const IMAGE_ROOM_BYTES: usize = 33 * 1024 * 1024;
+
+/// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
+/// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.
+pub const RETIRED_GRACE_MS: u64 = 100;

@@ -374,5 +374,6 @@ const REACHED_UNNAMED: &[(&str, &str)] = &[
     ("ASK_TIMEOUT_MS_MAX", "timeouts_have_a_unit_and_an_end"),
     ("DNS_LOOKUPS_MAX", "behind_a_dead_server_every_question_is_answered_and_not_all_are_asked"),
     ("NAPTR_REPEAT_MAX", "intervals"),
+    ("RETIRED_GRACE_MS", "no_table_is_loaded_while_too_many_old_ones_are_held"),
     ("RETIRED_WAIT_MS_MAX", "no_table_is_loaded_while_too_many_old_ones_are_held"),
 ];

@@ -22,7 +22,9 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 
 use crate::{
-    limits::{DIAGNOSTICS_MAX, RELOADS_WAITING_MAX, RETIRED_TABLES_MAX, RETIRED_WAIT_MS_MAX},
+    limits::{
+        DIAGNOSTICS_MAX, RELOADS_WAITING_MAX, RETIRED_GRACE_MS, RETIRED_TABLES_MAX, RETIRED_WAIT_MS_MAX,
+    },
     route::file::Diagnostic,
     snapshot::Snapshot,
 };
@@ -259,17 +261,22 @@ impl Worker {
         (report, is_news)
     }
 
-    /// Old tables are memory: no new one comes while too many are held.
+    /// Old tables are memory: a new one comes when the old ones are gone, later when somebody holds on to
+    /// one, and not at all while too many are held.
     fn wait_for_room(&mut self) -> Result<(), LoadError> {
         let began = Instant::now();
-        while self.retired.sweep() >= RETIRED_TABLES_MAX {
-            if began.elapsed() >= Duration::from_millis(RETIRED_WAIT_MS_MAX) {
+        loop {
+            let held = self.retired.sweep();
+            let waited = began.elapsed();
+            if held == 0 || (held < RETIRED_TABLES_MAX && waited >= Duration::from_millis(RETIRED_GRACE_MS)) {
+                return Ok(());
+            }
+            if waited >= Duration::from_millis(RETIRED_WAIT_MS_MAX) {
                 let what = format!("{RETIRED_TABLES_MAX} old route tables are still in use");
                 return Err(LoadError::Internal { what });
             }
             thread::sleep(Duration::from_millis(1));
         }
-        Ok(())
     }
 
     /// A panic in here is our bug, but no reason to serve old routes for ever.
