@@ -5,11 +5,15 @@
 //! Never: holds much more than the table will.
 
 use super::packed::{bits, put, width_of, words_of};
+use crate::limits::IMAGE_ROOM_BYTES;
 
 /// Rows of a block.
 const BLOCK: usize = 64;
 /// Words of a piece of memory; pieces are given back one by one while the table is written.
-const PIECE_WORDS: usize = 32 * 1024;
+const PIECE_WORDS: usize = 512 * 1024;
+/// Room of a piece, more than it takes.
+const PIECE_ROOM_WORDS: usize = IMAGE_ROOM_BYTES / size_of::<u64>();
+const _: () = assert!(PIECE_WORDS <= PIECE_ROOM_WORDS);
 /// Words before the packed ones of a block: the first key; line, widths and count.
 const HEAD_WORDS: usize = 2;
 /// In the second of them: each line is one more than that before it, or more.
@@ -69,7 +73,8 @@ impl Run {
             if let Some(full) = self.pieces.last_mut() {
                 full.push(0);
             }
-            self.pieces.push(Vec::with_capacity(PIECE_WORDS));
+            // As with images: memory of its own, which the system gets back.
+            self.pieces.push(Vec::with_capacity(PIECE_ROOM_WORDS));
         }
         let Some(piece) = self.pieces.last_mut() else { return };
         let at = piece.len() + HEAD_WORDS;
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn pieces_follow_each_other() {
-        let items: Vec<_> = (0..200_000_u32)
+        let items: Vec<_> = (0..1_500_000_u32)
             .map(|row| Item {
                 key: u64::from(row) * 1_000_003,
                 span: 0,
@@ -206,8 +211,9 @@ mod tests {
         let mut run = Run::default();
         items.iter().for_each(|&item| run.push(item));
         run.close();
-        assert!(run.pieces.len() > 3);
-        assert!(run.pieces.iter().all(|piece| piece.capacity() == PIECE_WORDS));
+        assert!(run.pieces.len() > 2);
+        let fits = |piece: &Vec<u64>| piece.len() <= PIECE_WORDS && piece.capacity() == PIECE_ROOM_WORDS;
+        assert!(run.pieces.iter().all(fits));
         assert!(run.iter().eq(items.iter().copied()) && run.into_rows().eq(items.iter().copied()));
     }
 }
