@@ -79,7 +79,4 @@ tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"
 say "no memory per call: short form of benches/stateless.sh"
 benches/stateless.sh 200000
 
-say "every answer right while a compiled table of 3,000,000 numbers is swapped: short form of benches/reload_tables.sh"
-P99_RATIO_MAX=1000 benches/reload_tables.sh --compiled 3000000 1 4
-
 say "all of it holds"
