@@ -71,18 +71,22 @@ impl Compiled {
 pub fn arrival(listen: &[Listen], source: SocketAddr) -> Option<Arrival<'_>> {
     let udp = listen.iter().find(|listen| listen.transport == Transport::Udp);
     let listener = udp.or_else(|| listen.first())?;
-    // A listener on every address is reached at one of them.
-    let ip = match listener.address.ip() {
+    Some(Arrival {
+        source,
+        local: reached_at(listener.address),
+        listener: &listener.name,
+        transport: listener.transport,
+    })
+}
+
+/// A listener on every address is reached at one of them.
+pub(crate) fn reached_at(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    Some(Arrival {
-        source,
-        local: SocketAddr::new(ip, listener.address.port()),
-        listener: &listener.name,
-        transport: listener.transport,
-    })
+    SocketAddr::new(ip, address.port())
 }
 
 /// Compares every call of a list. `name` is what places are told by.

@@ -341,7 +341,7 @@ fn log(requests: &[Request], report: &Report, is_news: bool) {
 }
 
 /// Seconds since 1970, now.
-pub(super) fn unix_s() -> i64 {
+pub(crate) fn unix_s() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

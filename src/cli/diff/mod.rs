@@ -11,7 +11,6 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader},
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::json;
@@ -24,7 +23,10 @@ use super::{
 use crate::{
     compare::{Comparer, Format},
     config::Config,
-    control::diff::{self, Compared, Compiled},
+    control::{
+        diff::{self, Compared, Compiled},
+        reload::unix_s,
+    },
     decide::Arrival,
 };
 
@@ -63,7 +65,7 @@ fn compare(global: &Global, args: &DiffArgs) -> Result<Compared, Option<String>>
     output::diagnostics(&new.warnings);
     let arrival = diff::arrival(&config.listen, args.from)
         .ok_or_else(|| "the configuration has no listener".to_owned())?;
-    let unix_s = args.at.unwrap_or_else(now_unix_s);
+    let unix_s = args.at.unwrap_or_else(unix_s);
     let mut comparer = Comparer::new(&config.settings, &old.table, &new.table, unix_s, args.limit);
     for path in &args.calls {
         let before = comparer.calls();
@@ -123,11 +125,6 @@ fn nothing_in(path: &Path, comparer: Comparer<'_>) -> String {
         ));
     }
     message
-}
-
-fn now_unix_s() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -14,9 +14,7 @@ mod samples;
 use std::{
     fs::File,
     io::{self, IsTerminal as _, Read as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use live::{Kept, Live, Looked};
@@ -32,6 +30,7 @@ use super::{
 };
 use crate::{
     config::{Config, Listen},
+    control::{diff::reached_at, reload::unix_s},
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure},
     limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
@@ -123,7 +122,7 @@ fn explain<'a>(
     args: &ExplainArgs,
 ) -> Result<Explanation<'a>, String> {
     let Routes { table, hash, .. } = routes;
-    let unix_s = args.at.unwrap_or_else(now_unix_s);
+    let unix_s = args.at.unwrap_or_else(unix_s);
     let questions = questions(table, live.as_ref(), settings, request, &arrival, unix_s)?;
     let mut cache = Cache::new();
     for Looked { question, kept } in &questions {
@@ -213,16 +212,6 @@ fn arrival<'a>(args: &ExplainArgs, config: &'a Config) -> Result<Arrival<'a>, St
     })
 }
 
-/// A listener on every address is reached at one of them.
-fn reached_at(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
-}
-
 fn request(args: &ExplainArgs, arrival: &Arrival<'_>) -> Result<Vec<u8>, String> {
     match (&args.raw, &args.uri) {
         (Some(path), _) => read_raw(path),
@@ -260,11 +249,6 @@ fn written(args: &ExplainArgs, uri: &str, arrival: &Arrival<'_>) -> Vec<u8> {
         headers: &headers,
     };
     message.request()
-}
-
-fn now_unix_s() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
