@@ -5,11 +5,9 @@
 # TABLEDATA  the program of benches/tabledata (built here when not given)
 # TMPDIR     where the data goes: 40 bytes a row, several times
 source tests/interop/peers.sh
+source tests/figures.sh
 
-if [ -z "${TABLEDATA:-}" ]; then
-    TABLEDATA=$(cargo bench --quiet --bench tabledata --no-run --message-format=json 2>"$work/logs/cargo" |
-        sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | grep .) || { cat "$work/logs/cargo" >&2; exit 1; }
-fi
+TABLEDATA=${TABLEDATA:-$(program tabledata)}
 
 # Seconds that a server may take to load.
 load_s_max=${LOAD_S_MAX:-300}
@@ -44,35 +42,5 @@ calls() {
     grep -q '^sent [1-9]' "$work/$1.report" || { cat "$work/$1.report" >&2; echo "FAILED: $1: nothing was sent" >&2; exit 1; }
 }
 
-# reported NAME VALUE: of its report; 0 when it is not there.
-reported() {
-    awk -v name="$2" '$1 == name { print $2; found = 1 } END { if (!found) print 0 }' "$work/$1.report"
-}
-
-# all_right NAME: every call of it got the answer it must get.
-all_right() {
-    if [ "$(reported "$1" wrong)" != 0 ] || [ "$(reported "$1" unanswered)" != 0 ]; then
-        echo "FAILED: $1: not every call got its right answer:" >&2
-        cat "$work/$1.report" >&2
-        exit 1
-    fi
-}
-
-# median NUMBER...
-median() {
-    printf '%s\n' "$@" | sort -g | awk '{ of[NR] = $1 } END { m = int((NR + 1) / 2); print NR % 2 ? of[m] : (of[m] + of[m + 1]) / 2 }'
-}
-
 # compute EXPRESSION [FORMAT]: as awk has expressions.
 compute() { awk "BEGIN { printf \"${2:-%.1f}\", ($1) }" </dev/null; }
-
-# check WHAT CONDITION: as awk has conditions; a figure that is missed is told at the end, after the others.
-missed=0
-check() {
-    if awk "BEGIN { exit !($2) }" </dev/null; then
-        echo "  held:   $1 ($2)"
-    else
-        echo "  MISSED: $1 ($2)"
-        missed=1
-    fi
-}

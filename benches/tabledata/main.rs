@@ -14,6 +14,8 @@ mod flow;
 mod message;
 #[path = "../load/process.rs"]
 mod process;
+#[path = "../load/report.rs"]
+mod report;
 mod send;
 
 use std::{

@@ -4,6 +4,7 @@
 #
 # LOAD, MISBEHAVE  the two programs of benches/ (built here when not given)
 source tests/interop/peers.sh
+source tests/figures.sh
 
 # A number of benches/load, for the URI, the zone and the answer: +4420 and eight digits.
 uri='sip:+4420{n}@example.net'
@@ -11,11 +12,6 @@ apex=e164.example.net
 nsd=${NSD:-/usr/sbin/nsd}
 [ -x "$nsd" ] || nsd=$(command -v nsd) || { echo "no nsd: apt-get install nsd" >&2; exit 1; }
 
-# program NAME: where cargo puts this program of benches/, built if it is not.
-program() {
-    cargo bench --quiet --bench "$1" --no-run --message-format=json 2>"$work/logs/cargo" |
-        sed -n "s/.*\"kind\":\[\"bench\"\].*\"executable\":\"\([^\"]*\)\".*/\1/p" | grep . || { cat "$work/logs/cargo" >&2; return 1; }
-}
 load=${LOAD:-$(program load)}
 misbehave=${MISBEHAVE:-$(program misbehave)}
 
@@ -87,38 +83,8 @@ calls() {
     return "$status"
 }
 
-# reported NAME VALUE: of its report; 0 when it is not there.
-reported() {
-    awk -v name="$2" '$1 == name { print $2; found = 1 } END { if (!found) print 0 }' "$work/$1.report"
-}
-
-# all_right NAME: every call of it got the answer it must get.
-all_right() {
-    if [ "$(reported "$1" wrong)" != 0 ] || [ "$(reported "$1" unanswered)" != 0 ]; then
-        echo "FAILED: $1: not every call got its right answer:" >&2
-        cat "$work/$1.report" >&2
-        exit 1
-    fi
-}
-
-# median NUMBER...
-median() {
-    printf '%s\n' "$@" | sort -g | awk '{ of[NR] = $1 } END { m = int((NR + 1) / 2); print NR % 2 ? of[m] : (of[m] + of[m + 1]) / 2 }'
-}
-
 # ratio A B: A / B with three decimals.
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.3f\n", a / b; else print "none" }'; }
-
-# check WHAT CONDITION: as awk has conditions; a figure that is missed is told at the end, after the others.
-missed=0
-check() {
-    if awk "BEGIN { exit !($2) }" </dev/null; then
-        echo "  held:   $1 ($2)"
-    else
-        echo "  MISSED: $1 ($2)"
-        missed=1
-    fi
-}
 
 # number_of CALL: its eight digits, as benches/load computes them.
 number_of() { printf '%08d' $(($1 * 61803397 % 100000000)); }
