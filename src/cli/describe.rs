@@ -24,6 +24,13 @@ pub(super) fn cell(table: &NumberTable, row: Row, column: usize) -> Vec<u8> {
     text
 }
 
+/// The number or prefix that a row stands under.
+pub(super) fn key(table: &NumberTable, row: Row) -> Vec<u8> {
+    let mut text = Vec::new();
+    table.push_key(row, &mut text);
+    text
+}
+
 /// What a route does once its conditions hold.
 pub(crate) fn then(then: &Then, table: &RouteTable) -> String {
     match then {

@@ -129,8 +129,7 @@ impl NumberTable {
 
     /// Appends the number or prefix of a row; that of a range is its first number.
     pub fn push_key(&self, at: Row, out: &mut Vec<u8>) {
-        let first = (0..self.columns().len()).find(|&column| self.is_key(column));
-        self.table.key_of(at.entry, first.unwrap_or(0), out);
+        self.table.key_of(at.entry, self.table.shape().key.first(), out);
     }
 
     fn is_key(&self, column: usize) -> bool {

@@ -134,9 +134,7 @@ impl Page<'_> {
         let columns: Vec<_> = columns
             .map(|(column, name)| format!("{name}={}", shown(&describe::cell(table, row, column))))
             .collect();
-        let mut hit = Vec::new();
-        table.push_key(row, &mut hit);
-        let hit = self.paint.bold(shown(&hit));
+        let hit = self.paint.bold(shown(&describe::key(table, row)));
         self.line(&format!("    table {}: {} hits {hit}: {}", table.name(), quoted(key), columns.join(", ")));
     }
 

@@ -86,9 +86,7 @@ fn step_json(step: &Step, table: &RouteTable, at: &mut Option<RouteId>) -> Value
                         (name.to_string(), Value::from(text(&describe::cell(looked, row, column))))
                     })
                     .collect();
-                let mut matched = Vec::new();
-                looked.push_key(row, &mut matched);
-                json!({ "matched": text(&matched), "columns": columns })
+                json!({ "matched": text(&describe::key(looked, row)), "columns": columns })
             });
             json!({ "step": "table", "table": looked.map(|looked| looked.name()), "key": text(key), "row": row })
         }
