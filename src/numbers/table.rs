@@ -96,7 +96,8 @@ impl Table {
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|lines| lines.len() * size_of::<u32>()).sum();
-        self.words.capacity() * size_of::<u64>() + lines + size_of::<Self>()
+        // Room that nobody wrote to is no memory; see `zeroed`.
+        self.words.len() * size_of::<u64>() + lines + size_of::<Self>()
     }
 
     /// The entry of a number: in an exact table that of the whole number, else the longest.
