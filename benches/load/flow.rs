@@ -55,7 +55,7 @@ impl Tally {
         self.examples.truncate(EXAMPLES_MAX);
     }
 
-    fn wrong(&mut self, why: Wrong, answer: &[u8]) {
+    pub(crate) fn wrong(&mut self, why: Wrong, answer: &[u8]) {
         self.wrong += 1;
         if self.examples.len() < EXAMPLES_MAX {
             self.examples.push(format!("{why:?} in {:?}", String::from_utf8_lossy(answer)));
@@ -242,55 +242,36 @@ impl Flow {
     }
 }
 
-/// Durations by logarithm, each power of two in 32 parts.
+/// Durations, true to a thousandth.
 #[derive(Clone, Debug)]
-pub(crate) struct Histogram {
-    counts: Vec<u64>,
-    max_ns: u64,
-}
+pub(crate) struct Histogram(hdrhistogram::Histogram<u64>);
 
-const PARTS: u64 = 32;
+/// The longest that is told from longer ones.
+const LATENCY_NS_MAX: u64 = 600 * 1_000_000_000;
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; (64 * PARTS) as usize], max_ns: 0 }
+        let histogram = hdrhistogram::Histogram::new_with_max(LATENCY_NS_MAX, 3);
+        Self(histogram.expect("the bounds are those that the crate allows"))
     }
 }
 
 impl Histogram {
-    fn count(&mut self, ns: u64) {
-        let log = u64::from(ns.max(PARTS).ilog2());
-        let bucket = (log - 5) * PARTS + (ns >> (log - 5));
-        if let Some(count) = self.counts.get_mut(bucket as usize) {
-            *count += 1;
-        }
-        self.max_ns = self.max_ns.max(ns);
+    pub(crate) fn count(&mut self, ns: u64) {
+        self.0.saturating_record(ns);
     }
 
     fn add(&mut self, other: &Self) {
-        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
-            *count += more;
-        }
-        self.max_ns = self.max_ns.max(other.max_ns);
+        self.0.add(&other.0).expect("all have the same bounds");
     }
 
     pub(crate) fn max_ns(&self) -> u64 {
-        self.max_ns
+        self.0.max()
     }
 
     /// The duration that this share of all did not exceed.
     pub(crate) fn share_ns(&self, share: f64) -> u64 {
-        let all: u64 = self.counts.iter().sum();
-        let mut left = (all as f64 * share).ceil() as u64;
-        for (bucket, count) in (0..).zip(&self.counts) {
-            left = left.saturating_sub(*count);
-            if left == 0 {
-                let log = (bucket / PARTS).max(1) - 1;
-                let top = (bucket - log * PARTS + 1) << log;
-                return top.min(self.max_ns);
-            }
-        }
-        self.max_ns
+        self.0.value_at_quantile(share)
     }
 }
 

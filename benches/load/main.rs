@@ -6,10 +6,13 @@
 //! Never: sends without end: calls, flows, rate, window and time have limits.
 
 mod args;
+mod batched;
 mod flow;
 mod message;
+mod packets;
 mod process;
 mod report;
+mod template;
 
 use std::process::ExitCode;
 
@@ -38,10 +41,25 @@ usage: cargo bench --bench load -- --to ADDRESS:PORT [options]
   --seconds S           stop sending after this time                  [600]
   --pid PID             report memory and processor time of this process
 
+With --request the calls are of a request from a file and leave many by one system call, by one thread that
+takes a processor of its own. Not with it: --uri, --contact, --first, --same, --distinct-call-ids.
+
+  --request FILE        an INVITE as on the wire; branch, tag, Call-ID and number of each call are its
+                        own, of the same length
+  --from IP             address of the first flow, each further one has the next; the port is that of
+                        the request's first Via, to which answers go
+  --contacts LIST       all Contacts of a 3xx that is right, in their order, in one header line or more,
+                        as CONTACT, CONTACT; {n} is the called number
+  --calls-from FILE     lines NUMBER,VALUE: the numbers that go round; {v} in --contacts is the value
+  --echo BYTES          the answer that is right is the request, cut or filled with blanks to this length
+  --gso                 requests of one flow leave as segments of one datagram
+
 The report: sent, answered (and right), answered_STATUS, wrong (an answer that is not the one to its request, or a
-second one), unanswered, answers_per_s, latency_us_p50, _p99, _max (from the moment of sending; p50
-and p99 are true to 3 %), sender_late_us_max (how far the sender fell behind its rate), and with
---pid rss_kib_before, rss_kib, cpu_s, cpu_us_per_answer.
+second one), unanswered, answers_per_s, latency_us_p50, _p99, _p999, _max (from the moment of sending),
+sender_late_us_max (how far the sender fell behind its rate), and with --pid rss_kib_before, rss_kib,
+cpu_s and cpu_us_per_answer of the process; thread_us_per_answer and thread_busy of the thread of it that
+worked most: its time on a processor, and what share of the run that was. With --request also request_bytes,
+answer_bytes_min and answer_bytes_max.
 ";
 
 fn main() -> ExitCode {
@@ -51,7 +69,8 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let result = Args::read(&words).and_then(|args| run(&args));
+    let result = batched::measured(&words)
+        .unwrap_or_else(|| Args::read(&words).and_then(|args| run(&args)));
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -1,14 +1,16 @@
 //! Memory and processor time of another process, from /proc.
 
-use std::fs::read_to_string;
+use std::fs::{read_dir, read_to_string};
 
 /// Ticks of /proc/PID/stat in a second: fixed by Linux for user space (`USER_HZ`).
 const TICKS_PER_S: f64 = 100.0;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) rss_kib: u64,
     pub(crate) cpu_s: f64,
+    /// Of each thread: its id, and how long it has had a processor.
+    threads: Vec<(String, u64)>,
 }
 
 impl Sample {
@@ -26,6 +28,27 @@ impl Sample {
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());
         let (user, system) = ticks(11).zip(ticks(12)).ok_or("/proc/PID/stat is not as expected")?;
-        Ok(Self { rss_kib, cpu_s: (user + system) / TICKS_PER_S })
+        Ok(Self { rss_kib, cpu_s: (user + system) / TICKS_PER_S, threads: threads(pid) })
     }
+
+    /// Of the thread that had most since `before`: the one that answers. In nanoseconds, from the scheduler: `cpu_s` has
+    /// steps of 10 ms.
+    pub(crate) fn thread_ns_since(&self, before: &Self) -> u64 {
+        let had = |id: &str| before.threads.iter().find(|(other, _)| other == id).map_or(0, |(_, ns)| *ns);
+        self.threads.iter().map(|(id, ns)| ns.saturating_sub(had(id))).max().unwrap_or_default()
+    }
+}
+
+/// From /proc/PID/task/*/schedstat. A kernel without it has no threads here.
+fn threads(pid: u32) -> Vec<(String, u64)> {
+    let Ok(tasks) = read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    tasks
+        .filter_map(|task| {
+            let path = task.ok()?.path();
+            let stat = read_to_string(path.join("schedstat")).ok()?;
+            Some((path.file_name()?.to_str()?.to_owned(), stat.split_whitespace().next()?.parse().ok()?))
+        })
+        .collect()
 }

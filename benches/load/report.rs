@@ -32,7 +32,7 @@ pub(crate) fn measured(args: &Args) -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sample)>) {
+pub(crate) fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sample)>) {
     for (name, value) in [
         ("sent", tally.sent),
         ("answered", tally.answered),
@@ -40,6 +40,7 @@ fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sample)>) {
         ("unanswered", tally.unanswered()),
         ("latency_us_p50", tally.latency.share_ns(0.5) / 1000),
         ("latency_us_p99", tally.latency.share_ns(0.99) / 1000),
+        ("latency_us_p999", tally.latency.share_ns(0.999) / 1000),
         ("latency_us_max", tally.latency.max_ns() / 1000),
         ("sender_late_us_max", tally.late_ns_max / 1000),
     ] {
@@ -56,6 +57,9 @@ fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sample)>) {
         println!("rss_kib {}", after.rss_kib);
         println!("cpu_s {cpu_s:.2}");
         println!("cpu_us_per_answer {:.3}", cpu_s * 1e6 / (tally.answered.max(1)) as f64);
+        let thread_ns = after.thread_ns_since(&before) as f64;
+        println!("thread_us_per_answer {:.3}", thread_ns / 1000.0 / (tally.answered.max(1)) as f64);
+        println!("thread_busy {:.3}", thread_ns / took.as_nanos() as f64);
     }
     for example in &tally.examples {
         println!("example {example}");

@@ -1,0 +1,267 @@
+#!/usr/bin/env bash
+# Waypost beside a bare UDP echo, Kamailio and OpenSIPS: what one answer costs, how many go, how long they take.
+#
+#   benches/beside/beside.sh [ROUNDS [SECONDS]]      5 rounds of 2 s by default; 1 1 for a first look
+#
+# For each of two requests (benches/requests) and each server, in turns, so that what else the machine does hits
+# all of them: SECONDS of calls in a closed loop that keeps the server's thread busy, then SECONDS at half of the rate
+# that went. The server has processor 0, the generator processor 1. Every answer is checked against its request, all its
+# Contacts too: one that is wrong or lost ends the script.
+#
+# Writes one table, with ratios and the machine, to $RESULTS (benches/beside/results.tsv) and standard output.
+# Builds nothing. Needs cargo build --release && cargo bench --no-run; what is not there is left out with a word.
+#
+#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
+#   KAMAILIO                                    Debian's (default: kamailio of PATH)
+#   KAMAILIO_NATIVE, KAMAILIO_NATIVE_MODULES    as build-kamailio.sh prints them
+#   OPENSIPS, OPENSIPS_MODULES                  (default: opensips of PATH)
+#   WAYPOST_GSO    the line of Waypost's configuration that turns GSO on
+#   SERVERS        names of rows, to measure some of them; the batched echo is always one
+#   SIZES          "small real"
+#   FLOWS          4: peers that calls come from; WINDOW 256: calls under way; ROWS 1000000: prefixes
+#   LOAD_OPTIONS   more options for the generator
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+rounds=${1:-5} seconds=${2:-2}
+results=${RESULTS:-benches/beside/results.tsv}
+flows=${FLOWS:-4} window=${WINDOW:-256} rows=${ROWS:-1000000}
+waypost_gso=${WAYPOST_GSO:-'batching: { gso: true }'}
+read -ra sizes <<<"${SIZES:-small real}"
+read -ra wanted <<<"${SERVERS:-echo_single echo_gso waypost waypost_prefix waypost_enum waypost_gso kamailio kamailio_native opensips}"
+read -ra load_options <<<"${LOAD_OPTIONS:-}"
+for number in "$rounds" "$seconds" "$flows" "$window" "$rows"; do
+    [[ $number =~ ^[1-9][0-9]{0,6}$ ]] || { echo "beside: $number is not a number from 1 to 9999999" >&2; exit 2; }
+done
+
+# built NAME: the newest program of benches/ with this name.
+built() {
+    local newest
+    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
+        sort -g | tail -n 1 | cut -d' ' -f2-)
+    [ -n "$newest" ] || { echo "beside: no $1: cargo build --release && cargo bench --no-run" >&2; return 1; }
+    echo "$newest"
+}
+LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
+echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
+if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
+    source tests/dns/ground.sh
+else
+    source tests/interop/peers.sh
+    source tests/figures.sh
+fi
+for program in taskset curl; do
+    command -v "$program" >/dev/null || { echo "beside: no $program: apt-get install util-linux curl" >&2; exit 1; }
+done
+
+server_core=(taskset -c 0) load_core=(taskset -c 1)
+# Flows have the addresses from here on, and the port that the requests name.
+from=${host/#127.100./127.101.}
+names=() left_out=()
+declare -A pids ports right # right: options of the generator that say which answers are right
+
+compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
+is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
+leave_out() { left_out+=("$1: $2"); echo "left out: $1: $2" >&2; }
+contacts() { echo "<sip:$1@$2.example.net>;q=0.99, <sip:$1@gw-0002.example.net>;q=0.98, <sip:$1@gw-0003.example.net>;q=0.97"; }
+static_contacts=$(contacts +441632960123 gw-0001)
+
+# take NAME PORT: from now on it is one of the servers.
+take() {
+    names+=("$1")
+    pids[$1]=${peers[$1]}
+    ports[$1]=$2
+}
+
+# start_one NAME ROUTES [LINE]: Waypost with these routes, and this line in its configuration.
+start_one() {
+    local port
+    free_port port admin
+    printf '%s\n' "admin: 127.0.0.1:$admin" "routes: $2" "listen: [\"udp:$host:$port\"]" "log: { level: warn }" \
+        "key: 000102030405060708090a0b0c0d0e0f" "${3:-}" >"$work/$1.yaml"
+    start "$1" "${server_core[@]}" "$waypost" serve --config "$work/$1.yaml"
+    await "$1 is ready" 60 ready "$1"
+    take "$1" "$port"
+}
+
+start_waypost_static() {
+    mkdir -p "$work/static"
+    cp benches/beside/routes/static.yaml "$work/static/"
+    start_one waypost "$work/static"
+    right[waypost]="--contacts|$static_contacts"
+}
+
+start_waypost_gso() {
+    local status=0
+    mkdir -p "$work/static"
+    cp benches/beside/routes/static.yaml "$work/static/"
+    printf '%s\n' "routes: $work/static" 'listen: ["udp:127.0.0.1:0"]' "$waypost_gso" >"$work/gso.yaml"
+    "$waypost" check --config "$work/gso.yaml" >"$work/gso.check" 2>&1 || status=$?
+    if [ "$status" != 0 ]; then
+        leave_out waypost_gso "this binary refuses \`$waypost_gso\`"
+        return
+    fi
+    start_one waypost_gso "$work/static" "$waypost_gso"
+    right[waypost_gso]="--contacts|$static_contacts"
+}
+
+# Gateways have names of one length, and numbers that of the requests', so that all answers are as long.
+start_waypost_prefix() {
+    mkdir "$work/prefix"
+    cp benches/beside/routes/prefix.yaml "$work/prefix/"
+    local gateways='function gateway(name) { return sprintf("gw-%04d", substr(name, 4)) }'
+    "$tabledata" prefixes --rows "$rows" | awk -F, "$gateways"' NR > 1 { print $1 "," gateway($2) }' >"$work/prefix/prefixes.csv"
+    "$tabledata" calls --of "$rows" --rows 500000 --table prefixes |
+        awk -F, "$gateways"' length($1) == 13 && $2 != "" { print $1 "," gateway($2) }' >"$work/prefix.calls"
+    start_one waypost_prefix "$work/prefix"
+    right[waypost_prefix]="--calls-from|$work/prefix.calls|--contacts|$(contacts '{n}' '{v}')"
+}
+
+start_waypost_enum() {
+    [ -n "${nsd:-}" ] || { leave_out waypost_enum "no nsd: apt-get install nsd"; return; }
+    mkdir -p "$work/enum" "$work/zones"
+    cp benches/beside/routes/enum.yaml "$work/enum/"
+    awk -v numbers=1000 -f benches/beside/zone.awk >"$work/zones/e164.example.net.zone" 2>"$work/enum.calls"
+    start_nsd
+    start_one waypost_enum "$work/enum" "dns: { servers: [\"$host:$dns\"] }"
+    right[waypost_enum]="--calls-from|$work/enum.calls|--contacts|$(contacts '{n}' gw-0001)"
+}
+
+# start_kamailio NAME PROGRAM [MODULES]: the process that answers is found when it has answered.
+start_kamailio() {
+    local port modules=()
+    free_port port
+    [ -z "${3:-}" ] || modules=(-A WITH_MODULES -A "MODULES=\"$3\"")
+    start "$1" "${server_core[@]}" "$2" -DD -E -x fm -X fm -m 64 -M 8 -b 4194304 -f benches/beside/kamailio.cfg \
+        -A "SIP_ADDRESS=udp:$host:$port" -A "CONTACT=\"Contact: $static_contacts\\r\\n\"" "${modules[@]}"
+    await "$1 listens" 10 anybody_has "$port"
+    take "$1" "$port"
+    right[$1]="--contacts|$static_contacts"
+}
+
+start_opensips() {
+    local port program=${OPENSIPS:-$(command -v opensips || true)}
+    [ -n "$program" ] || { leave_out opensips "not installed, and Debian 12 has no package of it"; return; }
+    free_port port
+    sed -e "s|@SIP_ADDRESS@|udp:$host:$port|" -e "s|@MODULES@|${OPENSIPS_MODULES:-/usr/lib/x86_64-linux-gnu/opensips/modules}|" \
+        -e "s|@CONTACT@|Contact: $static_contacts|" benches/beside/opensips.cfg >"$work/opensips.cfg"
+    start opensips "${server_core[@]}" "$program" -F -m 64 -f "$work/opensips.cfg"
+    await "opensips listens" 10 anybody_has "$port"
+    take opensips "$port"
+    right[opensips]="--contacts|$static_contacts"
+}
+
+# start_echo NAME MODE BYTES
+start_echo() {
+    local port
+    free_port port
+    start "$1" "${server_core[@]}" "$echo_server" --listen "$host:$port" --mode "$2" --answer-bytes "$3"
+    await "$1 listens" 5 anybody_has "$port"
+    take "$1" "$port"
+    right[$1]="--echo|$3"
+}
+
+# busiest PID: of it and its children, the process that has worked most.
+busiest() {
+    local pid
+    for pid in "$1" $(cat "/proc/$1/task/$1/children"); do
+        echo "$(cut -d' ' -f1 "/proc/$pid/schedstat") $pid"
+    done | sort -g | tail -n 1 | cut -d' ' -f2
+}
+
+# load NAME SIZE OPTION...: calls at one server; the report goes to $work/NAME.report.
+load() {
+    local options status=0
+    IFS='|' read -ra options <<<"${right[$1]}"
+    "${load_core[@]}" "$LOAD" --request "benches/requests/invite-$2.sip" --from "$from" --to "$host:${ports[$1]}" --flows "$flows" \
+        --wait-ms 3000 --pid "${pids[$1]}" "${options[@]}" "${load_options[@]}" "${@:3}" >"$work/$1.report" 2>&1 || status=$?
+    all_right "$1"
+    [ "$status" = 0 ] || { cat "$work/$1.report" >&2; echo "FAILED: the generator, at $1" >&2; exit 1; }
+}
+
+# Waypost's answer to each request says how long the echoes' are to be.
+start_waypost_static
+is_wanted waypost_prefix && start_waypost_prefix
+is_wanted waypost_enum && start_waypost_enum
+is_wanted waypost_gso && start_waypost_gso
+if is_wanted kamailio; then
+    kamailio=${KAMAILIO:-$(command -v kamailio || true)}
+    if [ -n "$kamailio" ]; then start_kamailio kamailio "$kamailio"; else leave_out kamailio "not installed: apt-get install kamailio"; fi
+fi
+if is_wanted kamailio_native; then
+    if [ -n "${KAMAILIO_NATIVE:-}" ]; then
+        start_kamailio kamailio_native "$KAMAILIO_NATIVE" "$KAMAILIO_NATIVE_MODULES"
+    else
+        leave_out kamailio_native "KAMAILIO_NATIVE is not set: benches/beside/build-kamailio.sh DIRECTORY"
+    fi
+fi
+is_wanted opensips && start_opensips
+
+declare -A answer_bytes us per_s busy p99
+for name in "${names[@]}"; do
+    # ENUM numbers are asked for once.
+    load "$name" small --closed 64 --calls 5000
+    pids[$name]=$(busiest "${pids[$name]}")
+done
+
+for size in "${sizes[@]}"; do
+    load waypost "$size" --closed 64 --calls 5000
+    bytes=$(reported waypost answer_bytes_max)
+    servers=("echo_batched_$size")
+    start_echo "echo_batched_$size" batched "$bytes"
+    if is_wanted echo_single; then start_echo "echo_single_$size" single "$bytes" && servers+=("echo_single_$size"); fi
+    if is_wanted echo_gso; then start_echo "echo_gso_$size" gso "$bytes" && servers+=("echo_gso_$size"); fi
+    for name in "${names[@]}"; do [[ $name == echo_* ]] || [[ $name == waypost ]] && ! is_wanted waypost || servers+=("$name"); done
+    for name in "${servers[@]}"; do load "$name" "$size" --closed "$window" --calls 20000; done
+    for ((round = 1; round <= rounds; round++)); do
+        for name in "${servers[@]}"; do
+            key=$size/${name%_"$size"}
+            load "$name" "$size" --closed "$window" --calls 100000000 --seconds "$seconds"
+            us[$key]+=" $(reported "$name" thread_us_per_answer)"
+            busy[$key]+=" $(reported "$name" thread_busy)"
+            rate=$(reported "$name" answers_per_s)
+            per_s[$key]+=" $rate"
+            answer_bytes[$key]=$(reported "$name" answer_bytes_max)
+            load "$name" "$size" --rate "$((rate / 2))" --calls 100000000 --seconds "$seconds"
+            p99[$key]+=" $(reported "$name" latency_us_p99)"
+        done
+    done
+    for name in "${servers[@]}"; do [[ $name != echo_* ]] || stop "$name"; done
+done
+
+# ratios A B: the median of the ratios of each round, in which both ran one soon after the other.
+ratios() {
+    local -a a b all=()
+    read -ra a <<<"$1"
+    read -ra b <<<"$2"
+    [ "${#b[@]}" != 0 ] || { echo -; return; }
+    for ((n = 0; n < ${#a[@]}; n++)); do all+=("$(compute "${b[n]} > 0 ? ${a[n]} / ${b[n]} : 0" %.3f)"); done
+    median "${all[@]}"
+}
+least() { printf '%s\n' "$@" | sort -g | head -n 1; }
+most() { printf '%s\n' "$@" | sort -g | tail -n 1; }
+
+table() {
+    local size name key of
+    echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, Linux $(uname -r), net.core.rmem_max $(cat /proc/sys/net/core/rmem_max)"
+    echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)$([ -z "${kamailio:-}" ] || "$kamailio" -v | sed -n 's/^version: \([a-z]* [0-9.]*\).*/, \1/p')"
+    echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes${LOAD_OPTIONS:+, $LOAD_OPTIONS}"
+    for name in "${left_out[@]}"; do echo "# left out: $name"; done
+    echo "# us: processor time of the answering thread for one answer, at saturation; p99 at half of that rate; of_*: ratio of us, median of the rounds"
+    printf '%s\t' request server answer_bytes us us_min us_max of_echo of_native of_debian per_s busy p99_us p99_us_min p99_us_max
+    echo p99_of_echo
+    for size in "${sizes[@]}"; do
+        for name in echo_batched echo_single echo_gso waypost waypost_prefix waypost_enum waypost_gso kamailio_native kamailio opensips; do
+            key=$size/$name
+            [ -n "${us[$key]:-}" ] || continue
+            # shellcheck disable=SC2086
+            printf '%s\t' "$size" "$name" "${answer_bytes[$key]}" "$(median ${us[$key]})" "$(least ${us[$key]})" "$(most ${us[$key]})" \
+                "$(ratios "${us[$key]}" "${us[$size/echo_batched]}")" "$(ratios "${us[$key]}" "${us[$size/kamailio_native]:-}")" \
+                "$(ratios "${us[$key]}" "${us[$size/kamailio]:-}")" "$(median ${per_s[$key]})" "$(median ${busy[$key]})" \
+                "$(median ${p99[$key]})" "$(least ${p99[$key]})" "$(most ${p99[$key]})"
+            ratios "${p99[$key]}" "${p99[$size/echo_batched]}"
+        done
+    done
+}
+table >"$work/results.tsv"
+cp "$work/results.tsv" "$results"
+cat "$results"
