@@ -62,8 +62,8 @@ declare -A pids ports right # right: options of the generator that say which ans
 compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
 is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
 leave_out() { left_out+=("$1: $2"); echo "left out: $1: $2" >&2; }
-contacts() { echo "<sip:$1@$2.example.net>;q=0.99, <sip:$1@gw-0002.example.net>;q=0.98, <sip:$1@gw-0003.example.net>;q=0.97"; }
-static_contacts=$(contacts +441632960123 gw-0001)
+contacts() { echo "<sip:$1@$2.example.net>;q=0.99, <sip:$1@gw-9002.example.net>;q=0.98, <sip:$1@gw-9003.example.net>;q=0.97"; }
+static_contacts=$(contacts +441632960123 gw-9001)
 
 # take NAME PORT: from now on it is one of the servers.
 take() {
@@ -74,13 +74,12 @@ take() {
 
 # start_one NAME ROUTES [LINE]: Waypost with these routes, and this line in its configuration.
 start_one() {
-    local port
-    free_port port admin
-    printf '%s\n' "admin: 127.0.0.1:$admin" "routes: $2" "listen: [\"udp:$host:$port\"]" "log: { level: warn }" \
+    free_port sip admin
+    printf '%s\n' "admin: 127.0.0.1:$admin" "routes: $2" "listen: [\"udp:$host:$sip\"]" "log: { level: warn }" \
         "key: 000102030405060708090a0b0c0d0e0f" "${3:-}" >"$work/$1.yaml"
     start "$1" "${server_core[@]}" "$waypost" serve --config "$work/$1.yaml"
     await "$1 is ready" 60 ready "$1"
-    take "$1" "$port"
+    take "$1" "$sip"
 }
 
 start_waypost_static() {
@@ -123,40 +122,39 @@ start_waypost_enum() {
     awk -v numbers=1000 -f benches/beside/zone.awk >"$work/zones/e164.example.net.zone" 2>"$work/enum.calls"
     start_nsd
     start_one waypost_enum "$work/enum" "dns: { servers: [\"$host:$dns\"] }"
-    right[waypost_enum]="--calls-from|$work/enum.calls|--contacts|$(contacts '{n}' gw-0001)"
+    right[waypost_enum]="--calls-from|$work/enum.calls|--contacts|$(contacts '{n}' gw-9001)"
 }
 
 # start_kamailio NAME PROGRAM [MODULES]: the process that answers is found when it has answered.
 start_kamailio() {
-    local port modules=()
-    free_port port
+    local modules=()
+    free_port sip
     [ -z "${3:-}" ] || modules=(-A WITH_MODULES -A "MODULES=\"$3\"")
     start "$1" "${server_core[@]}" "$2" -DD -E -x fm -X fm -m 64 -M 8 -b 4194304 -f benches/beside/kamailio.cfg \
-        -A "SIP_ADDRESS=udp:$host:$port" -A "CONTACT=\"Contact: $static_contacts\\r\\n\"" "${modules[@]}"
-    await "$1 listens" 10 anybody_has "$port"
-    take "$1" "$port"
+        -A "SIP_ADDRESS=udp:$host:$sip" -A "CONTACT=\"Contact: $static_contacts\\r\\n\"" "${modules[@]}"
+    await "$1 listens" 10 anybody_has "$sip"
+    take "$1" "$sip"
     right[$1]="--contacts|$static_contacts"
 }
 
 start_opensips() {
-    local port program=${OPENSIPS:-$(command -v opensips || true)}
+    local program=${OPENSIPS:-$(command -v opensips || true)}
     [ -n "$program" ] || { leave_out opensips "not installed, and Debian 12 has no package of it"; return; }
-    free_port port
-    sed -e "s|@SIP_ADDRESS@|udp:$host:$port|" -e "s|@MODULES@|${OPENSIPS_MODULES:-/usr/lib/x86_64-linux-gnu/opensips/modules}|" \
+    free_port sip
+    sed -e "s|@SIP_ADDRESS@|udp:$host:$sip|" -e "s|@MODULES@|${OPENSIPS_MODULES:-/usr/lib/x86_64-linux-gnu/opensips/modules}|" \
         -e "s|@CONTACT@|Contact: $static_contacts|" benches/beside/opensips.cfg >"$work/opensips.cfg"
     start opensips "${server_core[@]}" "$program" -F -m 64 -f "$work/opensips.cfg"
-    await "opensips listens" 10 anybody_has "$port"
-    take opensips "$port"
+    await "opensips listens" 10 anybody_has "$sip"
+    take opensips "$sip"
     right[opensips]="--contacts|$static_contacts"
 }
 
 # start_echo NAME MODE BYTES
 start_echo() {
-    local port
-    free_port port
-    start "$1" "${server_core[@]}" "$echo_server" --listen "$host:$port" --mode "$2" --answer-bytes "$3"
-    await "$1 listens" 5 anybody_has "$port"
-    take "$1" "$port"
+    free_port sip
+    start "$1" "${server_core[@]}" "$echo_server" --listen "$host:$sip" --mode "$2" --answer-bytes "$3"
+    await "$1 listens" 5 anybody_has "$sip"
+    take "$1" "$sip"
     right[$1]="--echo|$3"
 }
 
@@ -210,7 +208,9 @@ for size in "${sizes[@]}"; do
     start_echo "echo_batched_$size" batched "$bytes"
     if is_wanted echo_single; then start_echo "echo_single_$size" single "$bytes" && servers+=("echo_single_$size"); fi
     if is_wanted echo_gso; then start_echo "echo_gso_$size" gso "$bytes" && servers+=("echo_gso_$size"); fi
-    for name in "${names[@]}"; do [[ $name == echo_* ]] || [[ $name == waypost ]] && ! is_wanted waypost || servers+=("$name"); done
+    for name in "${names[@]}"; do
+        if [[ $name != echo_* ]] && is_wanted "$name"; then servers+=("$name"); fi
+    done
     for name in "${servers[@]}"; do load "$name" "$size" --closed "$window" --calls 20000; done
     for ((round = 1; round <= rounds; round++)); do
         for name in "${servers[@]}"; do

@@ -16,7 +16,7 @@ BEGIN {
         number = "4420" sprintf("%08d", (call * 61803397) % 100000000)
         print "+" number ",enum" > "/dev/stderr"
         for (gateway = 1; gateway <= 3; gateway++)
-            printf "%s IN NAPTR %d 10 \"u\" \"E2U+sip\" \"!^(.*)$!sip:\\\\1@gw-%04d.example.net!\" .\n", \
+            printf "%s IN NAPTR %d 10 \"u\" \"E2U+sip\" \"!^(.*)$!sip:\\\\1@gw-900%d.example.net!\" .\n", \
                 reversed(number), gateway * 10, gateway
     }
 }
