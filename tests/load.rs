@@ -3,19 +3,29 @@
 
 #[path = "../benches/load/args.rs"]
 mod args;
+#[path = "../benches/load/batched.rs"]
+mod batched;
 #[path = "../benches/load/flow.rs"]
 mod flow;
 #[path = "../benches/load/message.rs"]
 mod message;
+#[path = "../benches/load/packets.rs"]
+mod packets;
+#[path = "../benches/load/process.rs"]
+mod process;
+#[path = "../benches/load/report.rs"]
+mod report;
+#[path = "../benches/load/template.rs"]
+mod template;
 
 use std::{
-    thread,
-    time::{Duration, Instant},
+    collections::BTreeSet, fs, net::SocketAddr, path::Path as FilePath, sync::Arc, thread, time::Duration,
 };
 
 use args::Args;
 use flow::Tally;
 use message::{Caller, Wrong};
+use template::{Expected, Judge, Numbers, Template};
 use waypost::{
     config::Listen,
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
@@ -40,19 +50,31 @@ fn caller(distinct_call_ids: bool) -> Caller {
     }
 }
 
-/// The right answer to a request.
+/// The right answer to a request of `caller`.
 fn answer_to(request: &str) -> String {
-    let line = |name: &str| {
-        let line = request.lines().find(|line| line.starts_with(name)).unwrap();
-        format!("{}\r\n", line.trim_end())
+    redirect(request, "192.0.2.7:5070".parse().unwrap())
+}
+
+/// The right answer to a request from this address.
+fn redirect(request: &str, from: SocketAddr) -> String {
+    let lines = |name: &str| -> String {
+        let lines = request.lines().filter(|line| line.starts_with(name));
+        lines.flat_map(|line| [line.trim_end(), "\r\n"]).collect()
+    };
+    let (first, others) =
+        lines("Via:").split_once("\r\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let first = match first.strip_suffix(";rport") {
+        Some(first) => format!("{first};rport={};received={}\r\n", from.port(), from.ip()),
+        None => format!("{first};received={}\r\n", from.ip()),
     };
     [
         "SIP/2.0 302 Moved Temporarily\r\n",
-        &line("Via:").replace(";rport", ";rport=5070;received=192.0.2.7"),
-        &line("From:"),
-        &line("To:").replace('>', ">;tag=1"),
-        &line("Call-ID:"),
-        &line("CSeq:"),
+        &first,
+        &others,
+        &lines("From:"),
+        &lines("To:").replace('>', ">;tag=1"),
+        &lines("Call-ID:"),
+        &lines("CSeq:"),
         "Contact: <sip:a@example.org>;q=0.99, <sip:b@example.org>;q=0.98\r\n",
         "Content-Length: 0\r\n\r\n",
     ]
@@ -152,7 +174,7 @@ impl Service for Redirect {
         if is_turn_of(self.silent) {
             return None;
         }
-        let mut answer = answer_to(std::str::from_utf8(bytes).unwrap());
+        let mut answer = redirect(std::str::from_utf8(bytes).unwrap(), path.source);
         if is_turn_of(self.doubtful) {
             answer = answer.replacen("302", "500", 1);
         }
@@ -183,32 +205,30 @@ impl Service for Redirect {
     fn rest(&mut self) {}
 }
 
-/// Runs every flow of a command line against the service; gives what they saw and what it saw.
-fn load(mut service: Redirect, words: &str) -> (Tally, usize) {
+/// Runs `calls` with the address of a server that has the service; gives what they saw and what it saw.
+fn served<T>(mut service: Redirect, calls: impl FnOnce(SocketAddr) -> T) -> (T, usize) {
     let address = "127.0.0.1:0".parse().unwrap();
     let listen = Listen { name: "a".into(), transport: Transport::Udp, address };
     let (event_loop, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
-    let words = format!("--to {} {words}", event_loop.addresses()[0]);
-    let args = Args::read(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).unwrap();
+    let address = event_loop.addresses()[0];
     let server = thread::spawn(move || {
         event_loop.run_with(&mut service).unwrap();
         service.seen
     });
-    let mut tally = Tally::default();
-    thread::scope(|scope| {
-        let began = Instant::now();
-        let flows: Vec<_> = (0..args.flows)
-            .map(|n| {
-                scope.spawn({
-                    let args = &args;
-                    move || flow::run(args, n, began).unwrap()
-                })
-            })
-            .collect();
-        flows.into_iter().for_each(|flow| tally.add(&flow.join().unwrap()));
-    });
+    let seen = calls(address);
     handle.order(Order::Stop);
-    (tally, server.join().unwrap())
+    (seen, server.join().unwrap())
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Runs every flow of a command line against the service; gives what they saw and what it saw.
+fn load(service: Redirect, line: &str) -> (Tally, usize) {
+    served(service, |address| {
+        report::measured(&Args::read(&words(&format!("--to {address} {line}"))).unwrap()).unwrap()
+    })
 }
 
 #[test]
@@ -262,7 +282,7 @@ fn numbers_go_round_after_those_left_out() {
     assert_eq!(called(5, 7, 9), called(4, 9, 0), "(9·3 + 2) % 7 + 5 = 2 + 4");
     let of_flow =
         |flow, call| request(&Caller { flow, ..caller(true) }, call).lines().next().unwrap().to_owned();
-    let all: std::collections::BTreeSet<_> = (0..9).map(|n| of_flow(n % 3, n / 3)).collect();
+    let all: BTreeSet<_> = (0..9).map(|n| of_flow(n % 3, n / 3)).collect();
     assert_eq!(all.len(), 9, "no two flows have a number in common");
 }
 
@@ -282,7 +302,7 @@ fn the_contact_is_the_one_expected() {
 
 #[test]
 fn the_command_line_has_limits() {
-    let read = |line: &str| Args::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let read = |line: &str| Args::read(&words(line));
     for (line, error) in [
         ("--calls 1", "--to is missing: which server?"),
         ("--to here", "--to here: expected ADDRESS:PORT"),
@@ -298,4 +318,202 @@ fn the_command_line_has_limits() {
     }
     let args = read("--to [::1]:1 --flows 3 --calls 10").unwrap();
     assert_eq!([0, 1, 2].map(|flow| args.part(args.calls, flow)), [4, 3, 3]);
+}
+
+const CONTACTS: &str = "<sip:a@example.org>;q=0.99, <sip:b@example.org>;q=0.98";
+const SIZES: [(&str, usize); 2] = [("small", 364), ("real", 1461)];
+
+fn request_file(size: &str) -> String {
+    let file = format!("benches/requests/invite-{size}.sip");
+    FilePath::new(env!("CARGO_MANIFEST_DIR")).join(file).to_str().unwrap().to_owned()
+}
+
+fn template(size: &str) -> Template {
+    Template::new(fs::read(request_file(size)).unwrap()).unwrap()
+}
+
+fn varied(template: &Template, id: u64, numbers: &Numbers) -> String {
+    let mut request = template.bytes().to_vec();
+    template.vary(&mut request, id, numbers);
+    String::from_utf8(request).unwrap()
+}
+
+fn judge(size: &str, numbers: Numbers, expected: Expected) -> Judge {
+    Judge::new(Arc::new(template(size)), Arc::new(numbers), expected, "192.0.2.7:5070".parse().unwrap())
+}
+
+fn expected(contacts: &str) -> Expected {
+    Expected::Answer { statuses: vec![302], contacts: Some(contacts.to_owned()) }
+}
+
+#[test]
+fn calls_of_a_file_differ_in_branch_tag_call_id_and_number_and_not_in_length() {
+    for (size, len) in SIZES {
+        let template = template(size);
+        assert_eq!(template.port, 5060);
+        let requests: Vec<String> = (0..3).map(|id| varied(&template, id, &Numbers::Spread(2))).collect();
+        assert!(requests.iter().all(|request| request.len() == len));
+        let line = |call: usize, name: &str| -> String {
+            requests[call].lines().find(|line| line.starts_with(name)).unwrap().to_owned()
+        };
+        for name in ["INVITE", "Via:", "From:", "To:", "Call-ID:"] {
+            assert_ne!(line(0, name), line(1, name));
+        }
+        assert_eq!((line(0, "INVITE"), line(0, "To:")), (line(2, "INVITE"), line(2, "To:")), "two numbers");
+        assert_eq!(line(0, "CSeq:"), line(1, "CSeq:"));
+    }
+}
+
+#[test]
+fn each_fault_of_an_answer_to_a_request_of_a_file_is_seen() {
+    for (size, _) in SIZES {
+        let mut judge = judge(size, Numbers::Spread(1000), expected(CONTACTS));
+        let answer = answer_to(&varied(&template(size), 0x1234, &Numbers::Spread(1000)));
+        assert_eq!(judge.check(answer.as_bytes()), Ok((0x1234, 302)));
+        let split = answer.replace(", <sip:b", "\r\nm: <sip:b");
+        assert_eq!(judge.check(split.as_bytes()), Ok((0x1234, 302)), "a list in two lines");
+        let padded = answer.replace("CSeq: ", "CSeq:     ").replace("Length: 0", "Length: 0    ");
+        assert_eq!(judge.check(padded.as_bytes()), Ok((0x1234, 302)), "white space that means nothing");
+        for (from, to, wrong) in [
+            ("\r\n\r\n", "\r\n", Wrong::NoEnd),
+            ("\r\n\r\n", "\r\n\r\nv=0\r\n\r\n", Wrong::NoEnd),
+            ("SIP/2.0 302", "SIP/3.0 302", Wrong::NoStatusLine),
+            ("302", "301", Wrong::Status(301)),
+            ("198.51.100.20:5060;branch", "198.51.100.20:5061;branch", Wrong::Via),
+            (";received=192.0.2.7", "", Wrong::Via),
+            (";received=192.0.2.7", ";received=192.0.2.8", Wrong::Via),
+            ("\r\nFrom:", "\r\nVia: SIP/2.0/UDP x\r\nFrom:", Wrong::Via),
+            ("00001234\r\nTo:", "00001235\r\nTo:", Wrong::From),
+            ("\r\nTo:", "\r\nFrom: <sip:a@b>\r\nTo:", Wrong::From),
+            (";tag=1", "", Wrong::To),
+            ("To: <sip:+44", "To: <sip:+45", Wrong::To),
+            ("Call-ID: 00001234", "Call-ID: 00001235", Wrong::CallId),
+            (" INVITE\r\n", " OPTIONS\r\n", Wrong::CSeq),
+            ("Contact:", "Kontact:", Wrong::Contacts(0)),
+            (", <sip:b@example.org>;q=0.98", "", Wrong::Contacts(1)),
+            ("q=0.98", "q=0.97", Wrong::Contact),
+            ("Content-Length", "Contact: <sip:c@example.org>\r\nContent-Length", Wrong::Contact),
+        ] {
+            let broken = answer.replacen(from, to, 1);
+            // Where a tag stands at the end of its line, in one request and not in the other.
+            assert_ne!(broken, answer, "{from} is not in the answer to {size}");
+            assert_eq!(judge.check(broken.as_bytes()), Err(wrong), "{size}: {from} → {to}");
+        }
+        assert_eq!(judge.check(b""), Err(Wrong::NoEnd));
+        let other = answer.replace("z9hG4bK", "z9hG4bL");
+        assert!(judge.check(other.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn every_via_of_the_request_must_come_back_in_its_order() {
+    let mut judge = judge("real", Numbers::Spread(1), expected(CONTACTS));
+    let answer = answer_to(&varied(&template("real"), 7, &Numbers::Spread(1)));
+    let vias: Vec<&str> = answer.lines().filter(|line| line.starts_with("Via:")).collect();
+    assert_eq!(vias.len(), 3);
+    let without = answer.replace(&format!("{}\r\n", vias[2]), "");
+    assert_eq!(judge.check(without.as_bytes()), Err(Wrong::Via));
+    let swapped = answer.replace(vias[1], "?").replace(vias[2], vias[1]).replace('?', vias[2]);
+    assert_eq!(judge.check(swapped.as_bytes()), Err(Wrong::Via));
+}
+
+#[test]
+fn a_list_says_which_contacts_are_right_for_its_numbers() {
+    let list = "+441632960001,gw-1\n+441632960002,gw-2\n";
+    let numbers = Numbers::listed(list, &template("small")).unwrap();
+    let mut judge = judge(
+        "small",
+        numbers.clone(),
+        expected("<sip:{n}@{v}.example.org>;q=0.99, <sip:b@example.org>;q=0.98"),
+    );
+    for (id, number, value) in
+        [(0, "+441632960001", "gw-1"), (1, "+441632960002", "gw-2"), (2, "+441632960001", "gw-1")]
+    {
+        let request = varied(&template("small"), id, &numbers);
+        assert!(request.starts_with(&format!("INVITE sip:{number}@")), "{request}");
+        let answer = answer_to(&request).replace("sip:a@", &format!("sip:{number}@{value}."));
+        assert_eq!(judge.check(answer.as_bytes()), Ok((id, 302)));
+        let other = answer.replace("gw-", "gw-0");
+        assert_eq!(judge.check(other.as_bytes()), Err(Wrong::Contact));
+    }
+    let error = |list: &str| Numbers::listed(list, &template("small")).unwrap_err();
+    assert_eq!(error("+441632960001"), "line 1: expected NUMBER,VALUE: +441632960001");
+    assert_eq!(error("+44,gw-1"), "line 1: +44 has not 13 characters");
+    assert_eq!(error(""), "no calls");
+}
+
+#[test]
+fn an_echo_is_the_request_at_the_length_asked_for() {
+    let request = varied(&template("small"), 9, &Numbers::Spread(1));
+    for len in [300, 364, 500] {
+        let mut judge = judge("small", Numbers::Spread(1), Expected::Echo(len));
+        let mut echo = request.clone().into_bytes();
+        echo.resize(len, b' ');
+        assert_eq!(judge.check(&echo), Ok((9, 0)));
+        assert_eq!(judge.check(&echo[1..]), Err(Wrong::NoBranchOfOurs));
+        assert_eq!(judge.check(&echo[..len - 1]), Err(Wrong::Changed));
+        *echo.last_mut().unwrap() = b'!';
+        assert_eq!(judge.check(&echo), Err(Wrong::Changed));
+    }
+}
+
+#[test]
+fn requests_that_cannot_be_varied_are_refused() {
+    let request = String::from_utf8(template("small").bytes().to_vec()).unwrap();
+    for (from, to, error) in [
+        ("\r\n\r\n", "\r\n", "the request has no end of its head"),
+        ("Via:", "Vial:", "the request has no Via"),
+        ("Call-ID:", "Call:", "the request has no call-id"),
+        (";branch=", ";twig=", "the first Via has no branch"),
+        (";tag=", ";label=", "From has no tag"),
+        ("tag=9fxced76sl", "tag=9", "branch, tag and Call-ID must have 8 characters"),
+        ("sip:+441632960123", "sip:1", "the called number has fewer than 8 characters"),
+    ] {
+        let broken = request.replacen(from, to, 1);
+        assert_ne!(broken, request);
+        assert_eq!(Template::new(broken.into_bytes()).unwrap_err(), error, "{from} → {to}");
+    }
+}
+
+#[test]
+fn a_batched_run_is_right_only_when_every_answer_is() {
+    // Addresses that no other test process has: the port is that of the request.
+    let id = std::process::id();
+    let from = |test: u32| format!("127.{}.{}.{}", 110 + test, id / 250 % 250, id % 250 + 1);
+    let run = |test: u32, size: &str, service: Redirect, more: &str| {
+        let line = format!("--request {} --from {} --wait-ms 3000 {more}", request_file(size), from(test));
+        served(service, |to| batched::measured(&words(&format!("{line} --to {to}"))).unwrap())
+    };
+    for (test, size, pace) in [
+        (0, "small", "--closed 100 --flows 3"),
+        (1, "real", "--closed 100 --flows 3 --gso"),
+        (2, "real", "--rate 5000 --flows 2"),
+    ] {
+        let (right, seen) = run(test, size, Redirect::default(), &format!("--calls 1001 {pace}"));
+        assert_eq!((right, seen), (Ok(true), 1001), "{size} {pace}");
+    }
+    let doubtful = Redirect { doubtful: Some(25), ..Redirect::default() };
+    assert_eq!(run(3, "small", doubtful, "--calls 100 --rate 1000 --wait-ms 300").0, Ok(false));
+    let silent = Redirect { silent: Some(25), ..Redirect::default() };
+    assert_eq!(run(4, "small", silent, "--calls 100 --closed 10 --wait-ms 300").0, Ok(false));
+}
+
+#[test]
+fn the_command_line_of_a_batched_run_is_checked() {
+    let read = |line: &str| batched::measured(&words(line));
+    assert_eq!(read("--to 127.0.0.1:1"), None);
+    let file = request_file("small");
+    for (line, error) in [
+        ("--to 127.0.0.1:1 --request", "--request needs a value"),
+        ("--to 127.0.0.1:1 --request FILE --uri a", "--uri is not for --request"),
+        ("--request FILE", "--to is missing: which server?"),
+        ("--to 127.0.0.1:1 --request FILE --echo x", "--echo x: expected a number of bytes"),
+        ("--to 127.0.0.1:1 --request FILE --from x", "--from x: expected an address"),
+        (
+            "--to 127.0.0.1:1 --request FILE",
+            "--from is missing: answers go to the port of the first Via, of which address?",
+        ),
+    ] {
+        assert_eq!(read(&line.replace("FILE", &file)).unwrap().unwrap_err(), error, "{line}");
+    }
 }

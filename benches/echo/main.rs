@@ -212,7 +212,9 @@ impl Echo {
         while start < count {
             let peer = self.from[order[start]];
             let most = order[start..].iter().take((PAYLOAD_MAX / length).max(1));
-            let len = most.take_while(|index| self.from[**index] == peer && self.lengths[**index] == length).count();
+            let len = most
+                .take_while(|index| self.from[**index] == peer && self.lengths[**index] == length)
+                .count();
             if len == 0 {
                 // Requests of another length and no --answer-bytes: not what this mode is for.
                 return Err(io::Error::other("--mode gso needs --answer-bytes, or requests of one length"));

@@ -87,8 +87,12 @@ fn read(words: &[String]) -> Result<(Own, Args), String> {
         template,
         numbers,
         contacts,
-        echo: echo.map(|len| len.parse().map_err(|_| format!("--echo {len}: expected a number of bytes"))).transpose()?,
-        from: from.map(|ip| ip.parse().map_err(|_| format!("--from {ip}: expected an address"))).transpose()?,
+        echo: echo
+            .map(|len| len.parse().map_err(|_| format!("--echo {len}: expected a number of bytes")))
+            .transpose()?,
+        from: from
+            .map(|ip| ip.parse().map_err(|_| format!("--from {ip}: expected an address")))
+            .transpose()?,
         segments,
     };
     Ok((own, Args::read(&rest)?))
@@ -121,7 +125,8 @@ fn run(own: Own, args: &Args) -> Result<bool, String> {
     let began = Instant::now();
     let len = template.bytes().len();
     let packets = Packets::new();
-    let mut load = Load { flows, template, numbers, packets, segments: own.segments, len, began, seen: Seen::default() };
+    let mut load =
+        Load { flows, template, numbers, packets, segments: own.segments, len, began, seen: Seen::default() };
     let result = match args.pace {
         Pace::Window(_) => load.closed(args),
         Pace::PerSecond(rate) => load.open(args, rate),
@@ -132,7 +137,11 @@ fn run(own: Own, args: &Args) -> Result<bool, String> {
     let after = args.pid.map(Sample::of).transpose()?;
     let tally = load.tally();
     report(&tally, took, before.zip(after));
-    println!("request_bytes {len}\nanswer_bytes_min {}\nanswer_bytes_max {}", load.seen.shortest(), load.seen.longest);
+    println!(
+        "request_bytes {len}\nanswer_bytes_min {}\nanswer_bytes_max {}",
+        load.seen.shortest(),
+        load.seen.longest
+    );
     // Without an end of its own, time ends it: what was sent is what counts.
     Ok(tally.wrong == 0 && tally.unanswered() == 0 && tally.sent > 0)
 }
@@ -142,7 +151,11 @@ fn socket(from: Option<IpAddr>, port: u16, number: u64, to: SocketAddr) -> Resul
     let local: SocketAddr = match from {
         Some(IpAddr::V4(ip)) => ((u32::from(ip) + number as u32).to_be_bytes(), port).into(),
         Some(IpAddr::V6(ip)) => ((u128::from(ip) + u128::from(number)).to_be_bytes(), port).into(),
-        None => return Err("--from is missing: answers go to the port of the first Via, of which address?".to_owned()),
+        None => {
+            return Err(
+                "--from is missing: answers go to the port of the first Via, of which address?".to_owned()
+            );
+        }
     };
     let error = |error: io::Error| format!("cannot use {local}: {error}");
     let socket = UdpSocket::bind(local).map_err(error)?;
@@ -255,7 +268,8 @@ impl Load {
             let due = ((now.as_nanos() * u128::from(rate) / 1_000_000_000) as u64 + 1).min(calls);
             if begun < due {
                 let first_ns = u128::from(begun) * 1_000_000_000 / u128::from(rate);
-                self.seen.late_ns_max = self.seen.late_ns_max.max(now.as_nanos().saturating_sub(first_ns) as u64);
+                self.seen.late_ns_max =
+                    self.seen.late_ns_max.max(now.as_nanos().saturating_sub(first_ns) as u64);
             }
             let flows = self.flows.len() as u64;
             for flow in 0..flows {
@@ -308,7 +322,8 @@ impl Load {
     }
 
     fn receive(&mut self, flow: usize) -> io::Result<u64> {
-        let Some(Flow { socket, judge, number, flows, sent_at, under_way, tally, statuses, .. }) = self.flows.get_mut(flow)
+        let Some(Flow { socket, judge, number, flows, sent_at, under_way, tally, statuses, .. }) =
+            self.flows.get_mut(flow)
         else {
             return Ok(0);
         };
@@ -349,7 +364,9 @@ impl Load {
     fn tally(&mut self) -> Tally {
         let mut all = Tally { late_ns_max: self.seen.late_ns_max, ..Tally::default() };
         for flow in &mut self.flows {
-            for (status, count) in (0..).zip(&flow.statuses).filter(|(status, count): &(u16, _)| *status > 0 && **count > 0) {
+            for (status, count) in
+                (0..).zip(&flow.statuses).filter(|(status, count): &(u16, _)| *status > 0 && **count > 0)
+            {
                 flow.tally.statuses.insert(status.to_string(), *count);
             }
             all.add(&flow.tally);

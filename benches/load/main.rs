@@ -69,8 +69,7 @@ fn main() -> ExitCode {
         print!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let result = batched::measured(&words)
-        .unwrap_or_else(|| Args::read(&words).and_then(|args| run(&args)));
+    let result = batched::measured(&words).unwrap_or_else(|| Args::read(&words).and_then(|args| run(&args)));
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

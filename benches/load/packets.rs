@@ -71,14 +71,14 @@ impl Packets {
                 array::from_fn(|_| [IoSlice::new(datagrams.next().unwrap_or_default())]);
             let to = [const { None::<()> }; PER_CALL];
             let (parts, to) = (parts.iter().take(count), to.get(..count).unwrap_or_default());
-            let sent =
-                match sendmmsg(socket.as_raw_fd(), &mut self.headers, parts, to, [], MsgFlags::empty()) {
-                    Ok(sent) => sent.count(),
-                    Err(Errno::EINTR) => 0,
-                    // As above; the one that was refused has not left.
-                    Err(Errno::ECONNREFUSED) => 1,
-                    Err(error) => return Err(error.into()),
-                };
+            let sent = match sendmmsg(socket.as_raw_fd(), &mut self.headers, parts, to, [], MsgFlags::empty())
+            {
+                Ok(sent) => sent.count(),
+                Err(Errno::EINTR) => 0,
+                // As above; the one that was refused has not left.
+                Err(Errno::ECONNREFUSED) => 1,
+                Err(error) => return Err(error.into()),
+            };
             left = left.get(sent * len..).unwrap_or_default();
         }
         Ok(())

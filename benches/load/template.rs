@@ -45,10 +45,15 @@ impl Template {
         let mut start = memchr(b'\n', &bytes).map_or(head, |end| end + 1);
         while start < head {
             let end = start + memchr(b'\r', &bytes[start..]).ok_or("a line of the request has no CR")?;
-            let colon = start + memchr(b':', &bytes[start..end]).ok_or("a line of the request has no colon")?;
+            let colon =
+                start + memchr(b':', &bytes[start..end]).ok_or("a line of the request has no colon")?;
             let name = bytes[start..colon].to_ascii_lowercase();
             let value = trimmed(&bytes, colon + 1..end);
-            if name == b"via" { vias.push(value) } else { lines.push((name, value)) }
+            if name == b"via" {
+                vias.push(value)
+            } else {
+                lines.push((name, value))
+            }
             start = end + 2;
         }
         let value = |name: &str| {
@@ -64,7 +69,8 @@ impl Template {
         if user.len() < DIGITS {
             return Err(format!("the called number has fewer than {DIGITS} characters"));
         }
-        let branch = between(&bytes, via.clone(), b";branch=", b";\r").ok_or("the first Via has no branch")?;
+        let branch =
+            between(&bytes, via.clone(), b";branch=", b";\r").ok_or("the first Via has no branch")?;
         let tag = between(&bytes, from.clone(), b";tag=", b";\r").ok_or("From has no tag")?;
         for part in [&branch, &tag, &call_id] {
             if part.len() < ID_LEN {
@@ -72,14 +78,14 @@ impl Template {
             }
         }
         let last = |part: &Range<usize>| part.end - ID_LEN..part.end;
-        let everywhere = |part: Range<usize>| memmem::find_iter(&bytes[..head], &bytes[part]).collect::<Vec<_>>();
+        let everywhere =
+            |part: Range<usize>| memmem::find_iter(&bytes[..head], &bytes[part]).collect::<Vec<_>>();
         let mut ids = vec![branch.end - ID_LEN];
         ids.extend(everywhere(last(&tag)));
         ids.extend(everywhere(call_id.start..call_id.start + ID_LEN));
         let numbers = everywhere(user.clone());
-        let port = between(&bytes, via.clone(), b":", b";\r").and_then(|port| {
-            std::str::from_utf8(&bytes[port]).ok()?.trim().parse().ok()
-        });
+        let port = between(&bytes, via.clone(), b":", b";\r")
+            .and_then(|port| std::str::from_utf8(&bytes[port]).ok()?.trim().parse().ok());
         Ok(Self {
             number_len: user.len(),
             numbers,
@@ -264,7 +270,8 @@ impl Judge {
         let id = answer.get(at..at + ID_LEN).and_then(read_hexadecimal).ok_or(Wrong::NoBranchOfOurs)?;
         template.vary(&mut self.own, id, &self.numbers);
         let (same, filled) = answer.split_at(answer.len().min(self.own.len()));
-        let is_right = answer.len() == len && self.own.starts_with(same) && filled.iter().all(|byte| *byte == b' ');
+        let is_right =
+            answer.len() == len && self.own.starts_with(same) && filled.iter().all(|byte| *byte == b' ');
         if is_right { Ok(id) } else { Err(Wrong::Changed) }
     }
 
@@ -400,7 +407,9 @@ impl<'a> Head<'a> {
                 }
                 Some(b'F' | b'f') if is(name, b"From", b"f") => (&mut head.from, Wrong::From),
                 Some(b'T' | b't') if is(name, b"To", b"t") => (&mut head.to, Wrong::To),
-                Some(b'C' | b'c' | b'I' | b'i') if is(name, b"Call-ID", b"i") => (&mut head.call_id, Wrong::CallId),
+                Some(b'C' | b'c' | b'I' | b'i') if is(name, b"Call-ID", b"i") => {
+                    (&mut head.call_id, Wrong::CallId)
+                }
                 Some(b'C' | b'c') if is(name, b"CSeq", b"") => (&mut head.cseq, Wrong::CSeq),
                 _ => continue,
             };
