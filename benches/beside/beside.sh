@@ -19,7 +19,8 @@
 #   SERVERS        names of rows, to measure some of them; the batched echo is always one
 #   SIZES          "small real"
 #   FLOWS          4: peers that calls come from; WINDOW 256: calls under way; ROWS 1000000: prefixes
-#   LOAD_OPTIONS   more options for the generator
+#   LOAD_OPTIONS   options for the generator: --gso, or it has more to do for a call than the fastest of the servers;
+#                  a blank for none
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 rounds=${1:-5} seconds=${2:-2}
@@ -28,7 +29,7 @@ flows=${FLOWS:-4} window=${WINDOW:-256} rows=${ROWS:-1000000}
 waypost_gso=${WAYPOST_GSO:-'batching: { gso: true }'}
 read -ra sizes <<<"${SIZES:-small real}"
 read -ra wanted <<<"${SERVERS:-echo_single echo_gso waypost waypost_prefix waypost_enum waypost_gso kamailio kamailio_native opensips}"
-read -ra load_options <<<"${LOAD_OPTIONS:-}"
+read -ra load_options <<<"${LOAD_OPTIONS:---gso}"
 for number in "$rounds" "$seconds" "$flows" "$window" "$rows"; do
     [[ $number =~ ^[1-9][0-9]{0,6}$ ]] || { echo "beside: $number is not a number from 1 to 9999999" >&2; exit 2; }
 done
@@ -268,7 +269,7 @@ table() {
     local size name key of
     echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, Linux $(uname -r), net.core.rmem_max $(cat /proc/sys/net/core/rmem_max)"
     echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)$([ -z "${kamailio:-}" ] || "$kamailio" -v | sed -n 's/^version: \([a-z]* [0-9.]*\).*/, \1/p')"
-    echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes${LOAD_OPTIONS:+, $LOAD_OPTIONS}$( ((repeated == 0)) || echo ", $repeated times again since calls were lost at half load")"
+    echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes, generator: ${load_options[*]:-no options}$( ((repeated == 0)) || echo ", $repeated times again since calls were lost at half load")"
     for name in "${left_out[@]}"; do echo "# left out: $name"; done
     echo "# us: processor time of the answering thread for one answer, at saturation; p99 at half of that rate; of_*: ratio of us, median of the rounds"
     printf '%s\t' request server answer_bytes us us_min us_max of_echo of_native of_debian per_s busy p99_us p99_us_min p99_us_max

@@ -31,8 +31,8 @@ impl Sample {
         Ok(Self { rss_kib, cpu_s: (user + system) / TICKS_PER_S, threads: threads(pid) })
     }
 
-    /// Of the thread that had most since `before`: the one that answers. In nanoseconds, from the scheduler: `cpu_s` has
-    /// steps of 10 ms.
+    /// Of the thread that had most since `before`: the one that answers. In nanoseconds, from the scheduler:
+    /// `cpu_s` has steps of 10 ms.
     pub(crate) fn thread_ns_since(&self, before: &Self) -> u64 {
         let had = |id: &str| before.threads.iter().find(|(other, _)| other == id).map_or(0, |(_, ns)| *ns);
         self.threads.iter().map(|(id, ns)| ns.saturating_sub(had(id))).max().unwrap_or_default()
