@@ -5,6 +5,8 @@
 mod args;
 #[path = "../benches/load/batched.rs"]
 mod batched;
+#[path = "../benches/echo/echo.rs"]
+mod echo;
 #[path = "../benches/load/flow.rs"]
 mod flow;
 #[path = "../benches/load/message.rs"]
@@ -23,6 +25,7 @@ use std::{
 };
 
 use args::Args;
+use echo::{Echo, Mode};
 use flow::Tally;
 use message::{Caller, Wrong};
 use template::{Expected, Judge, Numbers, Template};
@@ -496,6 +499,26 @@ fn a_batched_run_is_right_only_when_every_answer_is() {
     assert_eq!(run(3, "small", doubtful, "--calls 100 --rate 1000 --wait-ms 300").0, Ok(false));
     let silent = Redirect { silent: Some(25), ..Redirect::default() };
     assert_eq!(run(4, "small", silent, "--calls 100 --closed 10 --wait-ms 300").0, Ok(false));
+}
+
+#[test]
+fn the_echo_gives_back_every_request_at_the_length_asked_for() {
+    let id = std::process::id();
+    for (test, mode) in (0..).zip([Mode::Batched, Mode::Single, Mode::Segments]) {
+        for (len, size, test) in [(500, "small", 2 * test), (700, "real", 2 * test + 1)] {
+            let listen = "127.0.0.1:0".parse().unwrap();
+            let mut echo = Echo::bind(&echo::Args { listen, mode, answer_bytes: Some(len) }).unwrap();
+            let to = echo.address().unwrap();
+            // Serves until the process ends.
+            thread::spawn(move || echo.serve());
+            let from = format!("127.{}.{}.{}", 120 + test, id / 250 % 250, id % 250 + 1);
+            let line = format!(
+                "--request {} --from {from} --to {to} --echo {len} --calls 1001 --closed 200 --flows 3 --wait-ms 3000",
+                request_file(size)
+            );
+            assert_eq!(batched::measured(&words(&line)), Some(Ok(true)), "{mode:?} {len}");
+        }
+    }
 }
 
 #[test]
