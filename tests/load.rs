@@ -21,7 +21,13 @@ mod report;
 mod template;
 
 use std::{
-    collections::BTreeSet, fs, net::SocketAddr, path::Path as FilePath, sync::Arc, thread, time::Duration,
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    path::Path as FilePath,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
 };
 
 use args::Args;
@@ -507,10 +513,14 @@ fn the_echo_gives_back_every_request_at_the_length_asked_for() {
     for (test, mode) in (0..).zip([Mode::Batched, Mode::Single, Mode::Segments]) {
         for (len, size, test) in [(500, "small", 2 * test), (700, "real", 2 * test + 1)] {
             let listen = "127.0.0.1:0".parse().unwrap();
-            let mut echo = Echo::bind(&echo::Args { listen, mode, answer_bytes: Some(len) }).unwrap();
-            let to = echo.address().unwrap();
+            let (tell, address) = mpsc::channel();
             // Serves until the process ends.
-            thread::spawn(move || echo.serve());
+            thread::spawn(move || {
+                let mut echo = Echo::bind(&echo::Args { listen, mode, answer_bytes: Some(len) }).unwrap();
+                tell.send(echo.address().unwrap()).unwrap();
+                echo.serve()
+            });
+            let to = address.recv().unwrap();
             let from = format!("127.{}.{}.{}", 120 + test, id / 250 % 250, id % 250 + 1);
             let line = format!(
                 "--request {} --from {from} --to {to} --echo {len} --calls 1001 --closed 200 --flows 3 --wait-ms 3000",
