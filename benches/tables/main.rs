@@ -17,7 +17,7 @@ use std::{
 };
 
 use data::Prefix;
-use waypost::numbers::{Builder, KeyColumns, Kind, Shape, Table};
+use waypost::numbers::{Builder, KeyColumns, Kind, Shape, Table, Words};
 
 const USAGE: &str = "\
 Number tables against a sorted vector, a hash map and an fst.
@@ -200,7 +200,7 @@ fn loaded(folder: &Path, calls: &[[u8; 16]]) -> String {
     let start = Instant::now();
     let mut file = fs::File::open(folder.join("table")).expect("the table");
     let size = file.metadata().expect("its size").len() as usize;
-    let mut words = vec![0_u64; size / 8];
+    let mut words = Words::zeroed_for_lookup(size / 8);
     file.read_exact(bytemuck::cast_slice_mut(&mut words)).expect("the table");
     let table = Table::from_image(words).expect("a table");
     let load_s = start.elapsed().as_secs_f64();

@@ -38,7 +38,7 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
     let values = dictionary.sort(&std::mem::take(&mut survey.used));
     let mut facts = survey.facts(&shape, &odd, &values);
     let mut words = facts.create(&shape);
-    survey.write(&mut words, &facts);
+    let first_blocks = survey.write(&mut words, &facts);
     let mut writer = Writer {
         kind: shape.kind,
         facts: &facts,
@@ -47,7 +47,7 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
         entry: 0,
         row: 0,
     };
-    for (block, rows) in survey.first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
+    for (block, rows) in first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
         writer.lane(*block, rows.into_rows());
     }
     writer.odd(odd);
@@ -175,7 +175,8 @@ impl Survey {
         facts
     }
 
-    fn write(&self, words: &mut [u64], facts: &Facts) {
+    /// Writes it; what is left is the first block of each lane.
+    fn write(self, words: &mut [u64], facts: &Facts) -> Vec<usize> {
         let all = [
             (facts.lanes, &self.lanes),
             (facts.bases, &self.bases),
@@ -187,6 +188,7 @@ impl Survey {
                 section.put(words, index, *value);
             }
         }
+        self.first_blocks
     }
 }
 
