@@ -16,7 +16,7 @@ use crate::limits::TABLE_COLUMNS_MAX;
 /// The first eight bytes of an image.
 pub const IMAGE_MAGIC: [u8; 8] = *b"WAYPOST\x1a";
 /// Changes with every change of the layout.
-pub const IMAGE_VERSION: u64 = 1;
+pub const IMAGE_VERSION: u64 = 2;
 const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 
 /// Words of the header: magic, order, version, words in all, checksum; kind, key columns, columns, rows,
@@ -68,9 +68,7 @@ pub(super) struct Facts {
     pub(super) name_ends: Packed,
     /// See `sorted`.
     pub(super) lanes: Packed,
-    pub(super) bases: Packed,
-    pub(super) upper: Packed,
-    pub(super) heads: Packed,
+    pub(super) blocks: Packed,
     pub(super) keys: Packed,
     /// Of each prefix: digits, and the entry around it plus one.
     pub(super) climb: Packed,
@@ -103,9 +101,7 @@ impl Facts {
             &mut self.names,
             &mut self.name_ends,
             &mut self.lanes,
-            &mut self.bases,
-            &mut self.upper,
-            &mut self.heads,
+            &mut self.blocks,
             &mut self.keys,
             &mut self.climb,
             &mut self.spans,
@@ -131,9 +127,7 @@ impl Facts {
             names: none,
             name_ends: none,
             lanes: none,
-            bases: none,
-            upper: none,
-            heads: none,
+            blocks: none,
             keys: none,
             climb: none,
             spans: none,
@@ -234,7 +228,7 @@ impl Facts {
             && self.odd_ends.len == self.odd
             && self.name_ends.len == self.columns.len()
             && self.columns.iter().all(|it| it.of_tuple.len == self.tuples || it.of_tuple.len == 0)
-            && [self.lanes, self.bases, self.upper, self.heads, self.keys].iter().all(|it| it.width == 64 || it.len == 0)
+            && [self.lanes, self.blocks, self.keys].iter().all(|it| it.width == 64 || it.len == 0)
             && [self.names, self.odd_bytes].iter().all(|it| it.width == 8 || it.len == 0)
             && self.columns.iter().all(|it| it.bytes.width == 8 || it.bytes.len == 0)
             // Numbers of no bits are all the same: there can be only one of them.

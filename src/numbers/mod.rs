@@ -8,6 +8,7 @@ mod assemble;
 mod build;
 mod change;
 mod dictionary;
+mod directory;
 mod image;
 mod key;
 mod packed;

@@ -98,7 +98,8 @@ impl Table {
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|lines| lines.len() * size_of::<u32>()).sum();
-        self.words.len() * size_of::<u64>() + lines + size_of::<Self>()
+        let words = self.words.len() * size_of::<u64>();
+        words + self.sorted.resident_bytes() + lines + size_of::<Self>()
     }
 
     /// The entry of a number: in an exact table that of the whole number, else the longest.

@@ -95,7 +95,8 @@ mod tests {
     fn many_words_have_memory_of_their_own() {
         let many = WORDS_MAPPED_FROM_BYTES / WORD_BYTES;
         for zeroed in [Words::zeroed, Words::zeroed_for_lookup] {
-            for (count, mapped) in [(0, false), (1, false), (many - 1, false), (many, true), (many + 1, true)] {
+            for (count, mapped) in [(0, false), (1, false), (many - 1, false), (many, true), (many + 1, true)]
+            {
                 let mut words = zeroed(count);
                 assert_eq!(matches!(words.0, Memory::Mapped(_)), mapped, "{count}");
                 assert!(words.len() == count && words.iter().all(|&word| word == 0));

@@ -22,11 +22,7 @@ use crate::{
 const WORD: u64 = 8;
 
 /// Reads the words of a file of so many bytes, and its hash.
-pub(super) fn read(
-    file: &mut File,
-    size: u64,
-    watcher: &mut dyn Watcher,
-) -> Result<(Words, Hash), String> {
+pub(super) fn read(file: &mut File, size: u64, watcher: &mut dyn Watcher) -> Result<(Words, Hash), String> {
     if !size.is_multiple_of(WORD) {
         return Err(format!(
             "has {size} bytes, and a compiled table a multiple of {WORD}: it is torn, or something else; compile it again"
