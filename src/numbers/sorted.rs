@@ -40,7 +40,7 @@ pub(super) struct Sorted {
     blocks: Packed,
     keys: Packed,
     /// What is read next of the entry that is found.
-    beside: Packed,
+    beside: [Packed; 2],
 }
 
 /// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
@@ -72,13 +72,14 @@ impl Sorted {
     /// No numbers.
     pub(super) fn none() -> Self {
         let none = Packed::default();
-        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], blocks: none, keys: none, beside: none }
+        Self { lanes: Vec::new(), by_id: [u8::MAX; LANES], blocks: none, keys: none, beside: [none; 2] }
     }
 
     /// From the sections of an image.
     pub(super) fn read(words: &[u64], facts: &Facts) -> Result<Self, ImageFault> {
         let Facts { lanes: described, blocks: all, keys, .. } = *facts;
-        let beside = if facts.climb.len > 0 { facts.climb } else { facts.row_tuples };
+        let rows = if facts.runs.len > 0 { facts.runs } else { facts.row_tuples };
+        let beside = [facts.climb, rows];
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
         let mut lanes: Vec<Lane> = Vec::new();
         let mut by_id = [u8::MAX; LANES];
@@ -126,9 +127,11 @@ impl Sorted {
         for line in (0..keys.len()).step_by(LINE_WORDS) {
             touch(keys, line);
         }
-        let beside = (lane.first_entry + block * BLOCK) * self.beside.width as usize / 64;
-        for line in (0..self.beside.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
-            touch(words, self.beside.at.wrapping_add(beside + line));
+        for section in &self.beside {
+            let first = (lane.first_entry + block * BLOCK) * section.width as usize / 64;
+            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
+                touch(words, section.at.wrapping_add(first + line));
+            }
         }
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
