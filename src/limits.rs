@@ -596,13 +596,9 @@ pub const DIFFS_AT_ONCE_MAX: usize = 1;
 /// alone are at most 16 deep.
 pub const NESTED_RANGES_MAX: usize = 64;
 
-/// From this size on, in bytes, the image of a number table has memory of its own. Smaller ones are not
-/// worth a mapping.
-pub const IMAGE_MAPPED_FROM_BYTES: usize = 1024 * 1024;
-
-/// Room that is asked for at least for such an image, in bytes: glibc maps every block over 32 MiB alone
-/// (`DEFAULT_MMAP_THRESHOLD_MAX`), and keeps smaller ones once a larger one was freed.
-pub const IMAGE_ROOM_BYTES: usize = 33 * 1024 * 1024;
+/// From this size on, in bytes, words of number tables have a mapping of their own, which goes back to the
+/// system with them. Smaller ones are not worth one. Half a huge page.
+pub const WORDS_MAPPED_FROM_BYTES: usize = 1024 * 1024;
 
 /// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
 /// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.

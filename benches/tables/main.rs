@@ -17,7 +17,7 @@ use std::{
 };
 
 use data::Prefix;
-use waypost::numbers::{Builder, KeyColumns, Kind, Shape, Table};
+use waypost::numbers::{Builder, KeyColumns, Kind, Shape, Table, Words};
 
 const USAGE: &str = "\
 Number tables against a sorted vector, a hash map and an fst.
@@ -29,11 +29,13 @@ usage: tables exact|prefix|deck COUNT
   deck     COUNT rows: prefixes with 50 to 150 carriers and their costs
 
 Lookups: 80 % of them find something, numbers in random order, as text.
+`read` is no structure: it is the time of a single read at random in as much memory as the table of
+waypost takes, each place told by the one before. Nothing that does not fit into the cache can be faster.
 ";
 
 /// Lookups of a measurement.
 const CALLS: usize = 2_000_000;
-const STRUCTURES: [&str; 4] = ["waypost", "sorted", "map", "fst"];
+const STRUCTURES: [&str; 5] = ["waypost", "sorted", "map", "fst", "read"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -125,6 +127,7 @@ fn measure(kind: &str, count: u64, structure: &str, folder: &Path) -> String {
         "waypost" => loaded(folder, &calls),
         "sorted" => report(structure, kind, count, &calls, Sorted::of),
         "map" => report(structure, kind, count, &calls, Map::of),
+        "read" => one_read(folder, calls.len()),
         _ => report(structure, kind, count, &calls, Fst::of),
     }
 }
@@ -200,7 +203,7 @@ fn loaded(folder: &Path, calls: &[[u8; 16]]) -> String {
     let start = Instant::now();
     let mut file = fs::File::open(folder.join("table")).expect("the table");
     let size = file.metadata().expect("its size").len() as usize;
-    let mut words = vec![0_u64; size / 8];
+    let mut words = Words::zeroed_for_lookup(size / 8);
     file.read_exact(bytemuck::cast_slice_mut(&mut words)).expect("the table");
     let table = Table::from_image(words).expect("a table");
     let load_s = start.elapsed().as_secs_f64();
@@ -217,6 +220,29 @@ fn loaded(folder: &Path, calls: &[[u8; 16]]) -> String {
         resident as f64 / each as f64,
         table.resident_bytes() as f64 / each as f64,
     )
+}
+
+/// What a read at random takes in memory as large as the table.
+fn one_read(folder: &Path, reads: usize) -> String {
+    let count = fs::metadata(folder.join("table")).expect("the table").len() / 8;
+    let mut words = Words::zeroed_for_lookup(count as usize);
+    for (index, word) in (0..count).zip(words.iter_mut()) {
+        *word = data::mixed(index) % count;
+    }
+    let mut turns: Vec<f64> = (0..3)
+        .map(|turn| {
+            let start = on_cpu_ns();
+            let mut at = turn;
+            for read in 0..reads as u64 {
+                // What is read alone may lead round in a small circle.
+                at = (words[at as usize] + data::mixed(read)) % count;
+            }
+            black_box(at);
+            (on_cpu_ns() - start) as f64 / reads as f64
+        })
+        .collect();
+    turns.sort_by(f64::total_cmp);
+    format!("| read | {count} words | | | {:.0} | | | | |", turns[1])
 }
 
 /// Nanoseconds of a lookup; the middle one of three turns.

@@ -7,11 +7,12 @@
 use super::{
     Kind, Shape, Table,
     dictionary::{Dictionary, Ordered},
+    directory::{BLOCK_WORDS, Block},
     image::{Facts, seal},
     packed::{Packed, put, width_of, words_of},
     rows::{LENGTH_BITS, LaneRows, end_of},
     run::Item,
-    sorted::{BLOCK, head, head_parts, upper_of},
+    sorted::{BLOCK, head, head_parts},
 };
 
 /// What a table is made of.
@@ -38,7 +39,7 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
     let values = dictionary.sort(&std::mem::take(&mut survey.used));
     let mut facts = survey.facts(&shape, &odd, &values);
     let mut words = facts.create(&shape);
-    survey.write(&mut words, &facts);
+    let first_blocks = survey.write(&mut words, &facts);
     let mut writer = Writer {
         kind: shape.kind,
         facts: &facts,
@@ -47,7 +48,7 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
         entry: 0,
         row: 0,
     };
-    for (block, rows) in survey.first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
+    for (block, rows) in first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
         writer.lane(*block, rows.into_rows());
     }
     writer.odd(odd);
@@ -71,9 +72,7 @@ struct Survey {
     span_most: u64,
     lanes: Vec<u64>,
     first_blocks: Vec<usize>,
-    bases: Vec<u64>,
-    upper: Vec<u64>,
-    heads: Vec<u64>,
+    blocks: Vec<Block>,
     key_words: usize,
 }
 
@@ -87,9 +86,7 @@ impl Survey {
             span_most: 0,
             lanes: Vec::new(),
             first_blocks: Vec::new(),
-            bases: Vec::new(),
-            upper: Vec::new(),
-            heads: Vec::new(),
+            blocks: Vec::new(),
             key_words: 0,
         }
     }
@@ -102,7 +99,7 @@ impl Survey {
     }
 
     fn lane(&mut self, id: usize, rows: impl Iterator<Item = Item>) {
-        let first_base = self.bases.len();
+        let first_block = self.blocks.len();
         let mut last: Option<(u64, u64)> = None;
         let mut entries = 0;
         for item in rows {
@@ -112,26 +109,25 @@ impl Survey {
             }
             if entries % BLOCK == 0 {
                 self.close_block(last, BLOCK);
-                self.bases.push(number_of(self.kind, item.key));
+                self.blocks.push([number_of(self.kind, item.key), 0]);
             }
             entries += 1;
             self.span_most = self.span_most.max(item.span);
             last = Some((item.key, item.span));
         }
-        self.first_blocks.push(first_base);
+        self.first_blocks.push(first_block);
         if entries == 0 {
             return;
         }
         self.close_block(last, (entries - 1) % BLOCK + 1);
         self.entries += entries;
         self.lanes.extend([id as u64, entries as u64]);
-        self.upper.extend(upper_of(self.bases.get(first_base..).unwrap_or_default()));
     }
 
     fn close_block(&mut self, last: Option<(u64, u64)>, count: usize) {
-        let (Some((key, _)), Some(base)) = (last, self.bases.last()) else { return };
+        let (Some((key, _)), Some([base, described])) = (last, self.blocks.last_mut()) else { return };
         let width = width_of(number_of(self.kind, key).saturating_sub(*base));
-        self.heads.push(head(self.key_words, width));
+        *described = head(self.key_words, width);
         self.key_words += words_of(count * width as usize);
     }
 
@@ -151,9 +147,7 @@ impl Survey {
         facts.names = bytes(name_bytes);
         facts.name_ends = packed(shape.columns.len(), name_bytes);
         facts.lanes = raw(self.lanes.len());
-        facts.bases = raw(self.bases.len());
-        facts.upper = raw(self.upper.len());
-        facts.heads = raw(self.heads.len());
+        facts.blocks = raw(self.blocks.len() * BLOCK_WORDS);
         facts.keys = raw(self.key_words);
         facts.climb = Packed { at: 0, len: prefixes, width: LENGTH_BITS + width_of(self.entries as u64) };
         facts.spans = Packed {
@@ -175,18 +169,14 @@ impl Survey {
         facts
     }
 
-    fn write(&self, words: &mut [u64], facts: &Facts) {
-        let all = [
-            (facts.lanes, &self.lanes),
-            (facts.bases, &self.bases),
-            (facts.upper, &self.upper),
-            (facts.heads, &self.heads),
-        ];
-        for (section, from) in all {
+    /// Writes it; what is left is the first block of each lane.
+    fn write(self, words: &mut [u64], facts: &Facts) -> Vec<usize> {
+        for (section, from) in [(facts.lanes, &self.lanes[..]), (facts.blocks, self.blocks.as_flattened())] {
             for (index, value) in from.iter().enumerate() {
                 section.put(words, index, *value);
             }
         }
+        self.first_blocks
     }
 }
 
@@ -223,7 +213,8 @@ impl Writer<'_> {
                     block += usize::from(within > 0);
                     base = number;
                 }
-                let (at, width) = head_parts(self.facts.heads.get(self.words, block).unwrap_or(0));
+                let (at, width) =
+                    head_parts(self.facts.blocks.get(self.words, block * BLOCK_WORDS + 1).unwrap_or(0));
                 let bit = (within % BLOCK) * width as usize;
                 put(self.words, self.facts.keys.at + at, bit, width, number - base);
                 if self.kind != Kind::Exact {

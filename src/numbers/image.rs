@@ -9,13 +9,14 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     KeyColumns, Kind, Shape,
     packed::{Packed, words_of},
+    words::Words,
 };
-use crate::limits::{IMAGE_MAPPED_FROM_BYTES, IMAGE_ROOM_BYTES, TABLE_COLUMNS_MAX};
+use crate::limits::TABLE_COLUMNS_MAX;
 
 /// The first eight bytes of an image.
 pub const IMAGE_MAGIC: [u8; 8] = *b"WAYPOST\x1a";
 /// Changes with every change of the layout.
-pub const IMAGE_VERSION: u64 = 1;
+pub const IMAGE_VERSION: u64 = 2;
 const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 
 /// Words of the header: magic, order, version, words in all, checksum; kind, key columns, columns, rows,
@@ -67,9 +68,7 @@ pub(super) struct Facts {
     pub(super) name_ends: Packed,
     /// See `sorted`.
     pub(super) lanes: Packed,
-    pub(super) bases: Packed,
-    pub(super) upper: Packed,
-    pub(super) heads: Packed,
+    pub(super) blocks: Packed,
     pub(super) keys: Packed,
     /// Of each prefix: digits, and the entry around it plus one.
     pub(super) climb: Packed,
@@ -102,9 +101,7 @@ impl Facts {
             &mut self.names,
             &mut self.name_ends,
             &mut self.lanes,
-            &mut self.bases,
-            &mut self.upper,
-            &mut self.heads,
+            &mut self.blocks,
             &mut self.keys,
             &mut self.climb,
             &mut self.spans,
@@ -130,9 +127,7 @@ impl Facts {
             names: none,
             name_ends: none,
             lanes: none,
-            bases: none,
-            upper: none,
-            heads: none,
+            blocks: none,
             keys: none,
             climb: none,
             spans: none,
@@ -145,7 +140,7 @@ impl Facts {
     }
 
     /// An image with room for all sections, whose sizes are set; says where they are.
-    pub(super) fn create(&mut self, shape: &Shape) -> Vec<u64> {
+    pub(super) fn create(&mut self, shape: &Shape) -> Words {
         let (key, last) = match shape.key {
             KeyColumns::One(key) => (key as u64, u64::MAX),
             KeyColumns::Range { from, to } => (from as u64, to as u64),
@@ -162,7 +157,7 @@ impl Facts {
             at += words_of(section.len * section.width as usize);
         }
         // Numbers are read from two neighbouring words, those of no bits too.
-        let mut words = zeroed(at + 2);
+        let mut words = Words::zeroed_for_lookup(at + 2);
         for (word, value) in words.iter_mut().zip(header) {
             *word = value;
         }
@@ -233,7 +228,7 @@ impl Facts {
             && self.odd_ends.len == self.odd
             && self.name_ends.len == self.columns.len()
             && self.columns.iter().all(|it| it.of_tuple.len == self.tuples || it.of_tuple.len == 0)
-            && [self.lanes, self.bases, self.upper, self.heads, self.keys].iter().all(|it| it.width == 64 || it.len == 0)
+            && [self.lanes, self.blocks, self.keys].iter().all(|it| it.width == 64 || it.len == 0)
             && [self.names, self.odd_bytes].iter().all(|it| it.width == 8 || it.len == 0)
             && self.columns.iter().all(|it| it.bytes.width == 8 || it.bytes.len == 0)
             // Numbers of no bits are all the same: there can be only one of them.
@@ -287,31 +282,5 @@ fn key_columns(first: u64, last: u64, columns: usize) -> Option<KeyColumns> {
         Some(KeyColumns::One(from))
     } else {
         Some(KeyColumns::Range { from, to: column(last)? })
-    }
-}
-
-/// Memory for an image. A large one is asked for with so much room that every allocator maps it alone, and
-/// gives it back to the system when the table goes; pages that nobody writes to cost nothing.
-#[must_use]
-pub fn zeroed(words: usize) -> Vec<u64> {
-    let large = words >= IMAGE_MAPPED_FROM_BYTES / size_of::<u64>();
-    let room = if large { words.max(IMAGE_ROOM_BYTES / size_of::<u64>()) } else { words };
-    // Zeros that come from the system are no pages until somebody writes to them.
-    let mut image = vec![0; room];
-    image.truncate(words);
-    image
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_image_has_room_of_its_own() {
-        let words = IMAGE_MAPPED_FROM_BYTES / size_of::<u64>();
-        assert_eq!(zeroed(words - 1).capacity(), words - 1);
-        let large = zeroed(words);
-        assert!(large.capacity() >= IMAGE_ROOM_BYTES / size_of::<u64>());
-        assert!(large.len() == words && large.iter().all(|word| *word == 0));
     }
 }

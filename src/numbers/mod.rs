@@ -8,6 +8,7 @@ mod assemble;
 mod build;
 mod change;
 mod dictionary;
+mod directory;
 mod image;
 mod key;
 mod packed;
@@ -19,10 +20,12 @@ mod sorted;
 mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use build::{Builder, Built, Twin, Twins};
 pub use change::Change;
-pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault, zeroed};
+pub use image::{IMAGE_MAGIC, IMAGE_VERSION, ImageFault};
 pub use key::RowFault;
 pub use shape::{KeyColumns, Kind, Row, Shape};
 pub use table::{Hit, Table};
+pub use words::Words;

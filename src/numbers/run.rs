@@ -4,16 +4,17 @@
 //! Out:   the same, in the same order.
 //! Never: holds much more than the table will.
 
-use super::packed::{bits, put, width_of, words_of};
-use crate::limits::IMAGE_ROOM_BYTES;
+use super::{
+    packed::{bits, put, width_of, words_of},
+    words::Words,
+};
+use crate::limits::WORDS_MAPPED_FROM_BYTES;
 
 /// Rows of a block.
 const BLOCK: usize = 64;
-/// Words of a piece of memory; pieces are given back one by one while the table is written.
-const PIECE_WORDS: usize = 512 * 1024;
-/// Room of a piece, more than it takes.
-const PIECE_ROOM_WORDS: usize = IMAGE_ROOM_BYTES / size_of::<u64>();
-const _: () = assert!(PIECE_WORDS <= PIECE_ROOM_WORDS);
+/// Words of a piece of memory. Each has a mapping of its own: they are given back one by one while the table is
+/// written, and a large one would be that much more at the highest point.
+const PIECE_WORDS: usize = WORDS_MAPPED_FROM_BYTES / size_of::<u64>();
 /// Words before the packed ones of a block: the first key; line, widths and count.
 const HEAD_WORDS: usize = 2;
 /// In the second of them: each line is one more than that before it, or more.
@@ -37,7 +38,9 @@ pub(super) struct Item {
 /// Sorted rows.
 #[derive(Debug, Default)]
 pub(super) struct Run {
-    pieces: Vec<Vec<u64>>,
+    pieces: Vec<Words>,
+    /// Words in use of the last piece.
+    used: usize,
     open: Vec<Item>,
 }
 
@@ -68,25 +71,23 @@ impl Run {
         let [key_width, tuple_width, line_width] = widths;
         let row_width = key_width + tuple_width + line_width;
         let size = HEAD_WORDS + words_of(self.open.len() * row_width as usize);
-        let room = |piece: &Vec<u64>| piece.len() + size < PIECE_WORDS;
-        if !self.pieces.last().is_some_and(room) {
-            if let Some(full) = self.pieces.last_mut() {
-                full.push(0);
-            }
-            // As with images: memory of its own, which the system gets back.
-            self.pieces.push(Vec::with_capacity(PIECE_ROOM_WORDS));
+        // What follows the last block of a piece is zero: a block of no rows.
+        if self.pieces.is_empty() || self.used + size >= PIECE_WORDS {
+            self.pieces.push(Words::zeroed(PIECE_WORDS));
+            self.used = 0;
         }
         let Some(piece) = self.pieces.last_mut() else { return };
-        let at = piece.len() + HEAD_WORDS;
+        let piece: &mut [u64] = piece;
+        let at = self.used + HEAD_WORDS;
         let described = (u64::from(line) << 32)
             | (self.open.len() as u64)
             | (u64::from(key_width) << 8)
             | (u64::from(tuple_width) << 16)
             | (u64::from(line_width) << 24)
             | if follow { LINES_FOLLOW } else { 0 };
-        piece.push(first.key);
-        piece.push(described);
-        piece.resize(at - HEAD_WORDS + size, 0);
+        if let Some(head) = piece.get_mut(self.used..at) {
+            head.copy_from_slice(&[first.key, described]);
+        }
         for (index, item) in (0..).zip(&self.open) {
             let mut bit = index as usize * row_width as usize;
             let values = [item.key - first.key, u64::from(item.tuple), beyond((index, item))];
@@ -95,6 +96,7 @@ impl Run {
                 bit += width as usize;
             }
         }
+        self.used += size;
         self.open.clear();
     }
 
@@ -212,8 +214,7 @@ mod tests {
         items.iter().for_each(|&item| run.push(item));
         run.close();
         assert!(run.pieces.len() > 2);
-        let fits = |piece: &Vec<u64>| piece.len() <= PIECE_WORDS && piece.capacity() == PIECE_ROOM_WORDS;
-        assert!(run.pieces.iter().all(fits));
+        assert!(run.pieces.iter().all(|piece| piece.len() == PIECE_WORDS));
         assert!(run.iter().eq(items.iter().copied()) && run.into_rows().eq(items.iter().copied()));
     }
 }

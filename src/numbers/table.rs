@@ -12,6 +12,7 @@ use super::{
     key::{Digits, unit},
     rows::{LENGTH_BITS, digits_of, end_of, place},
     sorted::Sorted,
+    words::Words,
 };
 use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX};
 
@@ -28,7 +29,7 @@ pub struct Hit {
 #[derive(Debug)]
 pub struct Table {
     shape: Shape,
-    words: Vec<u64>,
+    words: Words,
     facts: Facts,
     sorted: Sorted,
     /// Bit N - 1: some key kept as text has N bytes.
@@ -41,12 +42,12 @@ const _: () = assert!(NUMBER_BYTES_MAX <= u64::BITS as usize);
 
 impl Table {
     /// From an image that was just written.
-    pub(super) fn sealed(shape: Shape, words: Vec<u64>, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
+    pub(super) fn sealed(shape: Shape, words: Words, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
         let sorted = Sorted::read(&words, &facts).unwrap_or_else(|_| Sorted::none());
         Self::of(shape, words, facts, sorted, lines)
     }
 
-    fn of(shape: Shape, words: Vec<u64>, facts: Facts, sorted: Sorted, lines: Vec<Box<[u32]>>) -> Self {
+    fn of(shape: Shape, words: Words, facts: Facts, sorted: Sorted, lines: Vec<Box<[u32]>>) -> Self {
         let mut table = Self { shape, words, facts, sorted, odd_lengths: 0, lines };
         for index in 0..table.facts.odd {
             let length = table.odd(index).len().clamp(1, NUMBER_BYTES_MAX);
@@ -62,7 +63,8 @@ impl Table {
     }
 
     /// A table from its image. The words may be any; nothing later panics or loops for what they say.
-    pub fn from_image(words: Vec<u64>) -> Result<Self, ImageFault> {
+    pub fn from_image(words: impl Into<Words>) -> Result<Self, ImageFault> {
+        let words = words.into();
         let (facts, kind, key) = Facts::read(&words)?;
         let sorted = Sorted::read(&words, &facts)?;
         let mut columns = Vec::with_capacity(facts.columns.len());
@@ -96,8 +98,8 @@ impl Table {
     #[must_use]
     pub fn resident_bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|lines| lines.len() * size_of::<u32>()).sum();
-        // Room that nobody wrote to is no memory; see `zeroed`.
-        self.words.len() * size_of::<u64>() + lines + size_of::<Self>()
+        let words = self.words.len() * size_of::<u64>();
+        words + self.sorted.resident_bytes() + lines + size_of::<Self>()
     }
 
     /// The entry of a number: in an exact table that of the whole number, else the longest.

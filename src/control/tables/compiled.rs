@@ -16,24 +16,20 @@ use sha2::{Digest as _, Sha256};
 use super::{input::Hash, progress::Watcher};
 use crate::{
     limits::TABLE_PIECE_BYTES,
-    numbers::{self, Table},
+    numbers::{Table, Words},
 };
 
 const WORD: u64 = 8;
 
 /// Reads the words of a file of so many bytes, and its hash.
-pub(super) fn read(
-    file: &mut File,
-    size: u64,
-    watcher: &mut dyn Watcher,
-) -> Result<(Vec<u64>, Hash), String> {
+pub(super) fn read(file: &mut File, size: u64, watcher: &mut dyn Watcher) -> Result<(Words, Hash), String> {
     if !size.is_multiple_of(WORD) {
         return Err(format!(
             "has {size} bytes, and a compiled table a multiple of {WORD}: it is torn, or something else; compile it again"
         ));
     }
     let count = usize::try_from(size / WORD).map_err(|_| "is longer than the memory".to_owned())?;
-    let mut words = numbers::zeroed(count);
+    let mut words = Words::zeroed_for_lookup(count);
     let mut sha = Sha256::new();
     let mut read = 0_u64;
     for piece in bytemuck::cast_slice_mut::<u64, u8>(&mut words).chunks_mut(TABLE_PIECE_BYTES) {

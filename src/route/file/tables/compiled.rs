@@ -5,14 +5,14 @@
 //! Never: believes a word of it before the checksum is right.
 
 use crate::{
-    numbers::{Kind, Table},
+    numbers::{Kind, Table, Words},
     route::file::{Diagnostic, near::listed},
 };
 
 use super::spec::{Match, TableSpec, error_at};
 
 /// Takes the words of the file over.
-pub fn open(spec: &TableSpec, words: Vec<u64>) -> Result<Table, Diagnostic> {
+pub fn open(spec: &TableSpec, words: Words) -> Result<Table, Diagnostic> {
     let table = Table::from_image(words).map_err(|fault| spec.refused(format!("`{}` {fault}", spec.file)))?;
     let shape = table.shape();
     if let Some(wanted) = spec.form.match_kind {
@@ -46,7 +46,8 @@ pub(super) fn of_bytes(spec: &TableSpec, bytes: &[u8]) -> Result<Table, Diagnost
     if !rest.is_empty() {
         return Err(spec.refused(odd_length(&spec.file, bytes.len())));
     }
-    open(spec, words.iter().map(|&word| u64::from_ne_bytes(word)).collect())
+    let words: Vec<u64> = words.iter().map(|&word| u64::from_ne_bytes(word)).collect();
+    open(spec, words.into())
 }
 
 /// What to say of a file that is not made of words.
