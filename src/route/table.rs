@@ -1,7 +1,9 @@
 //! Pure. [`RouteTable`]: the routes as meant. Immutable; names are resolved to indices, texts to
 //! patterns and templates, so that a decision compares and copies and does nothing else.
 
-use super::{Calendar, Dispatch, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate};
+use super::{
+    Calendar, Dispatch, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate,
+};
 use crate::{
     dns::{EnumPlan, Failure},
     sip::{Method, Scheme},

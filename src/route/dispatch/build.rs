@@ -37,8 +37,11 @@ pub(super) fn build(list: &List, routes: &[Route]) -> Option<Dispatch> {
     let all: Option<Vec<Item>> =
         (0..clauses.len()).map(|at| Some(Item { position: u32::try_from(at).ok()?, used: 0 })).collect();
     let keys: usize = clauses.iter().flatten().map(Vec::len).sum();
-    let mut builder =
-        Builder { clauses: &clauses, keys_left: keys.saturating_mul(KEYS_PER_CLAUSE_MAX), ..Builder::default() };
+    let mut builder = Builder {
+        clauses: &clauses,
+        keys_left: keys.saturating_mul(KEYS_PER_CLAUSE_MAX),
+        ..Builder::default()
+    };
     let all = all?;
     let plan = builder.plan(&all)?;
     builder.node(plan, 0)?;
@@ -90,8 +93,9 @@ impl Builder<'_> {
         let worth_it = most_used(by_probe);
         let mut plan = Plan::default();
         for &item in items {
-            let usable =
-                self.clauses_of(item).filter(|(_, clause)| clause.iter().all(|key| worth_it.binary_search(&key.probe).is_ok()));
+            let usable = self
+                .clauses_of(item)
+                .filter(|(_, clause)| clause.iter().all(|key| worth_it.binary_search(&key.probe).is_ok()));
             let shared = |clause: &[Key]| -> usize {
                 clause.iter().map(|key| by_key.get(&key.hash).copied().unwrap_or(0)).sum()
             };
@@ -173,8 +177,7 @@ impl Builder<'_> {
 
 /// The look-ups that serve most routes, as many as a node may have; in their order.
 fn most_used(counts: Counts<Probe>) -> Vec<Probe> {
-    let mut counts: Vec<_> =
-        counts.into_iter().filter(|(_, count)| *count >= ROUTES_PER_PROBE_MIN).collect();
+    let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count >= ROUTES_PER_PROBE_MIN).collect();
     counts.sort_unstable_by_key(|&(probe, count)| (std::cmp::Reverse(count), probe));
     let mut probes: Vec<_> = counts.into_iter().take(PROBES_MAX).map(|(probe, _)| probe).collect();
     probes.sort_unstable();

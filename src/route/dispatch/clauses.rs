@@ -148,9 +148,7 @@ impl Fields {
             let folded = |text: &[u8]| if folds { text.to_ascii_lowercase() } else { text.to_vec() };
             keys.push(match &pattern.shape {
                 TextShape::Any | TextShape::Regex(_) => return None,
-                TextShape::Exact(text) => {
-                    key(Probe { field, shape: Shape::Whole, len: 0 }, &folded(text))?
-                }
+                TextShape::Exact(text) => key(Probe { field, shape: Shape::Whole, len: 0 }, &folded(text))?,
                 TextShape::Prefix(text) => beginning(field, &folded(text))?,
                 TextShape::Suffix(text) => ending(field, &folded(text))?,
             });

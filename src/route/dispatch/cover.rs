@@ -22,13 +22,7 @@ pub(super) fn beginnings(first: &[u8], last: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// The beginnings below `start` whose numbers are in the range, none longer than `depth`.
-fn descend(
-    first: &[u8],
-    last: &[u8],
-    depth: usize,
-    start: &mut Vec<u8>,
-    found: &mut Vec<Vec<u8>>,
-) {
+fn descend(first: &[u8], last: &[u8], depth: usize, start: &mut Vec<u8>, found: &mut Vec<Vec<u8>>) {
     let at = start.len();
     let on = |edge: &[u8]| edge.starts_with(start);
     let rest = |edge: &[u8], digit: u8| edge.iter().skip(at).all(|&byte| byte == digit);
@@ -79,7 +73,11 @@ mod tests {
         let found = beginnings(first.as_bytes(), last.as_bytes());
         assert!((8..=KEYS_PER_RANGE_MAX).contains(&found.len()), "{found:?}");
         for number in [first, last, "+441111111112", "+445000000000", "+448888888887"] {
-            assert_eq!(found.iter().filter(|start| number.as_bytes().starts_with(start)).count(), 1, "{number}");
+            assert_eq!(
+                found.iter().filter(|start| number.as_bytes().starts_with(start)).count(),
+                1,
+                "{number}"
+            );
         }
         assert!(!found.iter().any(|start| b"+449".starts_with(start)));
     }
