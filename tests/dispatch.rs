@@ -59,12 +59,12 @@ fn looked_at(table: &RouteTable, call: &Call) -> (usize, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_call_is_answered_as_by_a_look_at_each_route(
         text in lists::routes(),
-        calls in prop::collection::vec(calls::call(), 24),
+        calls in prop::collection::vec(calls::call(), 32),
     ) {
         let mut table = table(&text);
         let by_index: Vec<Played> = calls.iter().map(|call| play(&table, call, &mut NoTrace)).collect();
@@ -85,7 +85,7 @@ fn what_is_generated_reaches_the_index() {
     use proptest::{strategy::ValueTree as _, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let (mut indexed, mut by_index, mut each, mut answered) = (0, 0, 0, 0);
-    let lists = 60;
+    let lists = 40;
     for _ in 0..lists {
         let table = table(&lists::routes().new_tree(&mut runner).expect("routes").current());
         indexed += usize::from(table.dispatch[0].is_some());
@@ -98,7 +98,7 @@ fn what_is_generated_reaches_the_index() {
         }
     }
     assert!(indexed > lists / 2, "{indexed} of {lists} lists have an index");
-    assert!(by_index * 3 < each * 2, "{by_index} of {each} routes are looked at");
+    assert!(by_index * 6 < each * 5, "{by_index} of {each} routes are looked at");
     assert!((lists * 2..lists * 10).contains(&answered), "{answered} of {} calls are answered", lists * 10);
 }
 
