@@ -26,22 +26,35 @@ pub(crate) fn routes() -> impl Strategy<Value = String> {
 }
 
 fn route(jumps: &[&'static str]) -> impl Strategy<Value = Value> + use<> {
-    (when(2), set(), then(jumps), 0..12_u8).prop_map(|(mut when, set, then, chance)| {
-        // One condition, four times out of five: with more, routes hardly ever hold.
-        if chance > 2 {
-            when = when.into_iter().take(1).collect();
-        }
-        let mut route = if chance == 0 { Map::new() } else { then };
-        if !set.is_empty() {
-            route.insert("set".to_owned(), set.into());
-        } else if route.is_empty() {
-            route.insert("set".to_owned(), json!({ "var": { "v": "b" } }));
-        }
-        // Routes that always hold set something; one that answers would hide the others.
-        if chance != 0 {
-            route.insert("when".to_owned(), when.into());
-        }
-        route.into()
+    (when(2), looked_up_first(), set(), then(jumps), 0..12_u8).prop_map(
+        |(mut when, lookup, set, then, chance)| {
+            // One condition, four times out of five: with more, routes hardly ever hold.
+            if chance > 2 {
+                when = when.into_iter().take(1).collect();
+            }
+            if chance == 11 {
+                when = lookup;
+            }
+            let mut route = if chance == 0 { Map::new() } else { then };
+            if !set.is_empty() {
+                route.insert("set".to_owned(), set.into());
+            } else if route.is_empty() {
+                route.insert("set".to_owned(), json!({ "var": { "v": "b" } }));
+            }
+            // Routes that always hold set something; one that answers would hide the others.
+            if chance != 0 {
+                route.insert("when".to_owned(), when.into());
+            }
+            route.into()
+        },
+    )
+}
+
+/// A look-up that is done whether what comes after it holds or not.
+fn looked_up_first() -> impl Strategy<Value = Map<String, Value>> {
+    (select(vec!["t", "p"]), numbers()).prop_map(|(table, numbers)| {
+        let pairs = [("in", json!(table)), ("all", json!([{ "number": numbers }]))];
+        pairs.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
     })
 }
 
