@@ -88,7 +88,7 @@ fn what_is_generated_reaches_the_index() {
     let lists = 40;
     for _ in 0..lists {
         let table = table(&lists::routes().new_tree(&mut runner).expect("routes").current());
-        indexed += usize::from(table.dispatch[0].is_some());
+        indexed += usize::from(table.dispatch.first().is_some_and(Option::is_some));
         for _ in 0..10 {
             let call = calls::call().new_tree(&mut runner).expect("a call").current();
             let looked = looked_at(&table, &call);
@@ -299,6 +299,6 @@ fn an_index_takes_a_bounded_part_of_memory() {
 #[test]
 fn short_lists_have_no_index() {
     let text = "routes: [ { when: { number: '1' }, answer: 404 }, { when: { number: '2' }, answer: 410 } ]\n";
-    assert!(table(text).dispatch.iter().all(Option::is_none));
+    assert!(table(text).dispatch.is_empty());
     assert!(Dispatch::of(&List { name: "none".into(), routes: vec![7; 100] }, &[]).is_none());
 }

@@ -28,7 +28,7 @@ pub(super) fn walk<T: Trace>(
     out: &mut [u8],
 ) -> Option<Verdict> {
     let table = call.context.table;
-    if T::ON || table.dispatch.iter().all(Option::is_none) {
+    if T::ON || table.dispatch.is_empty() {
         return walk_by(&mut EachRoute, call, work, trace, out);
     }
     walk_by(&mut Candidates::default(), call, work, trace, out)

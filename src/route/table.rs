@@ -39,7 +39,7 @@ pub struct RouteTable {
     pub lists: Vec<List>,
     /// All routes; lists refer to them.
     pub routes: Vec<Route>,
-    /// The index of each list that has one, by [`ListId`]; see [`RouteTable::seal`].
+    /// The index of each list that has one, by [`ListId`]; empty when none has. See [`RouteTable::seal`].
     pub dispatch: Vec<Option<Dispatch>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
@@ -50,6 +50,10 @@ impl RouteTable {
     /// decision is the same, and looks at each route.
     pub fn seal(&mut self) {
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
+        // A decision asks this once, however many short lists there are.
+        if self.dispatch.iter().all(Option::is_none) {
+            self.dispatch = Vec::new();
+        }
     }
 }
 

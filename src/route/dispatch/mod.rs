@@ -100,7 +100,7 @@ struct Entry {
 pub enum Found {
     /// A route, by its position.
     One(u32),
-    /// Several: from here to there in [`Dispatch::positions`].
+    /// Several: from here to there in [`Dispatch::positions()`].
     Many(u32, u32),
     /// Many, to be told by another look-up.
     Node(NodeId),
@@ -151,7 +151,7 @@ impl Dispatch {
         })
     }
 
-    /// What [`Found::Many`] points into.
+    /// What [`Found::Many`] points into: ascending in each slice.
     #[must_use]
     pub fn positions(&self) -> &[u32] {
         &self.positions
