@@ -89,7 +89,7 @@ impl Next for Candidates {
         }
         let at = position(place.at);
         let cursors = self.cursors.get_mut(level.start..level.end).unwrap_or_default();
-        let first = cursors.iter_mut().map(|cursor| cursor.from(at, dispatch.positions())).min();
+        let first = cursors.iter_mut().map(|cursor| cursor.advanced_to(at, dispatch.positions())).min();
         first.filter(|&front| front != PASSED).map_or(place.len, |front| front as usize)
     }
 
@@ -183,7 +183,7 @@ impl Finds<'_> {
             Found::Many(start, end) => Cursor::between(start, end, self.at, self.dispatch.positions()),
             Found::Node(_) => return Some(()),
         };
-        if cursor.from(self.at, self.dispatch.positions()) != PASSED {
+        if cursor.advanced_to(self.at, self.dispatch.positions()) != PASSED {
             *self.cursors.get_mut(self.end)? = cursor;
             self.end += 1;
         }
@@ -201,7 +201,7 @@ impl Cursor {
     }
 
     /// The first that is not before `at`.
-    fn from(&mut self, at: u32, positions: &[u32]) -> u32 {
+    fn advanced_to(&mut self, at: u32, positions: &[u32]) -> u32 {
         while self.front < at {
             let next = if self.start < self.end { positions.get(self.start as usize) } else { None };
             self.front = next.copied().unwrap_or(PASSED);
