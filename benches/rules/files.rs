@@ -79,11 +79,11 @@ pub(crate) fn side(count: usize) -> usize {
     count.isqrt().max(1)
 }
 
-/// 7 to 14 digits: none begins with another, and no two are alike.
+/// 8 to 15 digits: none begins with another, and no two are alike.
 pub(crate) fn prefix(rule: usize) -> String {
     let len = rule % 8;
     // The length stands first, then the rule as often as there is room.
-    format!("+1{len}{:05}{}", rule, &"0000000"[..len])
+    format!("+1{len}{rule:06}{}", &"0000000"[..len])
 }
 
 pub(crate) fn host(rule: usize) -> String {
