@@ -45,7 +45,9 @@ pub const NUMBER_BYTES_MAX: usize = 64;
 /// Jumps between route lists in one decision. The loader rejects cycles; this holds if it errs.
 pub const JUMPS_MAX: usize = 16;
 
-/// Routes examined in one decision, over all lists, before the default refusal is given.
+/// Routes passed in one decision, over all lists, before the default refusal is given; the end of a list is
+/// one. Those that the index of a list leaves out count as those that are looked at: what is answered does
+/// not depend on it.
 pub const ROUTES_EXAMINED_MAX: usize = 200_000;
 
 /// Route files in one directory.
@@ -62,6 +64,24 @@ pub const NESTING_MAX: usize = 32;
 
 /// Routes in one table, over all files and lists.
 pub const ROUTES_MAX: usize = 100_000;
+
+/// Beginnings of numbers under which a range is known to the index of a list: two digits at each end. More would
+/// be closer, and take memory.
+pub const KEYS_PER_RANGE_MAX: usize = 32;
+
+/// Look-ups of one node of the index of a list: numbers have 15 lengths, networks and hosts fewer in use. Routes
+/// that would need one more are looked at for every call.
+pub const PROBES_MAX: usize = 48;
+
+/// Look-ups one behind the other in the index of a list: routes are rarely told by more conditions.
+pub const NODES_DEEP_MAX: usize = 4;
+
+/// Keys of the index of a list, for each that its routes have: what nodes behind nodes may take of memory.
+pub const KEYS_PER_CLAUSE_MAX: usize = 4;
+
+/// Keys that one call may have at a time in the lists it walks. One that has more is decided by a look
+/// at each route of the list.
+pub const CURSORS_MAX: usize = 32;
 
 /// Gateways in one table.
 pub const GATEWAYS_MAX: usize = 20_000;

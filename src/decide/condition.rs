@@ -85,10 +85,7 @@ fn holds<T: Trace>(
             into_temp(work, |_, out| call.host(*party, out)) && any_matches(patterns, &work.temp)
         }
         Condition::Param(name, test) => {
-            let present = into_temp(work, |work, out| match call.param(name.as_bytes(), work) {
-                Some(value) => push_param(name.as_bytes(), value.unwrap_or_default(), out),
-                None => false,
-            });
+            let present = into_temp(work, |work, out| param_value(name, call, work, out));
             passes(test, present.then_some(&work.temp[..]))
         }
         Condition::Header(name, test) => header_passes(name.as_bytes(), test, call, work),
@@ -111,6 +108,14 @@ fn holds<T: Trace>(
 fn saw<T: Trace>(work: &mut Work, note: impl FnOnce(&mut Vec<u8>)) {
     if T::ON {
         note(&mut work.temp);
+    }
+}
+
+/// Appends what a condition on a parameter sees; `false` when it is not there.
+pub(super) fn param_value(name: &str, call: &Call<'_>, work: &Work, out: &mut Vec<u8>) -> bool {
+    match call.param(name.as_bytes(), work) {
+        Some(value) => push_param(name.as_bytes(), value.unwrap_or_default(), out),
+        None => false,
     }
 }
 

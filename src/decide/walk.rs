@@ -1,4 +1,9 @@
 //! Pure. Walks the route lists top to bottom until a route answers.
+//!
+//! Routes that the index of their list says cannot hold are passed, and counted as if they had been looked
+//! at. Whoever traces sees each of them: then the index is not asked, and the answer is the same.
+
+mod candidates;
 
 use super::{
     Silence, Trace, Verdict,
@@ -11,8 +16,9 @@ use super::{
 };
 use crate::{
     limits::{JUMPS_MAX, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
-    route::{Answer, ListId, Party, RouteId, Setting, Template, Then},
+    route::{Answer, ListId, Party, Route, RouteId, Setting, Template, Then},
 };
+use candidates::Candidates;
 
 /// What the lists come to; `None` when no route answers.
 pub(super) fn walk<T: Trace>(
@@ -22,18 +28,72 @@ pub(super) fn walk<T: Trace>(
     out: &mut [u8],
 ) -> Option<Verdict> {
     let table = call.context.table;
+    if T::ON || table.dispatch.is_empty() {
+        return walk_by(&mut EachRoute, call, work, trace, out);
+    }
+    walk_by(&mut Candidates::default(), call, work, trace, out)
+}
+
+/// Says which routes of the lists are to be looked at.
+trait Next {
+    /// The position of the next route of the list at this depth of the walk: not before `at`, and `len` for none.
+    fn next(&mut self, place: Place, call: &Call<'_>, work: &mut Work) -> usize;
+    /// A route held, and may have changed what the routes after it see.
+    fn acted(&mut self, _route: &Route) {}
+}
+
+/// Where a walk is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    depth: usize,
+    list: ListId,
+    /// Position in the list.
+    at: usize,
+    /// Routes of the list.
+    len: usize,
+}
+
+/// All of them.
+struct EachRoute;
+
+impl Next for EachRoute {
+    fn next(&mut self, place: Place, _: &Call<'_>, _: &mut Work) -> usize {
+        place.at
+    }
+}
+
+fn walk_by<N: Next, T: Trace>(
+    next: &mut N,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Option<Verdict> {
+    let table = call.context.table;
     // The main list, and where to go on in those that jumped; the loader refuses cycles.
     let mut stack: [(ListId, usize); JUMPS_MAX] = [(0, 0); JUMPS_MAX];
     let mut depth = 0;
+    let mut left = ROUTES_EXAMINED_MAX;
     trace.list(0);
-    for _ in 0..ROUTES_EXAMINED_MAX {
+    loop {
         let (list, at) = stack[depth];
-        let Some(&id) = table.lists.get(list).and_then(|list| list.routes.get(at)) else {
+        let routes = table.lists.get(list).map_or(&[][..], |list| &list.routes);
+        let found = next.next(Place { depth, list, at, len: routes.len() }, call, work);
+        // Those passed, and the one found or the end of the list.
+        left = left.checked_sub(found.saturating_sub(at) + 1)?;
+        let Some(&id) = routes.get(found) else {
             depth = depth.checked_sub(1)?;
             continue;
         };
-        stack[depth].1 += 1;
-        match step(id, call, work, trace, out) {
+        stack[depth].1 = found + 1;
+        let Some(route) = table.routes.get(id) else { continue };
+        trace.route(id);
+        if !all_hold(&route.when, call, work, trace) {
+            continue;
+        }
+        trace.acts(id);
+        next.acted(route);
+        match act(route, id, call, work, trace, out) {
             Walked::Done(verdict) => return Some(verdict),
             Walked::Jump(list) if depth + 1 < JUMPS_MAX => {
                 depth += 1;
@@ -43,7 +103,6 @@ pub(super) fn walk<T: Trace>(
             Walked::Jump(_) | Walked::On => {}
         }
     }
-    None
 }
 
 pub(super) enum Walked {
@@ -52,13 +111,15 @@ pub(super) enum Walked {
     Done(Verdict),
 }
 
-fn step<T: Trace>(id: RouteId, call: &Call<'_>, work: &mut Work, trace: &mut T, out: &mut [u8]) -> Walked {
-    let Some(route) = call.context.table.routes.get(id) else { return Walked::On };
-    trace.route(id);
-    if !all_hold(&route.when, call, work, trace) {
-        return Walked::On;
-    }
-    trace.acts(id);
+/// What a route does whose conditions hold.
+fn act<T: Trace>(
+    route: &Route,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
     for setting in &route.set {
         make(setting, call, work, trace);
     }

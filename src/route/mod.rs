@@ -6,6 +6,7 @@
 pub mod calendar;
 pub mod decimal;
 pub mod deck;
+pub mod dispatch;
 pub mod file;
 pub mod number;
 pub mod numbers;
@@ -16,6 +17,7 @@ pub mod template;
 pub use calendar::Calendar;
 pub use decimal::micro_of;
 pub use deck::Offer;
+pub use dispatch::Dispatch;
 pub use number::Normalisation;
 pub use numbers::{Meaning, NumberTable, Row, RowTarget, Terms};
 pub use pattern::{NumberPattern, TextPattern};

@@ -11,12 +11,12 @@ use crate::limits::{NUMBER_BYTES_MAX, REGEX_BYTES_MAX};
 /// A pattern for a text: `exact`, `prefix*`, `*suffix`, `*`, or `/regex/`.
 #[derive(Debug)]
 pub struct TextPattern {
-    shape: TextShape,
-    fold: bool,
+    pub(super) shape: TextShape,
+    pub(super) fold: bool,
 }
 
 #[derive(Debug)]
-enum TextShape {
+pub(super) enum TextShape {
     Any,
     Exact(Box<[u8]>),
     Prefix(Box<[u8]>),
@@ -111,11 +111,11 @@ pub(super) fn regex_message(expression: &str, error: &str) -> String {
 /// A pattern for a number: `+441632960000`, `+44*`, `+441632960000-+441632960999` (same length), or `/regex/`.
 #[derive(Debug)]
 pub struct NumberPattern {
-    shape: NumberShape,
+    pub(super) shape: NumberShape,
 }
 
 #[derive(Debug)]
-enum NumberShape {
+pub(super) enum NumberShape {
     Any,
     Exact(Box<[u8]>),
     Prefix(Box<[u8]>),

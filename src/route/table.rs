@@ -1,7 +1,9 @@
 //! Pure. [`RouteTable`]: the routes as meant. Immutable; names are resolved to indices, texts to
 //! patterns and templates, so that a decision compares and copies and does nothing else.
 
-use super::{Calendar, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate};
+use super::{
+    Calendar, Dispatch, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate,
+};
 use crate::{
     dns::{EnumPlan, Failure},
     sip::{Method, Scheme},
@@ -37,8 +39,22 @@ pub struct RouteTable {
     pub lists: Vec<List>,
     /// All routes; lists refer to them.
     pub routes: Vec<Route>,
+    /// The index of each list that has one, by [`ListId`]; empty when none has. See [`RouteTable::seal`].
+    pub dispatch: Vec<Option<Dispatch>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
+}
+
+impl RouteTable {
+    /// Makes the indices of the lists. Nothing of lists and routes may change after it. Without it every
+    /// decision is the same, and looks at each route.
+    pub fn seal(&mut self) {
+        self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
+        // A decision asks this once, however many short lists there are.
+        if self.dispatch.iter().all(Option::is_none) {
+            self.dispatch = Vec::new();
+        }
+    }
 }
 
 /// A named list of routes.

@@ -53,9 +53,11 @@ pub(super) fn build(
     builder.lists(&files);
     builder.check_values();
     builder.check_unused();
-    let Builder { findings, table, .. } = builder;
+    let Builder { findings, mut table, .. } = builder;
     let paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
-    Ok((table, findings.finish(&paths)?))
+    let warnings = findings.finish(&paths)?;
+    table.seal();
+    Ok((table, warnings))
 }
 
 struct Builder<'n> {
