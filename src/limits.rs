@@ -257,6 +257,25 @@ const _: () = assert!(WATCH_QUIET_MS < WATCH_DELAY_MS_MAX && WATCH_DELAY_MS_MAX 
 /// than `net.core.rmem_max`, silently; see the drops it counts.
 pub const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
+/// Longest answer that leaves with others by UDP segmentation, in bytes. A piece must fit into a packet of its
+/// interface, and 1,452 bytes do on Ethernet with IPv6.
+pub const TRAIN_ANSWER_BYTES_MAX: usize = 1452;
+
+/// Bytes of answers that leave as one by UDP segmentation: the longest UDP payload of IPv4 is 65,507.
+pub const TRAIN_BYTES_MAX: usize = 65_000;
+
+/// Spaces put into an answer so that it is as long as those it leaves with. Answers to one peer differ by its own
+/// headers and the names of gateways.
+pub const TRAIN_PADDING_BYTES_MAX: usize = 64;
+
+/// Peers whose answers are gathered in one batch, looked for from the last one back. A routing tier talks to few
+/// proxies.
+pub const TRAINS_LOOKED_AT_MAX: usize = 16;
+
+/// Batches sent without UDP segmentation after the kernel refused it, for a path with small packets or an interface
+/// without checksums: about a second under full load.
+pub const TRAIN_PAUSE_BATCHES: u32 = 4096;
+
 /// Memory for the answers of one batch, in bytes: 2 KiB each, which is above the default budget of
 /// an answer, and room for one of the longest. Longer answers leave in more than one system call.
 pub const OUT_ARENA_BYTES: usize = DATAGRAMS_PER_BATCH * 2048 + ANSWER_BYTES_ROOM;

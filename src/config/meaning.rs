@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
+    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
     places::Places,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
@@ -52,6 +52,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.call_ourselves(own_names(&names, &mut faults));
     }
     config.connections = connections(&written.connections.unwrap_or_default(), &mut faults);
+    config.batching = Batching { gso: written.batching.unwrap_or_default().gso.unwrap_or_default() };
     config.tls = written.tls.and_then(|written| tls(&written, &mut faults));
     let tls_place = config.listen.iter().position(|listen| listen.transport == Transport::Tls);
     if let (Some(index), None, true) = (tls_place, &config.tls, faults.found.is_empty()) {

@@ -100,6 +100,14 @@ pub struct Tls {
     pub client_required: bool,
 }
 
+/// `batching:`. How UDP answers leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batching {
+    /// Whether answers to one peer leave as one message, which the kernel cuts (UDP GSO). Shorter ones are made as long
+    /// as the others by spaces before the value of Content-Length.
+    pub gso: bool,
+}
+
 /// `log:`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -123,6 +131,8 @@ pub struct Config {
     pub key: KeySource,
     /// What TCP and TLS may take.
     pub connections: Connections,
+    /// How UDP answers leave.
+    pub batching: Batching,
     /// `None`: TLS cannot be listened on.
     pub tls: Option<Tls>,
     /// DNS servers; empty: those of /etc/resolv.conf.
@@ -147,6 +157,7 @@ impl Default for Config {
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
             connections: Connections::default(),
+            batching: Batching::default(),
             tls: None,
             dns_servers: Vec::new(),
             log: Log::default(),

@@ -26,6 +26,7 @@ pub(super) struct Written {
     pub(super) server: Option<String>,
     pub(super) names: Option<Vec<String>>,
     pub(super) connections: Option<WrittenConnections>,
+    pub(super) batching: Option<WrittenBatching>,
     pub(super) tls: Option<WrittenTls>,
     pub(super) dns: Option<WrittenDns>,
     pub(super) log: Option<WrittenLog>,
@@ -38,6 +39,13 @@ pub(super) struct WrittenConnections {
     pub(super) max: Option<u64>,
     pub(super) per_source: Option<u64>,
     pub(super) idle_s: Option<u64>,
+}
+
+/// `batching:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenBatching {
+    pub(super) gso: Option<bool>,
 }
 
 /// `tls:`.

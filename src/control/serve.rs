@@ -62,6 +62,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     raise_file_limit(streams.connections_max, &config);
     let (event_loop, handle) =
         EventLoop::bind(&config.listen, streams).map_err(|error| ServeError::Other(error.to_string()))?;
+    let event_loop = event_loop.with_batching(config.batching);
     let addresses = event_loop.addresses();
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =

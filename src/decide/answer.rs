@@ -10,7 +10,7 @@ use super::{
 use crate::{
     limits::HEADER_VALUE_BYTES_MAX,
     route::{Answer, Body, RouteId, Transport},
-    sip::{Fault, Request, Writer, reason_phrase, reply_address, write_head},
+    sip::{Fault, NO_CONTENT, Request, Writer, reason_phrase, reply_address, write_head},
 };
 
 /// What an answer consists of besides what it echoes.
@@ -238,7 +238,6 @@ impl<'t> Tail<'t> {
     }
 }
 
-const NO_CONTENT: &[u8] = b"Content-Length: 0\r\n\r\n";
 const EMERGENCY_TYPE: &[u8] = b"Content-Type: application/3gpp-ims+xml\r\nContent-Length: ";
 // 3GPP TS 24.229 §7.6.1, §7.6.2: type first, then reason.
 const EMERGENCY_BEFORE: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n\

@@ -107,6 +107,21 @@ pub(super) fn write_local(local: SocketAddr, out: &mut [u8; CONTROL_BYTES]) -> u
     (HEADER_BYTES + data_bytes).next_multiple_of(ALIGNMENT)
 }
 
+/// Bytes of the control message that [`write_segment`] writes.
+pub(super) const SEGMENT_BYTES: usize = (HEADER_BYTES + 2).next_multiple_of(ALIGNMENT);
+const _: () =
+    assert!((HEADER_BYTES + PKTINFO_V6_BYTES).next_multiple_of(ALIGNMENT) + SEGMENT_BYTES <= CONTROL_BYTES);
+
+/// Writes, behind `used` bytes of other control messages, the one that makes the kernel cut a message into datagrams of
+/// `bytes` each; gives the length of all.
+pub(super) fn write_segment(bytes: u16, used: usize, out: &mut [u8; CONTROL_BYTES]) -> usize {
+    put(out, used, &(HEADER_BYTES + 2).to_ne_bytes());
+    put(out, used + size_of::<usize>(), &libc::SOL_UDP.to_ne_bytes());
+    put(out, used + size_of::<usize>() + 4, &libc::UDP_SEGMENT.to_ne_bytes());
+    put(out, used + HEADER_BYTES, &bytes.to_ne_bytes());
+    used + SEGMENT_BYTES
+}
+
 /// `to` with the interface that the request came by, when it is link-local and names none: an
 /// answer's address is made from the bytes of a message, and those hold no scope.
 pub(super) fn with_scope_of(to: SocketAddr, source: SocketAddr) -> SocketAddr {

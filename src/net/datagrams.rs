@@ -53,7 +53,12 @@ impl Datagrams {
         }
         let socket = |listener| Socket { listener, state: State::Empty };
         let sockets = listeners.into_iter().map(|listener| listener.map(socket)).collect();
-        Ok(Self { sockets, inbox: Inbox::new(), outbox: Outbox::new() })
+        Ok(Self { sockets, inbox: Inbox::new(), outbox: Outbox::new(false) })
+    }
+
+    /// Answers to one peer leave as one, or each alone.
+    pub(super) fn set_segments(&mut self, segments: bool) {
+        self.outbox = Outbox::new(segments);
     }
 
     /// Inodes of the sockets, by listener.

@@ -24,7 +24,7 @@ use super::{
     streams::{StreamSettings, Streams},
 };
 use crate::{
-    config::Listen,
+    config::{Batching, Listen},
     counters::Counters,
     dns::Question,
     engine::{Engine, Now},
@@ -70,6 +70,13 @@ impl EventLoop {
     #[must_use]
     pub fn inodes(&self) -> Vec<Option<u64>> {
         self.datagrams.inodes()
+    }
+
+    /// How its answers leave.
+    #[must_use]
+    pub fn with_batching(mut self, batching: Batching) -> Self {
+        self.datagrams.set_segments(batching.gso);
+        self
     }
 
     /// The addresses bound, by listener (port 0 resolved).

@@ -28,6 +28,7 @@ mod service;
 mod serving;
 mod state;
 mod streams;
+mod trains;
 
 pub use bind::BindError;
 pub use event_loop::EventLoop;
