@@ -40,6 +40,9 @@ use crate::{
 
 /// One more than is legal, so that a longer datagram is seen and not taken for a legal one.
 const SLOT_BYTES: usize = MESSAGE_BYTES_MAX + 1;
+/// Where a datagram begins. Those of a batch lie side by side, few lines of cache and pages for all of them: in slots
+/// of the longest they would push each other out of the cache. What a longer one has beyond goes to a slot.
+const HEAD_BYTES: usize = 2048;
 
 /// A datagram as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +59,9 @@ pub(super) struct Datagram<'a> {
 /// The datagrams of one receive call.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    bytes: Box<[u8]>,
+    heads: Box<[u8]>,
+    /// Of datagrams longer than [`HEAD_BYTES`] all bytes; of others nothing.
+    slots: Box<[u8]>,
     envelopes: Box<[Envelope]>,
     count: usize,
 }
@@ -65,7 +70,8 @@ impl Inbox {
     pub(super) fn new() -> Self {
         Self {
             // Not zero: all pages are written now, so that no later burst makes the process grow.
-            bytes: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_BYTES].into_boxed_slice(),
+            heads: vec![b' '; DATAGRAMS_PER_BATCH * HEAD_BYTES].into_boxed_slice(),
+            slots: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_BYTES].into_boxed_slice(),
             envelopes: vec![Envelope::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             count: 0,
         }
@@ -75,18 +81,22 @@ impl Inbox {
     /// the first datagram: `WouldBlock` when there is none.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: u16) -> io::Result<usize> {
         self.count = 0;
-        let mut batch = Headers::<DATAGRAMS_PER_BATCH>::new();
-        let slots = self.bytes.chunks_exact_mut(SLOT_BYTES).zip(&mut self.envelopes);
-        for ((header, part), (slot, envelope)) in batch.iter_mut().zip(slots) {
-            *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
-            header.msg_hdr.msg_iov = part;
-            header.msg_hdr.msg_iovlen = 1;
+        let mut batch = Headers::<{ DATAGRAMS_PER_BATCH * PARTS_OF_DATAGRAM }>::new();
+        let heads = self.heads.chunks_exact_mut(HEAD_BYTES);
+        let places = heads.zip(self.slots.chunks_exact_mut(SLOT_BYTES)).zip(&mut self.envelopes);
+        let (parts, _) = batch.parts.as_chunks_mut::<PARTS_OF_DATAGRAM>();
+        for ((header, parts), ((head, slot), envelope)) in batch.headers.iter_mut().zip(parts).zip(places) {
+            let beyond = slot.get_mut(HEAD_BYTES..).unwrap_or_default();
+            *parts = [head, beyond]
+                .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() });
+            header.msg_hdr.msg_iov = parts.as_mut_ptr();
+            header.msg_hdr.msg_iovlen = PARTS_OF_DATAGRAM as _;
             header.msg_hdr.msg_name = envelope.name.as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = NAME_BYTES as libc::socklen_t;
             header.msg_hdr.msg_control = envelope.control.0.as_mut_ptr().cast();
             header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
         }
-        // SAFETY: every header points to one part, one name and one control buffer of the lengths
+        // SAFETY: every header points to two parts, one name and one control buffer of the lengths
         // given, all distinct and all borrowed exclusively until the end of this function.
         let received = unsafe {
             libc::recvmmsg(
@@ -103,16 +113,31 @@ impl Inbox {
             envelope.take_in(header, port);
         }
         self.count = received.min(DATAGRAMS_PER_BATCH);
+        self.complete();
         Ok(self.count)
+    }
+
+    /// Puts the heads of long datagrams before their rest.
+    fn complete(&mut self) {
+        let heads = self.heads.chunks_exact(HEAD_BYTES).zip(self.slots.chunks_exact_mut(SLOT_BYTES));
+        for (envelope, (head, slot)) in self.envelopes.iter().zip(heads).take(self.count) {
+            if envelope.len > HEAD_BYTES
+                && let Some(place) = slot.first_chunk_mut::<HEAD_BYTES>()
+            {
+                place.copy_from_slice(head);
+            }
+        }
     }
 
     /// The `index`-th datagram of the last call; `None` past the last, or when its source is not an
     /// IP address.
     pub(super) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
         let envelope = self.envelopes.get(..self.count)?.get(index)?;
-        let slot = self.bytes.get(index.checked_mul(SLOT_BYTES)?..)?;
+        let long = envelope.len > HEAD_BYTES;
+        let (all, size) = if long { (&self.slots, SLOT_BYTES) } else { (&self.heads, HEAD_BYTES) };
+        let place = all.get(index.checked_mul(size)?..)?;
         Some(Datagram {
-            bytes: slot.get(..envelope.len.min(SLOT_BYTES))?,
+            bytes: place.get(..envelope.len.min(SLOT_BYTES))?,
             source: envelope.source?,
             local: envelope.local,
             too_long: envelope.truncated || envelope.len > MESSAGE_BYTES_MAX,
@@ -395,6 +420,8 @@ fn wait_writable(socket: BorrowedFd<'_>) {
     let _ = unsafe { libc::poll(&raw mut poll, 1, SEND_WAIT_MS_MAX.into()) };
 }
 
+/// Parts of a datagram: its head, and what is beyond.
+const PARTS_OF_DATAGRAM: usize = 2;
 /// Parts of an answer that is made longer: what is before the spaces, those, and the rest.
 const PARTS_OF_ANSWER: usize = 3;
 
@@ -410,10 +437,6 @@ impl<const PARTS: usize> Headers<PARTS> {
         // SAFETY: both are C structures of integers and pointers, for which all bits zero is a
         // value; some C libraries give them private padding, so they cannot be written as literals.
         unsafe { zeroed() }
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = (&mut libc::mmsghdr, &mut libc::iovec)> {
-        self.headers.iter_mut().zip(&mut self.parts)
     }
 }
 
@@ -513,6 +536,23 @@ mod tests {
         assert_eq!(inbox.datagram(DATAGRAMS_PER_BATCH), None);
         assert_eq!(receive(&mut inbox, &server), 1);
         assert_eq!(inbox.datagram(1), None, "what an earlier call took is gone");
+    }
+
+    #[test]
+    fn long_datagrams_are_whole() {
+        let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let mut inbox = Inbox::new();
+        let lengths = [HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 2 * HEAD_BYTES, MESSAGE_BYTES_MAX];
+        for round in 0_u8..2 {
+            let sent = lengths.map(|len| (0..len).map(|at| (at / 7) as u8 ^ round).collect::<Vec<_>>());
+            for bytes in &sent {
+                client.send_to(bytes, address(&server)).unwrap();
+            }
+            assert_eq!(receive(&mut inbox, &server), lengths.len());
+            for (index, bytes) in sent.iter().enumerate() {
+                assert!(inbox.datagram(index).unwrap().bytes == bytes, "{} bytes", bytes.len());
+            }
+        }
     }
 
     #[test]
