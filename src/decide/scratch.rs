@@ -4,6 +4,8 @@
 //! Out:   spans of one arena, valid until the next decision.
 //! Never: grows after the first decisions; every part has its limit in [`crate::limits`].
 
+use std::ops::Range;
+
 use crate::{
     limits::{CARRIERS_PER_TABLE_MAX, CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, USER_PARAMS_MAX},
     route::{GatewayId, Offer, Row},
@@ -30,6 +32,14 @@ impl Scratch {
 pub(super) struct Span {
     start: u32,
     len: u32,
+}
+
+impl Span {
+    /// A part of it; nothing when it goes beyond.
+    pub(super) fn part(self, place: Range<usize>) -> Self {
+        let inside = place.start <= place.end && place.end <= self.len as usize;
+        if inside { span(self.start as usize + place.start, place.len()) } else { Self::default() }
+    }
 }
 
 /// What a decision renders and remembers until it ends.
@@ -72,6 +82,8 @@ pub(super) enum SetParam {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Contact {
     pub(super) uri: Span,
+    /// The host in it.
+    pub(super) host: Span,
     pub(super) q_milli: u16,
     pub(super) expires_s: Option<u32>,
 }

@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::{
     Fault, HeaderName,
-    class::{TOKEN, is, is_lws, trim_end},
+    class::{TOKEN, all, is_lws, trim_end},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -89,15 +89,18 @@ impl HeaderIndex {
         self.lines.clear();
         let mut fault = None;
         let mut at = start;
+        // Bytes of line ends, of which every line has its own, folded or not.
+        let mut ends = 0;
         let body_start = loop {
             let Some(line) = PhysicalLine::at(bytes, at) else {
                 note(&mut fault, Fault::HeadersUnterminated);
                 break bytes.len();
             };
+            ends += line.next - line.end;
             if line.end == at {
                 break line.next;
             }
-            let Some((end, next, shape)) = unfold(bytes, line) else {
+            let Some((end, next, shape)) = unfold(bytes, line, &mut ends) else {
                 note(&mut fault, Fault::HeadersUnterminated);
                 break bytes.len();
             };
@@ -108,7 +111,8 @@ impl HeaderIndex {
             }
             at = next;
         };
-        if has_stray_controls(bytes.get(start..body_start).unwrap_or_default()) && self.mark_dirty(bytes) {
+        let block = bytes.get(start..body_start).unwrap_or_default();
+        if count_controls(block) != ends && self.mark_dirty(bytes) {
             note(&mut fault, Fault::ControlByte);
         }
         Block { body_start, fault }
@@ -116,26 +120,27 @@ impl HeaderIndex {
 
     fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
         let text = bytes.get(start..end)?;
-        let name_len = text.iter().position(|&byte| !is(byte, TOKEN))?;
-        let name = text.get(..name_len)?;
-        let after_name = text.get(name_len..)?;
+        let (before, after) = text.split_at_checked(colon(text)?)?;
         // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
         // header than `X-Header:` can be made to overlook it.
-        let spaces = after_name.iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
-        let (b':', value) = after_name.get(spaces..)?.split_first()? else { return None };
-        if name.is_empty() {
+        let spaces = before.iter().rev().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
+        let name = before.get(..before.len().saturating_sub(spaces))?;
+        let known = HeaderName::read(name);
+        // One that is known is a token.
+        if known == HeaderName::Other && (name.is_empty() || !all(name, TOKEN)) {
             return None;
         }
+        let value = after.get(1..)?;
         let leading = value.iter().take_while(|&&byte| is_lws(byte)).count();
         let value = value.get(leading..)?;
         let value_start = end.saturating_sub(value.len());
         let value_end = value_start.saturating_add(trim_end(value).len());
         let narrow = |at: usize| u16::try_from(at).ok();
         Some(Line {
-            name: HeaderName::read(name),
+            name: known,
             shape,
             name_start: narrow(start)?,
-            name_end: narrow(start.saturating_add(name_len))?,
+            name_end: narrow(start.saturating_add(name.len()))?,
             value_start: narrow(value_start)?,
             value_end: narrow(value_end)?,
             end: narrow(end)?,
@@ -181,30 +186,52 @@ impl PhysicalLine {
     }
 }
 
-/// Adds the lines that continue this one (RFC 3261 §7.3.1): text end, next line, shape.
-fn unfold(bytes: &[u8], first: PhysicalLine) -> Option<(usize, usize, Shape)> {
+/// Adds the lines that continue this one (RFC 3261 §7.3.1): text end, next line, shape. Counts the bytes of
+/// their ends.
+fn unfold(bytes: &[u8], first: PhysicalLine, ends: &mut usize) -> Option<(usize, usize, Shape)> {
     let mut line = first;
     let mut shape = Shape::Plain;
     while matches!(bytes.get(line.next), Some(b' ' | b'\t')) {
         line = PhysicalLine::at(bytes, line.next)?;
+        *ends += line.next - line.end;
         shape = Shape::Folded;
     }
     Some((line.end, line.next, shape))
 }
 
-/// A control byte other than HT and a line end is in there. Without a branch, so that it is compiled
-/// to vector instructions: it reads every byte of every message.
-fn has_stray_controls(block: &[u8]) -> bool {
-    let next = block.get(1..).unwrap_or_default();
-    let stray = block.iter().zip(next).fold(0_u8, |found, (&byte, &next)| {
-        let control = (byte < b' ') | (byte == 0x7f);
-        let legal = (byte == b'\t') | (byte == b'\n') | ((byte == b'\r') & (next == b'\n'));
-        found | u8::from(control & !legal)
-    });
-    // The last byte has none after it: a CR there is a bare one.
-    let last_is_stray =
-        block.last().is_some_and(|&last| last.is_ascii_control() && !matches!(last, b'\t' | b'\n'));
-    stray != 0 || last_is_stray
+/// Where the first colon stands, found by words: names are too short for a search that has to be set up.
+fn colon(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        // The lowest byte that is zero here is the first that is a colon.
+        let differs = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
+        let found = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
+        if found != 0 {
+            return Some(8 * number + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte == b':').map(|at| 8 * words.len() + at)
+}
+
+/// How many bytes are control bytes. It reads every byte of every message: in lanes, so that it is
+/// compiled to vector instructions.
+fn count_controls(block: &[u8]) -> usize {
+    const LANES: usize = 32;
+    let is_control = |byte: u8| u8::from((byte < b' ') | (byte == 0x7f));
+    let (chunks, rest) = block.as_chunks::<LANES>();
+    let mut count = rest.iter().map(|&byte| usize::from(is_control(byte))).sum();
+    // No lane can count further than a byte can.
+    for some in chunks.chunks(usize::from(u8::MAX)) {
+        let mut lanes = [0_u8; LANES];
+        for chunk in some {
+            for (lane, &byte) in lanes.iter_mut().zip(chunk) {
+                *lane += is_control(byte);
+            }
+        }
+        count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
+    }
+    count
 }
 
 /// Whether the control bytes of a line stand only where the grammar has them: HT, folding, and quoted

@@ -41,7 +41,7 @@ pub use parse::{Parsed, parse};
 pub use reason::reason_phrase;
 pub use request::Request;
 pub use response::{reply_address, write_head};
-pub use same_uri::same_uri;
+pub use same_uri::{differ_in_host, same_uri};
 pub use scan::list_values;
 pub use uri::{Scheme, Uri, is_visual_separator};
 pub use via::Via;

@@ -238,6 +238,8 @@ fn few_params(list: &[u8], separator: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Option<Uri<'_>> {
@@ -443,6 +445,22 @@ mod tests {
             let with = |count| format!("{before}{}{after}", param.repeat(count));
             assert!(parse(&with(URI_PARAMS_MAX)).is_some(), "{before}");
             assert_eq!(parse(&with(URI_PARAMS_MAX + 1)), None, "{before}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_legal_uri_can_stand_in_brackets_and_in_a_line(text in "(sip|SIPS|tel|urn):[ -\\x7f\u{80}-\u{ff}]{0,24}|[\\x00-\u{ff}]{0,24}") {
+            let is_safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
+            prop_assert!(parse(&text).is_none() || text.bytes().all(is_safe), "{}", text);
+        }
+
+        #[test]
+        fn a_legal_uri_with_one_byte_changed_is_safe_or_not_legal(at in 0_usize..60, byte: u8) {
+            let mut text = b"sip:a;rn=+1:pass@host.example.net:5060;transport=tcp?Subject=x".to_vec();
+            text[at] = byte;
+            let is_safe = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
+            prop_assert!(Uri::parse(&text).is_none() || text.iter().all(is_safe));
         }
     }
 }

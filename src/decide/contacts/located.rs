@@ -68,7 +68,7 @@ impl<T: Trace> List<'_, '_, T> {
             questions_max: round.questions_max,
         };
         let mut contact = Vec::with_capacity(uri_bytes.len().saturating_add(64));
-        let mut emit = |located: Located| self.add_server(&uri, &located, item, &mut contact);
+        let mut emit = |located: Located<'_>| self.add_server(&uri, &located, item, &mut contact);
         match locate(&uri, &how, &mut emit) {
             Step::Ask(ask) => round.add(ask),
             Step::Done(LocateResult::Found(_) | LocateResult::Denied) => {}
@@ -77,7 +77,7 @@ impl<T: Trace> List<'_, '_, T> {
         }
     }
 
-    fn add_server(&mut self, uri: &Uri<'_>, located: &Located, item: &Item, contact: &mut Vec<u8>) {
+    fn add_server(&mut self, uri: &Uri<'_>, located: &Located<'_>, item: &Item, contact: &mut Vec<u8>) {
         contact.clear();
         match located {
             Located::Target(target) => {
@@ -121,7 +121,7 @@ impl Round {
 
 /// Writes a located server as a Contact: the address, so that the client does not look it up again
 /// (RFC 3263 §4.2); for TLS the name, which its certificate must have (§4.1).
-fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
+fn write_located(uri: &Uri<'_>, target: &Target<'_>, out: &mut Vec<u8>) {
     let is_tls = target.transport == TargetTransport::Tls;
     out.extend_from_slice(if is_tls { b"sips:" } else { b"sip:" });
     if let Some(user) = uri.user {
