@@ -5,10 +5,11 @@
 //! Never: looks into a value for its meaning; grows its memory.
 
 use memchr::memchr;
+use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
 use super::{
     Fault, HeaderName,
-    class::{TOKEN, all, is_lws, trim_end},
+    class::{TOKEN, all, trim, trim_start},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -88,63 +89,54 @@ impl HeaderIndex {
     pub(super) fn read(&mut self, bytes: &[u8], start: usize) -> Block {
         self.lines.clear();
         let mut fault = None;
-        let mut at = start;
-        // Bytes of line ends, of which every line has its own, folded or not.
-        let mut ends = 0;
-        let body_start = loop {
-            let Some(line) = PhysicalLine::at(bytes, at) else {
-                note(&mut fault, Fault::HeadersUnterminated);
-                break bytes.len();
+        // A control byte stands where none may, unless it is a quoted pair.
+        let mut stray = false;
+        // Where the header line begins that is being read, and the last line of it.
+        let (mut at, mut line_at) = (start, start);
+        let mut block_at = start;
+        let body_start = 'headers: loop {
+            let block = bytes.get(block_at..).unwrap_or_default();
+            let mut marks = match block.first_chunk::<BLOCK>() {
+                Some(block) => marks(block),
+                None if block.is_empty() => {
+                    note(&mut fault, Fault::HeadersUnterminated);
+                    break bytes.len();
+                }
+                None => marks(&padded(block)),
             };
-            ends += line.next - line.end;
-            if line.end == at {
-                break line.next;
+            while marks != 0 {
+                let end = block_at + marks.trailing_zeros() as usize;
+                marks &= marks - 1;
+                let Some(next) = line_end(bytes, end) else {
+                    // The LF of a CRLF belongs to the line that it has ended.
+                    stray |= end >= line_at && is_stray(bytes, end);
+                    continue;
+                };
+                if end < line_at {
+                    continue;
+                }
+                if end == at {
+                    break 'headers next;
+                }
+                let shape = if line_at == at { Shape::Plain } else { Shape::Folded };
+                line_at = next;
+                // RFC 3261 §7.3.1: the next line continues this one.
+                if matches!(bytes.get(next), Some(b' ' | b'\t')) {
+                    continue;
+                }
+                match line(bytes, at, end, shape) {
+                    None => note(&mut fault, Fault::BadHeaderLine),
+                    Some(_) if self.lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
+                    Some(line) => self.lines.push(line),
+                }
+                at = next;
             }
-            let Some((end, next, shape)) = unfold(bytes, line, &mut ends) else {
-                note(&mut fault, Fault::HeadersUnterminated);
-                break bytes.len();
-            };
-            match Self::line(bytes, at, end, shape) {
-                None => note(&mut fault, Fault::BadHeaderLine),
-                Some(_) if self.lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
-                Some(line) => self.lines.push(line),
-            }
-            at = next;
+            block_at += BLOCK;
         };
-        let block = bytes.get(start..body_start).unwrap_or_default();
-        if count_controls(block) != ends && self.mark_dirty(bytes) {
+        if stray && self.mark_dirty(bytes) {
             note(&mut fault, Fault::ControlByte);
         }
         Block { body_start, fault }
-    }
-
-    fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
-        let text = bytes.get(start..end)?;
-        let (before, after) = text.split_at_checked(colon(text)?)?;
-        // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
-        // header than `X-Header:` can be made to overlook it.
-        let spaces = before.iter().rev().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
-        let name = before.get(..before.len().saturating_sub(spaces))?;
-        let known = HeaderName::read(name);
-        // One that is known is a token.
-        if known == HeaderName::Other && (name.is_empty() || !all(name, TOKEN)) {
-            return None;
-        }
-        let value = after.get(1..)?;
-        let leading = value.iter().take_while(|&&byte| is_lws(byte)).count();
-        let value = value.get(leading..)?;
-        let value_start = end.saturating_sub(value.len());
-        let value_end = value_start.saturating_add(trim_end(value).len());
-        let narrow = |at: usize| u16::try_from(at).ok();
-        Some(Line {
-            name: known,
-            shape,
-            name_start: narrow(start)?,
-            name_end: narrow(start.saturating_add(name.len()))?,
-            value_start: narrow(value_start)?,
-            value_end: narrow(value_end)?,
-            end: narrow(end)?,
-        })
     }
 
     /// Marks the lines with control bytes where they may not be; says whether there are any.
@@ -186,52 +178,113 @@ impl PhysicalLine {
     }
 }
 
-/// Adds the lines that continue this one (RFC 3261 §7.3.1): text end, next line, shape. Counts the bytes of
-/// their ends.
-fn unfold(bytes: &[u8], first: PhysicalLine, ends: &mut usize) -> Option<(usize, usize, Shape)> {
-    let mut line = first;
-    let mut shape = Shape::Plain;
-    while matches!(bytes.get(line.next), Some(b' ' | b'\t')) {
-        line = PhysicalLine::at(bytes, line.next)?;
-        *ends += line.next - line.end;
-        shape = Shape::Folded;
+/// Where the next line begins, when this byte begins the end of one.
+#[inline]
+fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at..)? {
+        [b'\r', b'\n', ..] => Some(at + 2),
+        [b'\n', ..] => Some(at + 1),
+        _ => None,
     }
-    Some((line.end, line.next, shape))
 }
 
-/// Where the first colon stands, found by words: names are too short for a search that has to be set up.
-fn colon(text: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = text.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        // The lowest byte that is zero here is the first that is a colon.
-        let differs = u64::from_le_bytes(*word) ^ (ONES * b':' as u64);
-        let found = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
-        if found != 0 {
-            return Some(8 * number + found.trailing_zeros() as usize / 8);
-        }
-    }
-    rest.iter().position(|&byte| byte == b':').map(|at| 8 * words.len() + at)
+/// Whether a byte that ends no line may stand in none.
+#[cold]
+fn is_stray(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at).is_some_and(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
-/// How many bytes are control bytes. It reads every byte of every message: in lanes, so that it is
-/// compiled to vector instructions.
-fn count_controls(block: &[u8]) -> usize {
-    const LANES: usize = 32;
-    let is_control = |byte: u8| u8::from((byte < b' ') | (byte == 0x7f));
-    let (chunks, rest) = block.as_chunks::<LANES>();
-    let mut count = rest.iter().map(|&byte| usize::from(is_control(byte))).sum();
-    // No lane can count further than a byte can.
-    for some in chunks.chunks(usize::from(u8::MAX)) {
-        let mut lanes = [0_u8; LANES];
-        for chunk in some {
-            for (lane, &byte) in lanes.iter_mut().zip(chunk) {
-                *lane += is_control(byte);
-            }
+/// Reads a header line that stands from `start` to `end`.
+#[inline]
+fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
+    let (name_end, known, colon) = match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(window) => short_name(window, start).or_else(|| any_name(bytes, start, end))?,
+        None => any_name(bytes, start, end)?,
+    };
+    let value = bytes.get(colon + 1..end)?;
+    let (value_start, value_end) = match value {
+        // Nearly always there is one space, and nothing behind.
+        [b' ', first, .., last] if *first > b' ' && *last > b' ' => (colon + 2, end),
+        _ => {
+            let trimmed = trim(value);
+            let leading = value.len() - trim_start(value).len();
+            (colon + 1 + leading, colon + 1 + leading + trimmed.len())
         }
-        count += lanes.iter().map(|&lane| usize::from(lane)).sum::<usize>();
+    };
+    // Nothing is cut off: a message has MESSAGE_BYTES_MAX at most, and a framed head no more.
+    let narrow = |at: usize| at as u16;
+    Some(Line {
+        name: known,
+        shape,
+        name_start: narrow(start),
+        name_end: narrow(name_end),
+        value_start: narrow(value_start),
+        value_end: narrow(value_end),
+        end: narrow(end),
+    })
+}
+
+/// Where a name ends, what it is and where its colon stands, when it is a usual one: letters, digits and
+/// hyphens, and the colon right behind.
+#[inline]
+fn short_name(window: &[u8; NAME_WINDOW], start: usize) -> Option<(usize, HeaderName, usize)> {
+    let lanes: i8x16 = bytemuck::cast(*window);
+    let len = lanes.cmp_eq(i8x16::splat(b':' as i8)).move_mask().trailing_zeros() as usize;
+    let colon = start + len;
+    let known = HeaderName::read_window(window, len)?;
+    if known != HeaderName::Other {
+        return Some((colon, known, colon));
     }
-    count
+    // Letters in either case are the same byte with this bit.
+    let letters = is_in(lanes | i8x16::splat(0x20), b'a', b'z');
+    let usual = letters | is_in(lanes, b'0', b'9') | lanes.cmp_eq(i8x16::splat(b'-' as i8));
+    let before_colon = (1_u32 << len) - 1;
+    (usual.move_mask() as u32 & before_colon == before_colon).then_some((colon, known, colon))
+}
+
+/// Bytes of a line in which a usual name is found with its colon.
+const NAME_WINDOW: usize = 16;
+
+/// The lanes whose bytes are ASCII from `first` to `last`.
+#[inline]
+fn is_in(lanes: i8x16, first: u8, last: u8) -> i8x16 {
+    lanes.cmp_gt(i8x16::splat(first as i8 - 1)) & lanes.cmp_lt(i8x16::splat(last as i8 + 1))
+}
+
+/// The same of any name.
+fn any_name(bytes: &[u8], start: usize, end: usize) -> Option<(usize, HeaderName, usize)> {
+    let text = bytes.get(start..end)?;
+    let colon = memchr(b':', text)?;
+    // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
+    // header than `X-Header:` can be made to overlook it.
+    let mut name = text.get(..colon)?;
+    while let [before @ .., b' ' | b'\t'] = name {
+        name = before;
+    }
+    let is_token = !name.is_empty() && all(name, TOKEN);
+    is_token.then(|| (start + name.len(), HeaderName::read(name), start + colon))
+}
+
+/// Bytes looked at together.
+const BLOCK: usize = 64;
+
+/// The last bytes of a message, with spaces behind.
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    block
+}
+
+/// A bit for each byte that is no printing ASCII: line ends, and whatever else has to be looked at.
+#[inline]
+fn marks(block: &[u8; BLOCK]) -> u64 {
+    let (lanes, _) = block.as_chunks::<16>();
+    lanes.iter().rev().fold(0, |bits, lane| {
+        let lane: i8x16 = bytemuck::cast(*lane);
+        // DEL and what is beyond ASCII become negative, or zero.
+        let marked = i8x16::splat(b'!' as i8).cmp_gt(lane + i8x16::splat(1));
+        bits << 16 | u64::from(marked.move_mask() as u16)
+    })
 }
 
 /// Whether the control bytes of a line stand only where the grammar has them: HT, folding, and quoted
