@@ -15,6 +15,7 @@ mod fold;
 mod framing;
 mod header;
 mod header_name;
+mod lanes;
 mod method;
 mod name_addr;
 mod parse;
