@@ -123,7 +123,13 @@ fn push_number_or_name(call: &Call<'_>, gateway: Option<&Gateway>, work: &Work, 
     let number = work.bytes(number);
     let strip = gateway.map_or(0, |gateway| gateway.strip);
     out.extend_from_slice(gateway.map_or(&[][..], |gateway| gateway.prefix.as_bytes()));
-    push_user_escaped(number.get(strip..).unwrap_or_default(), false, out);
+    let number = number.get(strip..).unwrap_or_default();
+    // What a number nearly always is needs no escape.
+    if number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+') {
+        out.extend_from_slice(number);
+    } else {
+        push_user_escaped(number, false, out);
+    }
 }
 
 fn push_user_as_it_came(user: &[u8], out: &mut Vec<u8>) {

@@ -60,13 +60,11 @@ impl HeaderName {
     /// Reads a name of `len` bytes that begins a line; `None` when there is none, or it is longer than 15.
     #[inline]
     pub(super) fn read_window(window: &[u8; 16], len: usize) -> Option<Self> {
-        if !(1..16).contains(&len) {
-            return None;
-        }
-        let name = u128::from_le_bytes(*window) & ((1 << (8 * len)) - 1);
+        let name = u128::from_le_bytes(*window) & MASKS.get(len)?;
         let is = |long: &'static Spelling| name | long.any_case == long.lower;
         let either = |long: &'static Spelling, found| if is(long) { found } else { Self::Other };
         Some(match len {
+            0 => return None,
             1 => Self::read(&window[..1]),
             2 => either(&TO, Self::To),
             3 => either(&VIA, Self::Via),
@@ -86,6 +84,17 @@ impl HeaderName {
         })
     }
 }
+
+/// The first bytes of a window, by their number.
+static MASKS: [u128; 16] = {
+    let mut masks = [0; 16];
+    let mut len = 1;
+    while len < 16 {
+        masks[len] = masks[len - 1] << 8 | 0xff;
+        len += 1;
+    }
+    masks
+};
 
 /// A name as one number: compared in any case without a loop.
 struct Spelling {
