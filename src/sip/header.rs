@@ -25,7 +25,7 @@ pub(super) enum Shape {
 }
 
 /// Where one header stands. [`crate::limits::MESSAGE_BYTES_MAX`] fits into 16 bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) name: HeaderName,
     pub(super) shape: Shape,
@@ -309,6 +309,8 @@ fn controls_are_legal(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> (HeaderIndex, Block) {
@@ -384,6 +386,87 @@ mod tests {
             let (index, block) = read(&("A: b\r\n".repeat(count) + "\r\n"));
             assert_eq!((index.lines().len(), block.fault), (HEADERS_MAX, fault));
             assert_eq!(index.lines.capacity(), HEADERS_MAX);
+        }
+    }
+
+    /// What [`HeaderIndex::read`] does, one line and one byte after the other.
+    fn read_slowly(bytes: &[u8]) -> (Vec<Line>, usize, Option<Fault>) {
+        let (mut lines, mut fault, mut at) = (Vec::new(), None, 0);
+        let body_start = loop {
+            let Some(first) = PhysicalLine::at(bytes, at) else {
+                note(&mut fault, Fault::HeadersUnterminated);
+                break bytes.len();
+            };
+            if first.end == at {
+                break first.next;
+            }
+            let (mut last, mut shape) = (Some(first), Shape::Plain);
+            while let Some(line) = last
+                && matches!(bytes.get(line.next), Some(b' ' | b'\t'))
+            {
+                (last, shape) = (PhysicalLine::at(bytes, line.next), Shape::Folded);
+            }
+            let Some(last) = last else {
+                note(&mut fault, Fault::HeadersUnterminated);
+                break bytes.len();
+            };
+            match line_slowly(bytes, at, last.end, shape) {
+                None => note(&mut fault, Fault::BadHeaderLine),
+                Some(_) if lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
+                Some(line) => lines.push(line),
+            }
+            at = last.next;
+        };
+        for line in &mut lines {
+            if !controls_are_legal(span(bytes, line.name_start, line.end)) {
+                line.shape = Shape::Dirty;
+                note(&mut fault, Fault::ControlByte);
+            }
+        }
+        (lines, body_start, fault)
+    }
+
+    fn line_slowly(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
+        let text = &bytes[start..end];
+        let name_len = text.iter().position(|&byte| !all(&[byte], TOKEN))?;
+        let spaces = text[name_len..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
+        let colon = name_len + spaces;
+        if name_len == 0 || text.get(colon) != Some(&b':') {
+            return None;
+        }
+        let value = trim_start(&text[colon + 1..]);
+        let value_start = end - value.len();
+        let place = |at: usize| u16::try_from(at).expect("a short message");
+        Some(Line {
+            name: HeaderName::read(&text[..name_len]),
+            shape,
+            name_start: place(start),
+            name_end: place(start + name_len),
+            value_start: place(value_start),
+            value_end: place(value_start + trim(value).len()),
+            end: place(end),
+        })
+    }
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => "(Via|v|From|TO|Call-ID|CSeq|Max-Forwards|P-Asserted-Identity|Content-Length|X-[a-zA-Z_-]{0,24})[ \t]{0,2}:[ \t]{0,2}[ -~]{0,70}(\r\n|\n)".prop_map(String::into_bytes),
+            2 => "[ -~]{0,40}[:\r\n\t \"\\\\]{0,4}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<u8>(), 0..8),
+            1 => "(\r\n[ \t]|\n[ \t]|\r\n|\n|\r|\r\n\r\n)".prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn headers_are_the_same_in_blocks_and_byte_by_byte(pieces in prop::collection::vec(piece(), 0..24)) {
+            let bytes = pieces.concat();
+            let mut index = HeaderIndex::new();
+            let block = index.read(&bytes, 0);
+            let (lines, body_start, fault) = read_slowly(&bytes);
+            prop_assert_eq!(index.lines(), &lines);
+            prop_assert_eq!((block.body_start, block.fault), (body_start, fault));
         }
     }
 }

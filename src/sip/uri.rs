@@ -324,7 +324,7 @@ fn find<'a>(
 
 /// [`find`] in a list without escapes.
 fn find_plain<'a>(list: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
-    list.split(|&byte| byte == b';').find_map(|pair| {
+    list.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()).find_map(|pair| {
         let (start, value) = pair.split_at_checked(name.len())?;
         match value {
             _ if !start.eq_ignore_ascii_case(name) => None,
