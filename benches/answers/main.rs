@@ -43,6 +43,10 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let bytes: usize = (0..count).map(|_| black_box(scene.answer())).sum();
     let took_ns = began.elapsed().as_nanos() as f64;
-    println!("{name}: {:.1} ns an answer of {} bytes", took_ns / f64::from(count), bytes as f64 / f64::from(count));
+    println!(
+        "{name}: {:.1} ns an answer of {} bytes",
+        took_ns / f64::from(count),
+        bytes as f64 / f64::from(count)
+    );
     ExitCode::SUCCESS
 }

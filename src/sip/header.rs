@@ -5,11 +5,11 @@
 //! Never: looks into a value for its meaning; grows its memory.
 
 use memchr::memchr;
-use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
 use super::{
     Fault, HeaderName,
     class::{TOKEN, all, trim, trim_start},
+    lanes::{BLOCK, LANES, colon_in, marks, usual_name_len},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -227,28 +227,12 @@ fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
 /// Where a name ends, what it is and where its colon stands, when it is a usual one: letters, digits and
 /// hyphens, and the colon right behind.
 #[inline]
-fn short_name(window: &[u8; NAME_WINDOW], start: usize) -> Option<(usize, HeaderName, usize)> {
-    let lanes: i8x16 = bytemuck::cast(*window);
-    let len = lanes.cmp_eq(i8x16::splat(b':' as i8)).move_mask().trailing_zeros() as usize;
+fn short_name(window: &[u8; LANES], start: usize) -> Option<(usize, HeaderName, usize)> {
+    let len = colon_in(window);
     let colon = start + len;
     let known = HeaderName::read_window(window, len)?;
-    if known != HeaderName::Other {
-        return Some((colon, known, colon));
-    }
-    // Letters in either case are the same byte with this bit.
-    let letters = is_in(lanes | i8x16::splat(0x20), b'a', b'z');
-    let usual = letters | is_in(lanes, b'0', b'9') | lanes.cmp_eq(i8x16::splat(b'-' as i8));
-    let before_colon = (1_u32 << len) - 1;
-    (usual.move_mask() as u32 & before_colon == before_colon).then_some((colon, known, colon))
-}
-
-/// Bytes of a line in which a usual name is found with its colon.
-const NAME_WINDOW: usize = 16;
-
-/// The lanes whose bytes are ASCII from `first` to `last`.
-#[inline]
-fn is_in(lanes: i8x16, first: u8, last: u8) -> i8x16 {
-    lanes.cmp_gt(i8x16::splat(first as i8 - 1)) & lanes.cmp_lt(i8x16::splat(last as i8 + 1))
+    let is_usual = known != HeaderName::Other || usual_name_len(window) == len;
+    is_usual.then_some((colon, known, colon))
 }
 
 /// The same of any name.
@@ -265,26 +249,11 @@ fn any_name(bytes: &[u8], start: usize, end: usize) -> Option<(usize, HeaderName
     is_token.then(|| (start + name.len(), HeaderName::read(name), start + colon))
 }
 
-/// Bytes looked at together.
-const BLOCK: usize = 64;
-
 /// The last bytes of a message, with spaces behind.
 fn padded(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [b' '; BLOCK];
     block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
     block
-}
-
-/// A bit for each byte that is no printing ASCII: line ends, and whatever else has to be looked at.
-#[inline]
-fn marks(block: &[u8; BLOCK]) -> u64 {
-    let (lanes, _) = block.as_chunks::<16>();
-    lanes.iter().rev().fold(0, |bits, lane| {
-        let lane: i8x16 = bytemuck::cast(*lane);
-        // DEL and what is beyond ASCII become negative, or zero.
-        let marked = i8x16::splat(b'!' as i8).cmp_gt(lane + i8x16::splat(1));
-        bits << 16 | u64::from(marked.move_mask() as u16)
-    })
 }
 
 /// Whether the control bytes of a line stand only where the grammar has them: HT, folding, and quoted

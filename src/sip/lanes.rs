@@ -8,7 +8,32 @@ use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
 use super::class::{HOST, URI, VALUE, is, is_lws};
 
-const LANES: usize = 16;
+/// Bytes looked at together.
+pub(super) const LANES: usize = 16;
+
+/// Bytes of which [`marks`] are made.
+pub(super) const BLOCK: usize = 64;
+
+/// A bit for each byte that is no printing ASCII: line ends, and whatever else has to be looked at.
+#[inline]
+pub(super) fn marks(block: &[u8; BLOCK]) -> u64 {
+    // DEL and what is beyond ASCII become negative, or zero.
+    bits(block, |lanes| (lanes + i8x16::splat(1)).cmp_lt(i8x16::splat(b' ' as i8 + 1)))
+}
+
+/// Where the first colon is; [`u32::BITS`] where none is.
+#[inline]
+pub(super) fn colon_in(window: &[u8; LANES]) -> usize {
+    any_of(bytemuck::cast(*window), b":").move_mask().trailing_zeros() as usize
+}
+
+/// How far letters, digits and hyphens go, of which nearly all header names are.
+#[inline]
+pub(super) fn usual_name_len(window: &[u8; LANES]) -> usize {
+    let lanes = bytemuck::cast(*window);
+    let usual = letters(lanes) | in_range(lanes, b'0', b'9') | any_of(lanes, b"-");
+    usual.move_mask().trailing_ones() as usize
+}
 
 /// Bytes of a URI of any scheme.
 #[inline]
@@ -43,7 +68,7 @@ pub(super) fn word_len(text: &[u8]) -> usize {
 }
 
 /// Most bytes that [`notable`] looks at.
-pub(super) const NOTABLE_MAX: usize = 64;
+pub(super) const NOTABLE_MAX: usize = BLOCK;
 
 /// A bit for each byte that is not a letter, a digit or one of `-._`, which may stand nearly anywhere;
 /// `None` for a text longer than [`NOTABLE_MAX`].
@@ -51,11 +76,17 @@ pub(super) const NOTABLE_MAX: usize = 64;
 pub(super) fn notable(text: &[u8]) -> Option<u64> {
     let mut room = [b'a'; NOTABLE_MAX];
     room.get_mut(..text.len())?.copy_from_slice(text);
-    let (chunks, _) = room.as_chunks::<LANES>();
-    Some(chunks.iter().rev().fold(0, |bits, chunk| {
-        let plain = plain(bytemuck::cast(*chunk));
-        bits << LANES | u64::from(!plain.move_mask() as u16)
-    }))
+    Some(bits(&room, |lanes| !plain(lanes)))
+}
+
+/// A bit for each byte that is marked.
+#[inline]
+fn bits(block: &[u8; BLOCK], mark: impl Fn(i8x16) -> i8x16) -> u64 {
+    let (chunks, _) = block.as_chunks::<LANES>();
+    chunks.iter().rev().fold(0, |bits, chunk| {
+        // One bit for each of sixteen.
+        bits << LANES | u64::from(mark(bytemuck::cast(*chunk)).move_mask() as u16)
+    })
 }
 
 /// The place of the first byte that ends a search; the length where none does.
@@ -83,18 +114,20 @@ fn first(text: &[u8], ends: impl Fn(i8x16) -> i8x16, ends_one: impl Fn(u8) -> bo
 /// Letters, digits and `-._`.
 #[inline]
 fn plain(lanes: i8x16) -> i8x16 {
-    // Letters in either case are the same byte with this bit.
-    let letters = in_range(lanes | i8x16::splat(0x20), b'a', b'z');
-    let slash = i8x16::splat(b'/' as i8);
-    let others = in_range(lanes, b'-', b'9') & !lanes.cmp_eq(slash);
-    letters | others | lanes.cmp_eq(i8x16::splat(b'_' as i8))
+    letters(lanes) | (in_range(lanes, b'-', b'9') & !any_of(lanes, b"/")) | any_of(lanes, b"_")
+}
+
+#[inline]
+fn letters(lanes: i8x16) -> i8x16 {
+    // In either case they are the same byte with this bit.
+    in_range(lanes | i8x16::splat(0x20), b'a', b'z')
 }
 
 /// White space, control bytes, and what is beyond ASCII.
 #[inline]
 fn not_graphic(lanes: i8x16) -> i8x16 {
     // DEL and what is beyond ASCII become negative, or zero.
-    (lanes + i8x16::splat(1)).cmp_lt(i8x16::splat(0x22))
+    (lanes + i8x16::splat(1)).cmp_lt(i8x16::splat(b' ' as i8 + 2))
 }
 
 /// From `first` to `last`, both ASCII.
@@ -135,6 +168,16 @@ mod tests {
                 prop_assert_eq!(host_len(text), len(&|byte| !is(byte, HOST)));
                 prop_assert_eq!(unquoted_len(text), len(&|byte| matches!(byte, b'"' | b'\\')));
                 prop_assert_eq!(word_len(text), len(&is_lws));
+                if let Some(window) = text.first_chunk() {
+                    let colon = window.iter().position(|&byte| byte == b':');
+                    prop_assert_eq!(colon_in(window), colon.unwrap_or(32));
+                    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+                    prop_assert_eq!(usual_name_len(window), window.iter().take_while(|byte| is_usual(byte)).count());
+                }
+                if let Some(block) = text.first_chunk() {
+                    let marked = block.iter().enumerate().filter(|(_, byte)| !matches!(byte, b' '..=b'~'));
+                    prop_assert_eq!(marks(block), marked.map(|(at, _)| 1 << at).sum::<u64>());
+                }
                 let bits = text.iter().enumerate().filter(|(_, byte)| !is(**byte, HOST));
                 let expected = (text.len() <= NOTABLE_MAX).then(|| bits.map(|(at, _)| 1 << at).sum());
                 prop_assert_eq!(notable(text), expected);

@@ -161,7 +161,8 @@ impl<'a> Scan<'a> {
         if !self.eat_spaced(b'=') {
             return Some(Param { name, value: None });
         }
-        let value = if self.peek() == Some(b'"') { self.quoted()? } else { self.take_len(value_len(self.rest())) };
+        let value =
+            if self.peek() == Some(b'"') { self.quoted()? } else { self.take_len(value_len(self.rest())) };
         (!value.is_empty()).then_some(Param { name, value: Some(value) })
     }
 }

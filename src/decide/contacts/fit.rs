@@ -15,11 +15,7 @@ use crate::{
 };
 
 /// Where the host stands of a URI that may be a Contact; or why it may not.
-pub(super) fn host_of_fit(
-    bytes: &[u8],
-    call: &Call<'_>,
-    work: &Work,
-) -> Result<Range<usize>, &'static str> {
+pub(super) fn host_of_fit(bytes: &[u8], call: &Call<'_>, work: &Work) -> Result<Range<usize>, &'static str> {
     if bytes.len() > URI_BYTES_MAX {
         return Err("longer than a URI may be");
     }

@@ -55,11 +55,7 @@ pub(super) fn of_naptr(records: &[Record], is_secure: bool) -> Services<'_> {
 }
 
 /// Those that a domain has without NAPTR records, in our order of preference.
-pub(super) fn of_domain(
-    host: &str,
-    wanted: Option<TargetTransport>,
-    is_secure: bool,
-) -> Services<'_> {
+pub(super) fn of_domain(host: &str, wanted: Option<TargetTransport>, is_secure: bool) -> Services<'_> {
     let transports: &[TargetTransport] = match (wanted, is_secure) {
         (Some(TargetTransport::Udp), _) => &[TargetTransport::Udp],
         (Some(TargetTransport::Tcp), _) => &[TargetTransport::Tcp],

@@ -58,7 +58,8 @@ fn locate_with(
 ) -> (Step<LocateResult>, Vec<Located<'static>>) {
     let mut found = Vec::new();
     let how = How { dns, policy, draw, within_ms: 400, questions_max };
-    let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &how, &mut |located| found.push(located.into_owned()));
+    let step =
+        locate(&Uri::parse(uri.as_bytes()).unwrap(), &how, &mut |located| found.push(located.into_owned()));
     (step, found)
 }
 
