@@ -59,6 +59,9 @@ pub(super) struct Work {
     pub(super) contacts: Vec<Contact>,
     /// From the first one that is to be located on, what is to become Contacts.
     pub(super) items: Vec<Item>,
+    /// The one of them at hand, and one of its servers as a Contact.
+    pub(super) item_uri: Vec<u8>,
+    pub(super) server_uri: Vec<u8>,
     /// Contacts beyond the cap or dropped, counted for the reply.
     pub(super) trimmed: u8,
     pub(super) dropped: u8,

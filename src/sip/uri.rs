@@ -227,7 +227,7 @@ impl<'a> Uri<'a> {
         if self.params.is_empty() {
             return None;
         }
-        if self.seen.no_escapes && !name.contains(&b'%') {
+        if self.seen.no_escapes && name.iter().all(|&byte| byte != b'%') {
             return find_plain(self.params, name);
         }
         find(pairs(self.params, b';'), name)

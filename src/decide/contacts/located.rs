@@ -29,7 +29,7 @@ impl<T: Trace> List<'_, '_, T> {
             locations_left: LOCATIONS_PER_ANSWER_MAX,
             ask: None,
         };
-        let mut uri = Vec::new();
+        let mut uri = std::mem::take(&mut self.work.item_uri);
         for item in &items {
             uri.clear();
             uri.extend_from_slice(self.work.bytes(item.uri));
@@ -41,6 +41,7 @@ impl<T: Trace> List<'_, '_, T> {
             }
         }
         self.work.items = items;
+        self.work.item_uri = uri;
         round.ask.map_or(Ok(()), Err)
     }
 
@@ -67,9 +68,11 @@ impl<T: Trace> List<'_, '_, T> {
             within_ms: self.answer.within_ms,
             questions_max: round.questions_max,
         };
-        let mut contact = Vec::with_capacity(uri_bytes.len().saturating_add(64));
+        let mut contact = std::mem::take(&mut self.work.server_uri);
         let mut emit = |located: Located<'_>| self.add_server(&uri, &located, item, &mut contact);
-        match locate(&uri, &how, &mut emit) {
+        let step = locate(&uri, &how, &mut emit);
+        self.work.server_uri = contact;
+        match step {
             Step::Ask(ask) => round.add(ask),
             Step::Done(LocateResult::Found(_) | LocateResult::Denied) => {}
             Step::Done(LocateResult::Nothing) => self.drop_contact(uri_bytes, "DNS has no server for it"),
