@@ -154,7 +154,7 @@ impl Found<'_> {
                 "transport": transport(target.transport), "name": target.name, "contact": contact(target),
             })
         };
-        let of = |wanted: fn(&Located<'static>) -> Option<&Target<'static>>| {
+        let of = |wanted: for<'l> fn(&'l Located<'static>) -> Option<&'l Target<'static>>| {
             self.located.iter().filter_map(wanted).map(target_json).collect::<Vec<_>>()
         };
         let result = match self.result {
