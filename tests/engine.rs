@@ -81,7 +81,7 @@ impl Decide for Locates {
     ) -> Verdict {
         let uri = Uri::parse(b"sip:example.net").unwrap();
         let mut targets = String::new();
-        let mut emit = |located: Located| match located {
+        let mut emit = |located: Located<'_>| match located {
             Located::Target(target) => targets.push_str(&format!("{} ", target.address)),
             other => panic!("{other:?}"),
         };

@@ -21,6 +21,7 @@ need kamailio kamailio
 need baresip baresip-core
 need openssl openssl
 need /usr/sbin/nsd nsd
+need valgrind valgrind
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -63,6 +64,9 @@ tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"
 
 say "release build"
 cargo build --release --locked
+
+say "instructions of one answer, by callgrind, within their bounds"
+tests/instructions.sh
 
 say "real SIPp against the real server"
 tests/sipp/run.sh

@@ -259,6 +259,9 @@ pub(super) fn trunk_group_partner(name: &[u8]) -> Option<&'static [u8]> {
 /// A user that can be dialled: RFC 3966 `phonedigit` and what PBXs add, not too long to match.
 pub(super) fn is_number(user: &[u8]) -> bool {
     let digits = user.strip_prefix(b"+").unwrap_or(user);
+    if is_only_digits(digits) {
+        return user.len() <= NUMBER_BYTES_MAX;
+    }
     user.len() <= NUMBER_BYTES_MAX
         && digits.iter().any(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
         && digits.iter().all(|byte| {
@@ -266,8 +269,15 @@ pub(super) fn is_number(user: &[u8]) -> bool {
         })
 }
 
+fn is_only_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
 /// RFC 3966 §5.1.1: visual separators mean nothing.
 fn push_without_separators(number: &[u8], out: &mut Vec<u8>) {
+    if is_only_digits(number.strip_prefix(b"+").unwrap_or(number)) {
+        return out.extend_from_slice(number);
+    }
     out.extend(number.iter().filter(|byte| !is_visual_separator(**byte)));
 }
 

@@ -4,6 +4,8 @@
 //! Out:   spans of one arena, valid until the next decision.
 //! Never: grows after the first decisions; every part has its limit in [`crate::limits`].
 
+use std::ops::Range;
+
 use crate::{
     limits::{CARRIERS_PER_TABLE_MAX, CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, USER_PARAMS_MAX},
     route::{GatewayId, Offer, Row},
@@ -32,6 +34,14 @@ pub(super) struct Span {
     len: u32,
 }
 
+impl Span {
+    /// A part of it; nothing when it goes beyond.
+    pub(super) fn part(self, place: Range<usize>) -> Self {
+        let inside = place.start <= place.end && place.end <= self.len as usize;
+        if inside { span(self.start as usize + place.start, place.len()) } else { Self::default() }
+    }
+}
+
 /// What a decision renders and remembers until it ends.
 #[derive(Debug, Default)]
 pub(super) struct Work {
@@ -49,6 +59,9 @@ pub(super) struct Work {
     pub(super) contacts: Vec<Contact>,
     /// From the first one that is to be located on, what is to become Contacts.
     pub(super) items: Vec<Item>,
+    /// The one of them at hand, and one of its servers as a Contact.
+    pub(super) item_uri: Vec<u8>,
+    pub(super) server_uri: Vec<u8>,
     /// Contacts beyond the cap or dropped, counted for the reply.
     pub(super) trimmed: u8,
     pub(super) dropped: u8,
@@ -72,6 +85,8 @@ pub(super) enum SetParam {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Contact {
     pub(super) uri: Span,
+    /// The host in it.
+    pub(super) host: Span,
     pub(super) q_milli: u16,
     pub(super) expires_s: Option<u32>,
 }

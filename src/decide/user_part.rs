@@ -25,52 +25,69 @@ pub(super) fn compose(
     if call.uri.user.is_none() && work.number.is_none() {
         return Ok(None);
     }
-    let mut own = [None; USER_PARAMS_MAX];
     let params = gateway.map_or(&[][..], |gateway| &gateway.params);
+    if params.is_empty() && work.params.is_empty() && (work.number.is_none() || !has_params(call)) {
+        into_temp(work, |work, out| {
+            push_alone(call, gateway, work, out);
+            true
+        });
+        return keep(work);
+    }
+    let mut own = [None; USER_PARAMS_MAX];
     for (slot, (_, value)) in own.iter_mut().zip(params) {
         *slot = Some(render_param(value, call, work)?);
     }
     let whole = into_temp(work, |work, out| {
-        // RFC 3261 §19.1.4: in the user of a name, every byte and its place count. Only numbers have
-        // parameters there that may be put in order.
-        if work.number.is_none() && params.is_empty() && work.params.is_empty() {
-            push_user_as_it_came(call.uri.user.unwrap_or_default(), out);
-            return true;
-        }
         push_number_or_name(call, gateway, work, out);
         let is_global = out.first() == Some(&b'+');
-        let has_params = !params.is_empty() || !work.params.is_empty() || has_params(call);
-        !has_params || {
-            let mut list = ParamList::default();
-            for ((name, _), set) in params.iter().zip(own.iter().flatten()) {
-                list.offer(name.as_bytes(), *set, work);
-            }
-            for &(name, set) in &work.params {
-                list.offer(work.bytes(name), set, work);
-            }
-            if is_global {
-                // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
-                list.put(b"phone-context", Shown::No);
-            }
-            let group = [b"tgrp", &b"trunk-context"[..]].map(|name| call.uri.user_param(name).flatten());
-            let is_grouped = group.iter().all(Option::is_some);
-            // Half a trunk group must not be completed by a half of ours, and a context not be that of
-            // a value of ours (RFC 4694 §4).
-            let own_len = list.len;
-            for (name, value) in call.uri.user_params() {
-                let is_half = !is_grouped && trunk_group_partner(name).is_some();
-                let is_of_ours = value_of_context(name).is_some_and(|value| list.has(value, own_len));
-                if !is_half && !is_of_ours {
-                    list.put(name, value.map_or(Shown::Name, Shown::AsItCame));
-                }
-            }
-            list.write(out)
+        let mut list = ParamList::default();
+        for ((name, _), set) in params.iter().zip(own.iter().flatten()) {
+            list.offer(name.as_bytes(), *set, work);
         }
+        for &(name, set) in &work.params {
+            list.offer(work.bytes(name), set, work);
+        }
+        if is_global {
+            // RFC 3966 §5.1.5: the context is that of a local number; a global one has none.
+            list.put(b"phone-context", Shown::No);
+        }
+        let group = [b"tgrp", &b"trunk-context"[..]].map(|name| call.uri.user_param(name).flatten());
+        let is_grouped = group.iter().all(Option::is_some);
+        // Half a trunk group must not be completed by a half of ours, and a context not be that of
+        // a value of ours (RFC 4694 §4).
+        let own_len = list.len;
+        for (name, value) in call.uri.user_params() {
+            let is_half = !is_grouped && trunk_group_partner(name).is_some();
+            let is_of_ours = value_of_context(name).is_some_and(|value| list.has(value, own_len));
+            if !is_half && !is_of_ours {
+                list.put(name, value.map_or(Shown::Name, Shown::AsItCame));
+            }
+        }
+        list.write(out)
     });
-    if !whole || work.temp.len() > URI_BYTES_MAX {
-        return Err("its user part would be too long");
+    if !whole {
+        return Err(TOO_LONG);
+    }
+    keep(work)
+}
+
+const TOO_LONG: &str = "its user part would be too long";
+
+/// Keeps the user part in `work.temp`.
+fn keep(work: &mut Work) -> Result<Option<Span>, &'static str> {
+    if work.temp.len() > URI_BYTES_MAX {
+        return Err(TOO_LONG);
     }
     work.keep_temp().map(Some).ok_or("too much to render")
+}
+
+/// Appends what has no parameters that anybody has set. RFC 3261 §19.1.4: in the user of a name, every byte
+/// and its place count; only numbers have parameters there that may be put in order.
+fn push_alone(call: &Call<'_>, gateway: Option<&Gateway>, work: &Work, out: &mut Vec<u8>) {
+    match work.number {
+        Some(_) => push_number_or_name(call, gateway, work, out),
+        None => push_user_as_it_came(call.uri.user.unwrap_or_default(), out),
+    }
 }
 
 fn has_params(call: &Call<'_>) -> bool {
@@ -106,7 +123,13 @@ fn push_number_or_name(call: &Call<'_>, gateway: Option<&Gateway>, work: &Work, 
     let number = work.bytes(number);
     let strip = gateway.map_or(0, |gateway| gateway.strip);
     out.extend_from_slice(gateway.map_or(&[][..], |gateway| gateway.prefix.as_bytes()));
-    push_user_escaped(number.get(strip..).unwrap_or_default(), false, out);
+    let number = number.get(strip..).unwrap_or_default();
+    // What a number nearly always is needs no escape.
+    if number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+') {
+        out.extend_from_slice(number);
+    } else {
+        push_user_escaped(number, false, out);
+    }
 }
 
 fn push_user_as_it_came(user: &[u8], out: &mut Vec<u8>) {

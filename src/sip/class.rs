@@ -88,13 +88,18 @@ pub(super) fn is_lws(byte: u8) -> bool {
 
 /// Takes white space and folding off both ends.
 pub(super) fn trim(bytes: &[u8]) -> &[u8] {
+    trim_end(trim_start(bytes))
+}
+
+/// Takes white space and folding off the start.
+pub(super) fn trim_start(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [first, after @ ..] = rest
         && is_lws(*first)
     {
         rest = after;
     }
-    trim_end(rest)
+    rest
 }
 
 /// Takes white space and folding off the end.

@@ -8,7 +8,8 @@ use memchr::memchr;
 
 use super::{
     Fault, HeaderName,
-    class::{TOKEN, is, is_lws, trim_end},
+    class::{TOKEN, all, trim, trim_start},
+    lanes::{BLOCK, LANES, colon_in, marks, usual_name_len},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -24,7 +25,7 @@ pub(super) enum Shape {
 }
 
 /// Where one header stands. [`crate::limits::MESSAGE_BYTES_MAX`] fits into 16 bits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) name: HeaderName,
     pub(super) shape: Shape,
@@ -88,58 +89,54 @@ impl HeaderIndex {
     pub(super) fn read(&mut self, bytes: &[u8], start: usize) -> Block {
         self.lines.clear();
         let mut fault = None;
-        let mut at = start;
-        let body_start = loop {
-            let Some(line) = PhysicalLine::at(bytes, at) else {
-                note(&mut fault, Fault::HeadersUnterminated);
-                break bytes.len();
+        // A control byte stands where none may, unless it is a quoted pair.
+        let mut stray = false;
+        // Where the header line begins that is being read, and the last line of it.
+        let (mut at, mut line_at) = (start, start);
+        let mut block_at = start;
+        let body_start = 'headers: loop {
+            let block = bytes.get(block_at..).unwrap_or_default();
+            let mut marks = match block.first_chunk::<BLOCK>() {
+                Some(block) => marks(block),
+                None if block.is_empty() => {
+                    note(&mut fault, Fault::HeadersUnterminated);
+                    break bytes.len();
+                }
+                None => marks(&padded(block)),
             };
-            if line.end == at {
-                break line.next;
+            while marks != 0 {
+                let end = block_at + marks.trailing_zeros() as usize;
+                marks &= marks - 1;
+                let Some(next) = line_end(bytes, end) else {
+                    // The LF of a CRLF belongs to the line that it has ended.
+                    stray |= end >= line_at && is_stray(bytes, end);
+                    continue;
+                };
+                if end < line_at {
+                    continue;
+                }
+                if end == at {
+                    break 'headers next;
+                }
+                let shape = if line_at == at { Shape::Plain } else { Shape::Folded };
+                line_at = next;
+                // RFC 3261 §7.3.1: the next line continues this one.
+                if matches!(bytes.get(next), Some(b' ' | b'\t')) {
+                    continue;
+                }
+                match line(bytes, at, end, shape) {
+                    None => note(&mut fault, Fault::BadHeaderLine),
+                    Some(_) if self.lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
+                    Some(line) => self.lines.push(line),
+                }
+                at = next;
             }
-            let Some((end, next, shape)) = unfold(bytes, line) else {
-                note(&mut fault, Fault::HeadersUnterminated);
-                break bytes.len();
-            };
-            match Self::line(bytes, at, end, shape) {
-                None => note(&mut fault, Fault::BadHeaderLine),
-                Some(_) if self.lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
-                Some(line) => self.lines.push(line),
-            }
-            at = next;
+            block_at += BLOCK;
         };
-        if has_stray_controls(bytes.get(start..body_start).unwrap_or_default()) && self.mark_dirty(bytes) {
+        if stray && self.mark_dirty(bytes) {
             note(&mut fault, Fault::ControlByte);
         }
         Block { body_start, fault }
-    }
-
-    fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
-        let text = bytes.get(start..end)?;
-        let name_len = text.iter().position(|&byte| !is(byte, TOKEN))?;
-        let name = text.get(..name_len)?;
-        let after_name = text.get(name_len..)?;
-        // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
-        // header than `X-Header:` can be made to overlook it.
-        let spaces = after_name.iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
-        let (b':', value) = after_name.get(spaces..)?.split_first()? else { return None };
-        if name.is_empty() {
-            return None;
-        }
-        let leading = value.iter().take_while(|&&byte| is_lws(byte)).count();
-        let value = value.get(leading..)?;
-        let value_start = end.saturating_sub(value.len());
-        let value_end = value_start.saturating_add(trim_end(value).len());
-        let narrow = |at: usize| u16::try_from(at).ok();
-        Some(Line {
-            name: HeaderName::read(name),
-            shape,
-            name_start: narrow(start)?,
-            name_end: narrow(start.saturating_add(name_len))?,
-            value_start: narrow(value_start)?,
-            value_end: narrow(value_end)?,
-            end: narrow(end)?,
-        })
     }
 
     /// Marks the lines with control bytes where they may not be; says whether there are any.
@@ -181,30 +178,82 @@ impl PhysicalLine {
     }
 }
 
-/// Adds the lines that continue this one (RFC 3261 §7.3.1): text end, next line, shape.
-fn unfold(bytes: &[u8], first: PhysicalLine) -> Option<(usize, usize, Shape)> {
-    let mut line = first;
-    let mut shape = Shape::Plain;
-    while matches!(bytes.get(line.next), Some(b' ' | b'\t')) {
-        line = PhysicalLine::at(bytes, line.next)?;
-        shape = Shape::Folded;
+/// Where the next line begins, when this byte begins the end of one.
+#[inline]
+fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at..)? {
+        [b'\r', b'\n', ..] => Some(at + 2),
+        [b'\n', ..] => Some(at + 1),
+        _ => None,
     }
-    Some((line.end, line.next, shape))
 }
 
-/// A control byte other than HT and a line end is in there. Without a branch, so that it is compiled
-/// to vector instructions: it reads every byte of every message.
-fn has_stray_controls(block: &[u8]) -> bool {
-    let next = block.get(1..).unwrap_or_default();
-    let stray = block.iter().zip(next).fold(0_u8, |found, (&byte, &next)| {
-        let control = (byte < b' ') | (byte == 0x7f);
-        let legal = (byte == b'\t') | (byte == b'\n') | ((byte == b'\r') & (next == b'\n'));
-        found | u8::from(control & !legal)
-    });
-    // The last byte has none after it: a CR there is a bare one.
-    let last_is_stray =
-        block.last().is_some_and(|&last| last.is_ascii_control() && !matches!(last, b'\t' | b'\n'));
-    stray != 0 || last_is_stray
+/// Whether a byte that ends no line may stand in none.
+#[cold]
+fn is_stray(bytes: &[u8], at: usize) -> bool {
+    bytes.get(at).is_some_and(|byte| byte.is_ascii_control() && *byte != b'\t')
+}
+
+/// Reads a header line that stands from `start` to `end`.
+#[inline]
+fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
+    let (name_end, known, colon) = match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        Some(window) => short_name(window, start).or_else(|| any_name(bytes, start, end))?,
+        None => any_name(bytes, start, end)?,
+    };
+    let value = bytes.get(colon + 1..end)?;
+    let (value_start, value_end) = match value {
+        // Nearly always there is one space, and nothing behind.
+        [b' ', first, .., last] if *first > b' ' && *last > b' ' => (colon + 2, end),
+        _ => {
+            let trimmed = trim(value);
+            let leading = value.len() - trim_start(value).len();
+            (colon + 1 + leading, colon + 1 + leading + trimmed.len())
+        }
+    };
+    // Nothing is cut off: a message has MESSAGE_BYTES_MAX at most, and a framed head no more.
+    let narrow = |at: usize| at as u16;
+    Some(Line {
+        name: known,
+        shape,
+        name_start: narrow(start),
+        name_end: narrow(name_end),
+        value_start: narrow(value_start),
+        value_end: narrow(value_end),
+        end: narrow(end),
+    })
+}
+
+/// Where a name ends, what it is and where its colon stands, when it is a usual one: letters, digits and
+/// hyphens, and the colon right behind.
+#[inline]
+fn short_name(window: &[u8; LANES], start: usize) -> Option<(usize, HeaderName, usize)> {
+    let len = colon_in(window);
+    let colon = start + len;
+    let known = HeaderName::read_window(window, len)?;
+    let is_usual = known != HeaderName::Other || usual_name_len(window) == len;
+    is_usual.then_some((colon, known, colon))
+}
+
+/// The same of any name.
+fn any_name(bytes: &[u8], start: usize, end: usize) -> Option<(usize, HeaderName, usize)> {
+    let text = bytes.get(start..end)?;
+    let colon = memchr(b':', text)?;
+    // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
+    // header than `X-Header:` can be made to overlook it.
+    let mut name = text.get(..colon)?;
+    while let [before @ .., b' ' | b'\t'] = name {
+        name = before;
+    }
+    let is_token = !name.is_empty() && all(name, TOKEN);
+    is_token.then(|| (start + name.len(), HeaderName::read(name), start + colon))
+}
+
+/// The last bytes of a message, with spaces behind.
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    block
 }
 
 /// Whether the control bytes of a line stand only where the grammar has them: HT, folding, and quoted
@@ -229,6 +278,8 @@ fn controls_are_legal(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> (HeaderIndex, Block) {
@@ -304,6 +355,87 @@ mod tests {
             let (index, block) = read(&("A: b\r\n".repeat(count) + "\r\n"));
             assert_eq!((index.lines().len(), block.fault), (HEADERS_MAX, fault));
             assert_eq!(index.lines.capacity(), HEADERS_MAX);
+        }
+    }
+
+    /// What [`HeaderIndex::read`] does, one line and one byte after the other.
+    fn read_slowly(bytes: &[u8]) -> (Vec<Line>, usize, Option<Fault>) {
+        let (mut lines, mut fault, mut at) = (Vec::new(), None, 0);
+        let body_start = loop {
+            let Some(first) = PhysicalLine::at(bytes, at) else {
+                note(&mut fault, Fault::HeadersUnterminated);
+                break bytes.len();
+            };
+            if first.end == at {
+                break first.next;
+            }
+            let (mut last, mut shape) = (Some(first), Shape::Plain);
+            while let Some(line) = last
+                && matches!(bytes.get(line.next), Some(b' ' | b'\t'))
+            {
+                (last, shape) = (PhysicalLine::at(bytes, line.next), Shape::Folded);
+            }
+            let Some(last) = last else {
+                note(&mut fault, Fault::HeadersUnterminated);
+                break bytes.len();
+            };
+            match line_slowly(bytes, at, last.end, shape) {
+                None => note(&mut fault, Fault::BadHeaderLine),
+                Some(_) if lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
+                Some(line) => lines.push(line),
+            }
+            at = last.next;
+        };
+        for line in &mut lines {
+            if !controls_are_legal(span(bytes, line.name_start, line.end)) {
+                line.shape = Shape::Dirty;
+                note(&mut fault, Fault::ControlByte);
+            }
+        }
+        (lines, body_start, fault)
+    }
+
+    fn line_slowly(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
+        let text = &bytes[start..end];
+        let name_len = text.iter().position(|&byte| !all(&[byte], TOKEN))?;
+        let spaces = text[name_len..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
+        let colon = name_len + spaces;
+        if name_len == 0 || text.get(colon) != Some(&b':') {
+            return None;
+        }
+        let value = trim_start(&text[colon + 1..]);
+        let value_start = end - value.len();
+        let place = |at: usize| u16::try_from(at).expect("a short message");
+        Some(Line {
+            name: HeaderName::read(&text[..name_len]),
+            shape,
+            name_start: place(start),
+            name_end: place(start + name_len),
+            value_start: place(value_start),
+            value_end: place(value_start + trim(value).len()),
+            end: place(end),
+        })
+    }
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            4 => "(Via|v|From|TO|Call-ID|CSeq|Max-Forwards|P-Asserted-Identity|Content-Length|X-[a-zA-Z_-]{0,24})[ \t]{0,2}:[ \t]{0,2}[ -~]{0,70}(\r\n|\n)".prop_map(String::into_bytes),
+            2 => "[ -~]{0,40}[:\r\n\t \"\\\\]{0,4}".prop_map(String::into_bytes),
+            1 => prop::collection::vec(any::<u8>(), 0..8),
+            1 => "(\r\n[ \t]|\n[ \t]|\r\n|\n|\r|\r\n\r\n)".prop_map(String::into_bytes),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn headers_are_the_same_in_blocks_and_byte_by_byte(pieces in prop::collection::vec(piece(), 0..24)) {
+            let bytes = pieces.concat();
+            let mut index = HeaderIndex::new();
+            let block = index.read(&bytes, 0);
+            let (lines, body_start, fault) = read_slowly(&bytes);
+            prop_assert_eq!(index.lines(), &lines);
+            prop_assert_eq!((block.body_start, block.fault), (body_start, fault));
         }
     }
 }

@@ -56,6 +56,82 @@ impl HeaderName {
     }
 }
 
+impl HeaderName {
+    /// Reads a name of `len` bytes that begins a line; `None` when there is none, or it is longer than 15.
+    #[inline]
+    pub(super) fn read_window(window: &[u8; 16], len: usize) -> Option<Self> {
+        let name = u128::from_le_bytes(*window) & MASKS.get(len)?;
+        let is = |long: &'static Spelling| name | long.any_case == long.lower;
+        let either = |long: &'static Spelling, found| if is(long) { found } else { Self::Other };
+        Some(match len {
+            0 => return None,
+            1 => Self::read(&window[..1]),
+            2 => either(&TO, Self::To),
+            3 => either(&VIA, Self::Via),
+            4 if is(&FROM) => Self::From,
+            4 => either(&CSEQ, Self::CSeq),
+            5 => either(&ROUTE, Self::Route),
+            7 if is(&CALL_ID) => Self::CallId,
+            7 if is(&CONTACT) => Self::Contact,
+            7 => either(&REQUIRE, Self::Require),
+            9 => either(&DIVERSION, Self::Diversion),
+            12 if is(&MAX_FORWARDS) => Self::MaxForwards,
+            12 if is(&CONTENT_TYPE) => Self::ContentType,
+            12 => either(&RECORD_ROUTE, Self::RecordRoute),
+            13 => either(&PROXY_REQUIRE, Self::ProxyRequire),
+            14 => either(&CONTENT_LENGTH, Self::ContentLength),
+            _ => Self::Other,
+        })
+    }
+}
+
+/// The first bytes of a window, by their number.
+static MASKS: [u128; 16] = {
+    let mut masks = [0; 16];
+    let mut len = 1;
+    while len < 16 {
+        masks[len] = masks[len - 1] << 8 | 0xff;
+        len += 1;
+    }
+    masks
+};
+
+/// A name as one number: compared in any case without a loop.
+struct Spelling {
+    /// The bits that make letters lower case. What is no letter has none, and is compared as it is.
+    any_case: u128,
+    lower: u128,
+}
+
+impl Spelling {
+    const fn of(name: &[u8]) -> Self {
+        let mut spelling = Self { any_case: 0, lower: 0 };
+        let mut at = name.len();
+        while at > 0 {
+            at -= 1;
+            let bit = if name[at].is_ascii_alphabetic() { 0x20 } else { 0 };
+            spelling.any_case = spelling.any_case << 8 | bit;
+            spelling.lower = spelling.lower << 8 | name[at].to_ascii_lowercase() as u128;
+        }
+        spelling
+    }
+}
+
+static TO: Spelling = Spelling::of(b"To");
+static VIA: Spelling = Spelling::of(b"Via");
+static FROM: Spelling = Spelling::of(b"From");
+static CSEQ: Spelling = Spelling::of(b"CSeq");
+static ROUTE: Spelling = Spelling::of(b"Route");
+static CALL_ID: Spelling = Spelling::of(b"Call-ID");
+static CONTACT: Spelling = Spelling::of(b"Contact");
+static REQUIRE: Spelling = Spelling::of(b"Require");
+static DIVERSION: Spelling = Spelling::of(b"Diversion");
+static MAX_FORWARDS: Spelling = Spelling::of(b"Max-Forwards");
+static CONTENT_TYPE: Spelling = Spelling::of(b"Content-Type");
+static RECORD_ROUTE: Spelling = Spelling::of(b"Record-Route");
+static PROXY_REQUIRE: Spelling = Spelling::of(b"Proxy-Require");
+static CONTENT_LENGTH: Spelling = Spelling::of(b"Content-Length");
+
 /// The length is known to the compiler, so that the usual spelling is compared as one or two words.
 fn same<const N: usize>(name: &[u8], long: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(name).is_ok_and(|name| name == long || name.eq_ignore_ascii_case(long))
@@ -84,6 +160,8 @@ pub(super) fn long_name(name: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -110,4 +188,51 @@ mod tests {
             assert_eq!(HeaderName::read(name.as_bytes()), expected, "{name}");
         }
     }
+
+    proptest! {
+        /// The table that [`HeaderName::read`] is, against the numbers.
+        #[test]
+        fn a_name_is_the_same_by_both_ways(at in 0..NAMES.len(), upper: u16, change in 0..40_usize, to: u8) {
+            let mut name = NAMES[at].as_bytes().to_vec();
+            name.iter_mut().enumerate().filter(|(at, _)| upper >> (at % 16) & 1 == 1).for_each(|(_, byte)| {
+                byte.make_ascii_uppercase();
+            });
+            if let Some(byte) = name.get_mut(change) {
+                *byte = to;
+            }
+            let mut window = [b':'; 16];
+            window.iter_mut().zip(&name).for_each(|(to, from)| *to = *from);
+            let expected = (1..16).contains(&name.len()).then(|| HeaderName::read(&name));
+            prop_assert_eq!(HeaderName::read_window(&window, name.len()), expected);
+        }
+    }
+
+    const NAMES: [&str; 26] = [
+        "via",
+        "v",
+        "from",
+        "f",
+        "to",
+        "t",
+        "call-id",
+        "i",
+        "cseq",
+        "contact",
+        "m",
+        "max-forwards",
+        "content-length",
+        "l",
+        "content-type",
+        "c",
+        "require",
+        "proxy-require",
+        "route",
+        "record-route",
+        "p-asserted-identity",
+        "diversion",
+        "x",
+        "",
+        "content-typo",
+        "session-expires",
+    ];
 }

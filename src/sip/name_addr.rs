@@ -3,6 +3,7 @@
 use super::{
     Uri,
     class::{DISPLAY, URI, is, is_lws, trim_end},
+    lanes::uri_len,
     scan::Scan,
 };
 
@@ -15,6 +16,8 @@ pub struct NameAddr<'a> {
     pub uri: &'a [u8],
     /// Header parameters as written, from the first `;`.
     pub params: &'a [u8],
+    /// The `tag` among them.
+    tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -40,13 +43,14 @@ impl<'a> NameAddr<'a> {
         if !has_scheme(uri) {
             return None;
         }
-        Some(Self { display, uri, params: params(&mut scan)? })
+        let (params, tag) = params(&mut scan)?;
+        Some(Self { display, uri, params, tag })
     }
 
     /// The `tag` parameter.
     #[must_use]
     pub fn tag(&self) -> Option<&'a [u8]> {
-        self.param(b"tag")
+        self.tag
     }
 
     /// A header parameter with a value, any case.
@@ -76,7 +80,7 @@ fn bracketed<'a>(scan: &mut Scan<'a>) -> Option<(&'a [u8], &'a [u8])> {
     if !scan.eat(b'<') {
         return None;
     }
-    let uri = scan.take(URI);
+    let uri = scan.take_len(uri_len(scan.rest()));
     scan.eat(b'>').then_some((display, uri))
 }
 
@@ -88,20 +92,20 @@ fn bare_uri<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
     ends.then_some(uri)
 }
 
-/// `*( SEMI generic-param )` up to the end of the value.
-fn params<'a>(scan: &mut Scan<'a>) -> Option<&'a [u8]> {
+/// `*( SEMI generic-param )` up to the end of the value, and the `tag` among them.
+fn params<'a>(scan: &mut Scan<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
     scan.skip_lws();
     let params = scan.rest();
-    let mut tags = 0;
+    let mut tag = None;
     while scan.eat_spaced(b';') {
-        tags += usize::from(scan.param()?.name.eq_ignore_ascii_case(b"tag"));
-    }
-    // RFC 3261 §7.3.1: a parameter stands once. Two readers of two tags would see two dialogs.
-    if tags > 1 {
-        return None;
+        let param = scan.param()?;
+        // RFC 3261 §7.3.1: a parameter stands once. Two readers of two tags would see two dialogs.
+        if param.name.eq_ignore_ascii_case(b"tag") && tag.replace(param.value).is_some() {
+            return None;
+        }
     }
     scan.skip_lws();
-    scan.peek().is_none().then_some(trim_end(params))
+    scan.peek().is_none().then_some((trim_end(params), tag.flatten()))
 }
 
 /// `scheme ":"` and something after it (RFC 3261 §25.1 `absoluteURI`).
@@ -139,10 +143,14 @@ mod tests {
         ];
         for &(text, display, uri, params, tag) in table {
             let read = NameAddr::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text}"));
-            let expected =
-                NameAddr { display: display.as_bytes(), uri: uri.as_bytes(), params: params.as_bytes() };
+            let expected = NameAddr {
+                display: display.as_bytes(),
+                uri: uri.as_bytes(),
+                params: params.as_bytes(),
+                tag: tag.map(str::as_bytes),
+            };
             assert_eq!(read, expected, "{text}");
-            assert_eq!(read.tag(), tag.map(str::as_bytes), "{text}");
+            assert_eq!(read.param(b"tag"), read.tag(), "{text}");
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     Fault, HeaderIndex, HeaderName, Method, NameAddr, Request, Unanswerable, Uri,
     class::{TOKEN, all, is_lws, number, trim},
     header::{PhysicalLine, Shape, note},
+    lanes::word_len,
     request::{Address, Field},
     scan::{Scan, list_values},
     via::TopVia,
@@ -118,6 +119,9 @@ impl<'a> RequestLine<'a> {
         if starts_with_sip(line) {
             return Err(Unanswerable::Response);
         }
+        if let Some(usual) = Self::read_usual(line) {
+            return Ok(usual);
+        }
         let text = trim(line);
         let method_token = Scan::new(text).take(TOKEN);
         let method = Method::from_token(method_token);
@@ -141,15 +145,36 @@ impl<'a> RequestLine<'a> {
         if !version.is_empty() && !version.eq_ignore_ascii_case(b"SIP/2.0") {
             note(&mut fault, Fault::BadVersion);
         }
-        let uri = Uri::parse(uri_bytes);
-        match uri {
-            None => note(&mut fault, Fault::BadRequestUri),
-            Some(uri) if !uri.headers.is_empty() => note(&mut fault, Fault::RequestUriHeaders),
-            Some(uri) if uri.has_double_param() => note(&mut fault, Fault::DoubleUriParameter),
-            Some(uri) if uri.has_mandatory_param() => note(&mut fault, Fault::MandatoryUriParameter),
-            Some(_) => {}
+        let (uri, bad) = Self::read_uri(uri_bytes);
+        bad.into_iter().for_each(|bad| note(&mut fault, bad));
+        Ok(Self { method, method_token, uri_bytes, uri, fault })
+    }
+
+    /// An INVITE or OPTIONS of SIP/2.0 in the one form that there should be.
+    fn read_usual(line: &'a [u8]) -> Option<Self> {
+        let (method, len) = match line {
+            [b'I', b'N', b'V', b'I', b'T', b'E', b' ', ..] => (Method::Invite, 6),
+            [b'O', b'P', b'T', b'I', b'O', b'N', b'S', b' ', ..] => (Method::Options, 7),
+            _ => return None,
+        };
+        let uri_bytes = line.strip_suffix(b" SIP/2.0")?.get(len + 1..)?;
+        if !matches!(uri_bytes, [first, .., last] if !is_lws(*first) && !is_lws(*last)) {
+            return None;
         }
-        Ok(Self { method, method_token, uri_bytes, uri: uri.unwrap_or_default(), fault })
+        let (uri, fault) = Self::read_uri(uri_bytes);
+        Some(Self { method, method_token: line.get(..len)?, uri_bytes, uri, fault })
+    }
+
+    fn read_uri(uri_bytes: &'a [u8]) -> (Uri<'a>, Option<Fault>) {
+        let uri = Uri::parse(uri_bytes);
+        let fault = match uri {
+            None => Some(Fault::BadRequestUri),
+            Some(uri) if !uri.headers.is_empty() => Some(Fault::RequestUriHeaders),
+            Some(uri) if uri.has_double_param() => Some(Fault::DoubleUriParameter),
+            Some(uri) if uri.has_mandatory_param() => Some(Fault::MandatoryUriParameter),
+            Some(_) => None,
+        };
+        (uri.unwrap_or_default(), fault)
     }
 }
 
@@ -191,7 +216,7 @@ impl<'a> Reader<'a> {
             HeaderName::To if !request.to.field.keep_first(found) => self.note(Fault::DuplicateTo),
             HeaderName::To => self.request.to.read = self.address(value, Fault::BadTo),
             HeaderName::CallId if !request.call_id.keep_first(found) => self.note(Fault::DuplicateCallId),
-            HeaderName::CallId if value.is_empty() || value.iter().any(|&byte| is_lws(byte)) => {
+            HeaderName::CallId if value.is_empty() || word_len(value) < value.len() => {
                 self.note(Fault::BadCallId);
             }
             HeaderName::CSeq if !request.cseq.keep_first(found) => self.note(Fault::DuplicateCseq),

@@ -61,11 +61,16 @@ pub fn reply_address(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
     to
 }
 
+#[inline]
 fn put_field(out: &mut Writer<'_>, name: &[u8], field: Field<'_>) {
-    if let Some((value, shape)) = field.found {
-        out.put(name);
-        out.put_value(value, shape);
-        out.put(b"\r\n");
+    match field.found {
+        Some((value, Shape::Plain)) => out.put_three([name, value, b"\r\n"]),
+        Some((value, shape)) => {
+            out.put(name);
+            out.put_value(value, shape);
+            out.put(b"\r\n");
+        }
+        None => {}
     }
 }
 

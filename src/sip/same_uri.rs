@@ -23,6 +23,13 @@ pub fn same_uri(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     }
 }
 
+/// Whether two hosts make their URIs differ, whatever else is in them: neither is an IPv6 address, and they
+/// are not the same text.
+#[must_use]
+pub fn differ_in_host(a: &[u8], b: &[u8]) -> bool {
+    !a.eq_ignore_ascii_case(b) && a.first() != Some(&b'[') && b.first() != Some(&b'[')
+}
+
 fn same_sip(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     same_option(a.user, b.user, same_text)
         && same_option(a.password, b.password, same_text)

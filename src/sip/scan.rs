@@ -7,7 +7,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use memchr::memchr;
 
-use super::class::{HOST, TOKEN, VALUE, is, is_lws, trim};
+use super::{
+    class::{TOKEN, is, is_lws, trim},
+    lanes::{host_len, unquoted_len, value_len},
+};
 
 /// The values of a header line that is a comma-separated list (Contact, Via, Route,
 /// P-Asserted-Identity), trimmed. Commas in quotes and in `<>` do not divide; a quote inside `<>` and
@@ -99,6 +102,13 @@ impl<'a> Scan<'a> {
         self.take_while(|byte| is(byte, class))
     }
 
+    /// Takes this many bytes, which are there.
+    pub(super) fn take_len(&mut self, len: usize) -> &'a [u8] {
+        let taken = self.rest().get(..len).unwrap_or_default();
+        self.at += taken.len();
+        taken
+    }
+
     /// Takes bytes as long as they are wanted.
     pub(super) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let rest = self.rest();
@@ -114,6 +124,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         loop {
+            self.at += unquoted_len(self.rest());
             let byte = self.peek()?;
             self.at += 1;
             match byte {
@@ -129,7 +140,8 @@ impl<'a> Scan<'a> {
     /// Takes a host: a name or IPv4 address, or an IPv6 reference with its brackets.
     pub(super) fn host(&mut self) -> Option<&'a [u8]> {
         if self.peek() != Some(b'[') {
-            return Some(self.take(HOST)).filter(|host| !host.is_empty());
+            let host = self.take_len(host_len(self.rest()));
+            return Some(host).filter(|host| !host.is_empty());
         }
         let start = self.at;
         self.at += 1;
@@ -149,7 +161,8 @@ impl<'a> Scan<'a> {
         if !self.eat_spaced(b'=') {
             return Some(Param { name, value: None });
         }
-        let value = if self.peek() == Some(b'"') { self.quoted()? } else { self.take(VALUE) };
+        let value =
+            if self.peek() == Some(b'"') { self.quoted()? } else { self.take_len(value_len(self.rest())) };
         (!value.is_empty()).then_some(Param { name, value: Some(value) })
     }
 }

@@ -3,11 +3,15 @@
 use memchr::memchr;
 
 use super::{
-    class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, port},
+    class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, is, port},
     escape::{decoded, same_name},
+    lanes::{NOTABLE_MAX, notable},
     scan::Scan,
 };
 use crate::limits::URI_PARAMS_MAX;
+
+// What is read at a glance cannot have too many parameters.
+const _: () = assert!(NOTABLE_MAX <= URI_PARAMS_MAX);
 
 /// Scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -42,12 +46,29 @@ pub struct Uri<'a> {
     pub headers: &'a [u8],
     /// What follows the scheme, when it is [`Scheme::Other`].
     pub opaque: &'a [u8],
+    /// What was seen when it was read.
+    seen: Seen,
+}
+
+/// What need not be looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    /// There are no parameters in the user part.
+    no_user_params: bool,
+    /// There is one parameter in each part at most.
+    no_second_param: bool,
+    /// Nothing is escaped.
+    no_escapes: bool,
 }
 
 impl<'a> Uri<'a> {
     /// Reads a URI; `None` when it breaks the grammar of its scheme.
     #[must_use]
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        if let [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', rest @ ..] = bytes {
+            let uri = Self { scheme: Scheme::Sip, scheme_name: bytes.get(..3)?, ..Self::default() };
+            return uri.read_usual_sip(rest).or_else(|| uri.read_sip(rest));
+        }
         let colon = memchr(b':', bytes)?;
         let name = bytes.get(..colon)?;
         let rest = bytes.get(colon.checked_add(1)?..)?;
@@ -118,6 +139,59 @@ impl<'a> Uri<'a> {
         sound.then_some(self)
     }
 
+    /// Reads what most URIs are: short, with a user, without password, escapes, headers and IPv6. `None`
+    /// says nothing of others.
+    fn read_usual_sip(mut self, rest: &'a [u8]) -> Option<Self> {
+        let mut notable = notable(rest)?;
+        let mut next = || {
+            let at = notable.trailing_zeros() as usize;
+            notable &= notable.wrapping_sub(1);
+            rest.get(at).map(|byte| (at, *byte))
+        };
+        let mut user_params = 0_u32;
+        let user_end = loop {
+            match next()? {
+                (at, b'@') => break at,
+                (_, b'%') => return None,
+                (_, byte) if !is(byte, USER) => return None,
+                (_, byte) => user_params += u32::from(byte == b';'),
+            }
+        };
+        let (user, host) = (rest.get(..user_end)?, user_end + 1);
+        let after_host = next();
+        let host_end = after_host.map_or(rest.len(), |(at, _)| at);
+        (self.user, self.host) = (Some(user), rest.get(host..host_end)?);
+        let params = match after_host {
+            Some((at, b':')) => {
+                let after_port = next();
+                let end = after_port.map_or(rest.len(), |(at, _)| at);
+                self.port = Some(port(rest.get(at + 1..end)?)?);
+                after_port
+            }
+            other => other,
+        };
+        let mut own_params = 0_u32;
+        if let Some((at, byte)) = params {
+            if byte != b';' {
+                return None;
+            }
+            own_params = 1;
+            while let Some((_, byte)) = next() {
+                if byte == b'%' || !is(byte, URI_PARAMS) {
+                    return None;
+                }
+                own_params += u32::from(byte == b';');
+            }
+            self.params = rest.get(at..)?;
+        }
+        self.seen = Seen {
+            no_user_params: user_params == 0,
+            no_second_param: user_params < 2 && own_params < 2,
+            no_escapes: true,
+        };
+        (!user.is_empty() && !self.host.is_empty()).then_some(self)
+    }
+
     fn read_userinfo(&mut self, userinfo: &'a [u8]) -> Option<()> {
         let mut scan = Scan::new(userinfo);
         let user = scan.take(USER);
@@ -132,18 +206,30 @@ impl<'a> Uri<'a> {
     #[must_use]
     pub fn user_name(&self) -> &'a [u8] {
         let user = self.user.unwrap_or_default();
+        if self.seen.no_user_params {
+            return user;
+        }
         memchr(b';', user).and_then(|end| user.get(..end)).unwrap_or(user)
     }
 
     /// A parameter of the user part (RFC 4694, 4904), any case: `Some(None)` when it has no value.
     #[must_use]
     pub fn user_param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        if self.seen.no_user_params {
+            return None;
+        }
         find(self.user_params(), name)
     }
 
     /// A parameter after the host, any case.
     #[must_use]
     pub fn param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        if self.params.is_empty() {
+            return None;
+        }
+        if self.seen.no_escapes && name.iter().all(|&byte| byte != b'%') {
+            return find_plain(self.params, name);
+        }
         find(pairs(self.params, b';'), name)
     }
 
@@ -151,6 +237,9 @@ impl<'a> Uri<'a> {
     /// §4 forbid: one reader would see the first value and another the last.
     #[must_use]
     pub fn has_double_param(&self) -> bool {
+        if self.seen.no_second_param {
+            return false;
+        }
         has_double(|| self.user_params()) || has_double(|| pairs(self.params, b';'))
     }
 
@@ -158,6 +247,9 @@ impl<'a> Uri<'a> {
     /// §5.4 has their names begin with `m-`, and none has ever been registered.
     #[must_use]
     pub fn has_mandatory_param(&self) -> bool {
+        if self.seen.no_user_params {
+            return false;
+        }
         let is_mandatory = |name: &[u8]| {
             let mut start = decoded(name).map(|byte| byte.to_ascii_lowercase());
             (start.next(), start.next()) == (Some(b'm'), Some(b'-'))
@@ -230,6 +322,19 @@ fn find<'a>(
     pairs.find(|(other, _)| same_name(other, name)).map(|(_, value)| value)
 }
 
+/// [`find`] in a list without escapes.
+fn find_plain<'a>(list: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
+    list.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()).find_map(|pair| {
+        let (start, value) = pair.split_at_checked(name.len())?;
+        match value {
+            _ if !start.eq_ignore_ascii_case(name) => None,
+            [] => Some(None),
+            [b'=', value @ ..] => Some(Some(value)),
+            _ => None,
+        }
+    })
+}
+
 /// Comparing URIs takes time in the product of their parameters, so their number has a bound.
 fn few_params(list: &[u8], separator: u8) -> bool {
     list.len() <= URI_PARAMS_MAX
@@ -238,6 +343,8 @@ fn few_params(list: &[u8], separator: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(text: &str) -> Option<Uri<'_>> {
@@ -443,6 +550,41 @@ mod tests {
             let with = |count| format!("{before}{}{after}", param.repeat(count));
             assert!(parse(&with(URI_PARAMS_MAX)).is_some(), "{before}");
             assert_eq!(parse(&with(URI_PARAMS_MAX + 1)), None, "{before}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_legal_uri_can_stand_in_brackets_and_in_a_line(text in "(sip|SIPS|tel|urn):[ -\\x7f\u{80}-\u{ff}]{0,24}|[\\x00-\u{ff}]{0,24}") {
+            let is_safe = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
+            prop_assert!(parse(&text).is_none() || text.bytes().all(is_safe), "{}", text);
+        }
+
+        /// What is read at a glance is what is read step by step.
+        #[test]
+        fn a_usual_uri_is_the_same_by_both_ways(
+            text in "[+a-z0-9;=%_.~#:-]{0,12}@?[a-z0-9.\\[:-]{0,20}(:[0-9]{0,6})?(;[a-z%=/~@?]{0,9}){0,5}[ -~\u{e9}]{0,2}",
+        ) {
+            let uri = Uri { scheme: Scheme::Sip, scheme_name: b"sip", ..Uri::default() };
+            if let Some(usual) = uri.read_usual_sip(text.as_bytes()) {
+                let known = Uri { seen: Seen::default(), ..usual };
+                prop_assert_eq!(uri.read_sip(text.as_bytes()), Some(known));
+                prop_assert_eq!(usual.user_name(), known.user_name());
+                prop_assert_eq!(usual.has_double_param(), known.has_double_param());
+                prop_assert_eq!(usual.has_mandatory_param(), known.has_mandatory_param());
+                for (name, _) in pairs(known.params, b';').chain(known.user_params()).chain([(&b"x"[..], None)]) {
+                    prop_assert_eq!(usual.param(name), known.param(name));
+                    prop_assert_eq!(usual.user_param(name), known.user_param(name));
+                }
+            }
+        }
+
+        #[test]
+        fn a_legal_uri_with_one_byte_changed_is_safe_or_not_legal(at in 0_usize..60, byte: u8) {
+            let mut text = b"sip:a;rn=+1:pass@host.example.net:5060;transport=tcp?Subject=x".to_vec();
+            text[at] = byte;
+            let is_safe = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'<' | b'>' | b'"');
+            prop_assert!(Uri::parse(&text).is_none() || text.iter().all(is_safe));
         }
     }
 }

@@ -57,11 +57,17 @@ impl<'a> TopVia<'a> {
         let mut scan = Scan::new(line);
         // RFC 4475 §3.1.1.1: SLASH may have white space and folding around it. The version is not
         // judged: a request of SIP/7.0 is answered 505 along its SIP/7.0 Via.
-        token(&mut scan)?;
-        slash(&mut scan)?;
-        token(&mut scan)?;
-        slash(&mut scan)?;
-        self.via.transport = token(&mut scan)?;
+        let usual = line.strip_prefix(b"SIP/2.0/").and_then(|rest| rest.split_at_checked(3));
+        if let Some((transport @ (b"UDP" | b"TCP" | b"TLS"), [b' ', ..])) = usual {
+            scan.take_len(b"SIP/2.0/UDP".len());
+            self.via.transport = transport;
+        } else {
+            token(&mut scan)?;
+            slash(&mut scan)?;
+            token(&mut scan)?;
+            slash(&mut scan)?;
+            self.via.transport = token(&mut scan)?;
+        }
         if !scan.skip_lws() {
             return None;
         }

@@ -51,17 +51,46 @@ impl<'o> Writer<'o> {
         self.put(digits.get(start..).unwrap_or_default());
     }
 
+    /// Appends the parts one after the other, each whole or not at all: one test whether there is room.
+    #[inline]
+    pub(super) fn put_three(&mut self, parts: [&[u8]; 3]) {
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let end = self.len.saturating_add(len);
+        let Some(mut room) = self.buffer.get_mut(self.len..end).filter(|_| !self.overflow) else {
+            // As much as fits is written, as if they came one by one.
+            return parts.iter().for_each(|part| self.put(part));
+        };
+        for part in parts {
+            let (to, rest) = room.split_at_mut(part.len());
+            to.copy_from_slice(part);
+            room = rest;
+        }
+        self.len = end;
+    }
+
     /// Appends an IP address without brackets, an IPv6 one as RFC 5952 §4 has it. An IPv4 address that
     /// a socket of both families shows as `::ffff:192.0.2.1` is written as the IPv4 address it is.
     pub fn put_ip(&mut self, ip: IpAddr) {
         match ip.to_canonical() {
             IpAddr::V4(ip) => {
-                let [a, b, c, d] = ip.octets();
-                self.put_number(a.into());
-                for octet in [b, c, d] {
-                    self.put(b".");
-                    self.put_number(octet.into());
+                // Of `.255.255.255.255`, from the end.
+                let mut text = [b'.'; 16];
+                let mut start = text.len();
+                let mut put = |byte| {
+                    start -= 1;
+                    text[start % 16] = byte;
+                };
+                for octet in ip.octets().into_iter().rev() {
+                    put(decimal_digit(octet.into()));
+                    if octet > 9 {
+                        put(decimal_digit((octet / 10).into()));
+                    }
+                    if octet > 99 {
+                        put(decimal_digit((octet / 100).into()));
+                    }
+                    put(b'.');
                 }
+                self.put(text.get(start + 1..).unwrap_or_default());
             }
             IpAddr::V6(ip) => self.put_groups(ip.segments()),
         }

@@ -54,7 +54,7 @@ pub(crate) fn run(global: &Global, args: &LocateArgs) -> Exit {
             within_ms,
             questions_max: QUESTIONS_PER_REQUEST_MAX,
         };
-        locate(&uri, &how, &mut |one| located.push(one))
+        locate(&uri, &how, &mut |one| located.push(one.into_owned()))
     });
     let found = Found {
         args,
@@ -82,7 +82,7 @@ struct Found<'f> {
     asking: &'f Asking,
     needs_dns: bool,
     result: LocateResult,
-    located: Vec<Located>,
+    located: Vec<Located<'static>>,
 }
 
 impl Found<'_> {
@@ -148,13 +148,13 @@ impl Found<'_> {
     }
 
     fn json(&self) -> Value {
-        let target_json = |target: &Target| {
+        let target_json = |target: &Target<'_>| {
             json!({
                 "address": target.address.to_string(), "port": target.port,
                 "transport": transport(target.transport), "name": target.name, "contact": contact(target),
             })
         };
-        let of = |wanted: fn(&Located) -> Option<&Target>| {
+        let of = |wanted: for<'l> fn(&'l Located<'static>) -> Option<&'l Target<'static>>| {
             self.located.iter().filter_map(wanted).map(target_json).collect::<Vec<_>>()
         };
         let result = match self.result {
@@ -190,7 +190,7 @@ fn share(srv: &Srv, records: &[Record]) -> String {
 }
 
 /// `192.0.2.1:5060;transport=udp`. A TLS server goes by its name.
-fn contact(target: &Target) -> String {
+fn contact(target: &Target<'_>) -> String {
     let Target { address, port, transport: over, name } = target;
     match over {
         TargetTransport::Tls => format!("{name}:{port};transport=tls"),
@@ -198,7 +198,7 @@ fn contact(target: &Target) -> String {
     }
 }
 
-fn address_of_tls(target: &Target) -> String {
+fn address_of_tls(target: &Target<'_>) -> String {
     match target.transport {
         TargetTransport::Tls => format!("  at {}", target.address),
         TargetTransport::Udp | TargetTransport::Tcp => String::new(),

@@ -29,7 +29,7 @@ impl<T: Trace> List<'_, '_, T> {
             locations_left: LOCATIONS_PER_ANSWER_MAX,
             ask: None,
         };
-        let mut uri = Vec::new();
+        let mut uri = std::mem::take(&mut self.work.item_uri);
         for item in &items {
             uri.clear();
             uri.extend_from_slice(self.work.bytes(item.uri));
@@ -41,6 +41,7 @@ impl<T: Trace> List<'_, '_, T> {
             }
         }
         self.work.items = items;
+        self.work.item_uri = uri;
         round.ask.map_or(Ok(()), Err)
     }
 
@@ -67,9 +68,11 @@ impl<T: Trace> List<'_, '_, T> {
             within_ms: self.answer.within_ms,
             questions_max: round.questions_max,
         };
-        let mut contact = Vec::with_capacity(uri_bytes.len().saturating_add(64));
-        let mut emit = |located: Located| self.add_server(&uri, &located, item, &mut contact);
-        match locate(&uri, &how, &mut emit) {
+        let mut contact = std::mem::take(&mut self.work.server_uri);
+        let mut emit = |located: Located<'_>| self.add_server(&uri, &located, item, &mut contact);
+        let step = locate(&uri, &how, &mut emit);
+        self.work.server_uri = contact;
+        match step {
             Step::Ask(ask) => round.add(ask),
             Step::Done(LocateResult::Found(_) | LocateResult::Denied) => {}
             Step::Done(LocateResult::Nothing) => self.drop_contact(uri_bytes, "DNS has no server for it"),
@@ -77,7 +80,7 @@ impl<T: Trace> List<'_, '_, T> {
         }
     }
 
-    fn add_server(&mut self, uri: &Uri<'_>, located: &Located, item: &Item, contact: &mut Vec<u8>) {
+    fn add_server(&mut self, uri: &Uri<'_>, located: &Located<'_>, item: &Item, contact: &mut Vec<u8>) {
         contact.clear();
         match located {
             Located::Target(target) => {
@@ -121,7 +124,7 @@ impl Round {
 
 /// Writes a located server as a Contact: the address, so that the client does not look it up again
 /// (RFC 3263 §4.2); for TLS the name, which its certificate must have (§4.1).
-fn write_located(uri: &Uri<'_>, target: &Target, out: &mut Vec<u8>) {
+fn write_located(uri: &Uri<'_>, target: &Target<'_>, out: &mut Vec<u8>) {
     let is_tls = target.transport == TargetTransport::Tls;
     out.extend_from_slice(if is_tls { b"sips:" } else { b"sip:" });
     if let Some(user) = uri.user {

@@ -225,15 +225,16 @@ impl<T: Trace> List<'_, '_, T> {
             self.work.trimmed = self.work.trimmed.saturating_add(1);
             return;
         }
-        if let Some(why) = fit::unfit(uri, self.call, self.work) {
-            return self.drop_contact(uri, why);
-        }
+        let host = match fit::host_of_fit(uri, self.call, self.work) {
+            Ok(host) => host,
+            Err(why) => return self.drop_contact(uri, why),
+        };
         let Some(span) = self.work.keep(uri) else {
             return self.drop_contact(uri, TOO_MUCH);
         };
         let q_milli = self.next_q(q_milli);
         let expires_s = expires_s.or(self.answer.expires_s);
-        self.work.contacts.push(Contact { uri: span, q_milli, expires_s });
+        self.work.contacts.push(Contact { uri: span, host: span.part(host), q_milli, expires_s });
         self.trace.contact(uri, q_milli);
     }
 

@@ -8,7 +8,10 @@
 //! their servers. How many there may be is known before the first one is asked, so that the first request and
 //! its retransmission, which finds everything in the cache, see the same part of a long list.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::{Ask, DnsView, Failure, Kind, Policy, Step};
 use crate::sip::{Scheme, Uri};
@@ -42,7 +45,7 @@ impl TargetTransport {
 
 /// One place to send a request to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Target<'n> {
     /// The address.
     pub address: IpAddr,
     /// The port.
@@ -52,16 +55,16 @@ pub struct Target {
     /// The name the certificate must have, for [`TargetTransport::Tls`]: a Contact then carries the
     /// name, not the address. It is the host of the URI, or a server inside that domain. In lower case,
     /// without final dot; an IPv6 address has its brackets.
-    pub name: Box<str>,
+    pub name: Cow<'n, str>,
 }
 
 /// What a location comes to, piece by piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Located {
+pub enum Located<'n> {
     /// A place to send a request to.
-    Target(Target),
+    Target(Target<'n>),
     /// One whose address lies in a denied range.
-    Denied(Target),
+    Denied(Target<'n>),
     /// A question that was not answered. What would have followed from it is left out.
     Failed {
         /// Its name.
@@ -71,6 +74,24 @@ pub enum Located {
         /// Why.
         failure: Failure,
     },
+}
+
+impl Located<'_> {
+    /// The same with names of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Located<'static> {
+        let own = |Target { address, port, transport, name }: Target<'_>| Target {
+            address,
+            port,
+            transport,
+            name: Cow::Owned(name.into_owned()),
+        };
+        match self {
+            Self::Target(target) => Located::Target(own(target)),
+            Self::Denied(target) => Located::Denied(own(target)),
+            Self::Failed { name, kind, failure } => Located::Failed { name, kind, failure },
+        }
+    }
 }
 
 /// What became of a location.
@@ -103,7 +124,7 @@ pub struct How<'h> {
 }
 
 /// Locates the servers of `uri`, best first (RFC 3263 §4). Nothing is emitted before [`Step::Ask`].
-pub fn locate(uri: &Uri<'_>, how: &How<'_>, emit: &mut dyn FnMut(Located)) -> Step<LocateResult> {
+pub fn locate(uri: &Uri<'_>, how: &How<'_>, emit: &mut dyn FnMut(Located<'_>)) -> Step<LocateResult> {
     let Some((host, wanted)) = host_and_transport(uri) else { return Step::Done(LocateResult::Nothing) };
     let is_secure = uri.scheme == Scheme::Sips;
     let mut search = Search::new(how);

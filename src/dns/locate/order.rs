@@ -1,11 +1,16 @@
 //! Pure. The order among SRV records of equal priority (RFC 2782), drawn by the call's stable hash.
 
+use smallvec::SmallVec;
+
 use crate::dns::Srv;
+
+/// The servers of one service, on the stack unless they are many.
+pub(super) type Servers<'s> = SmallVec<[&'s Srv; 16]>;
 
 /// RFC 2782: the records of each priority in an order drawn by weight. `records` come by priority,
 /// then weight, as the cache has them, so that those of weight 0 stand first among equals.
-pub(super) fn weighted_order(mut records: Vec<&Srv>, draw: u64) -> Vec<&Srv> {
-    let mut ordered = Vec::with_capacity(records.len());
+pub(super) fn weighted_order(mut records: Servers<'_>, draw: u64) -> Servers<'_> {
+    let mut ordered = Servers::with_capacity(records.len());
     let mut state = draw;
     while let Some(priority) = records.first().map(|srv| srv.priority) {
         let same = records.iter().take_while(|srv| srv.priority == priority);

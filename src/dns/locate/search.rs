@@ -1,11 +1,13 @@
 //! Pure. One location under way: what it found so far, and what it must know before it can go on.
 
-use std::net::IpAddr;
+use std::{borrow::Cow, net::IpAddr};
+
+use smallvec::SmallVec;
 
 use super::{
     How, Target, TargetTransport,
     order::{mix, weighted_order},
-    services::{Service, of_domain, of_naptr},
+    services::{NameRoom, Service, Services, of_domain, of_naptr},
 };
 use crate::{
     dns::{Failure, Kind, Question, Record, Seen, view::Wanted},
@@ -16,20 +18,20 @@ use crate::{
 const DOMAIN_SERVICES: usize = 2;
 
 /// A target, and whether the configuration lets it be used.
-pub(super) struct Place {
-    pub(super) target: Target,
+pub(super) struct Place<'h> {
+    pub(super) target: Target<'h>,
     pub(super) is_admitted: bool,
 }
 
 pub(super) struct Search<'h> {
     how: &'h How<'h>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: SmallVec<[Place<'h>; CONTACTS_MAX]>,
     /// What is not known yet, and when to go on without it.
     pub(super) questions: Vec<Question>,
     pub(super) within_ms: u64,
     pub(super) failures: Vec<(Box<str>, Kind, Failure)>,
     /// SRV targets whose addresses were looked at.
-    names: Vec<&'h str>,
+    names: SmallVec<[&'h str; SRV_TARGETS_RESOLVED_MAX]>,
     names_max: usize,
     services_max: usize,
     /// Whether SRV records are asked for before it is known that there are no NAPTR records.
@@ -45,11 +47,11 @@ impl<'h> Search<'h> {
         let names_max = how.questions_max.saturating_sub(1 + of_services) / 2;
         Self {
             how,
-            places: Vec::new(),
+            places: SmallVec::new(),
             questions: Vec::new(),
             within_ms: how.within_ms,
             failures: Vec::new(),
-            names: Vec::new(),
+            names: SmallVec::new(),
             names_max: names_max.min(SRV_TARGETS_RESOLVED_MAX),
             services_max,
             asks_ahead,
@@ -61,14 +63,14 @@ impl<'h> Search<'h> {
         address: IpAddr,
         port: Option<u16>,
         transport: TargetTransport,
-        host: &str,
+        host: &'h str,
     ) {
         // Whoever wrote the URI wrote the address: DNS has not said it.
         self.add(address, port, transport, host, true);
     }
 
     /// RFC 3263 §4.1: the services of NAPTR records; without a usable one those of each transport.
-    pub(super) fn by_services(&mut self, host: &str, wanted: Option<TargetTransport>, is_secure: bool) {
+    pub(super) fn by_services(&mut self, host: &'h str, wanted: Option<TargetTransport>, is_secure: bool) {
         let of_domain = || of_domain(host, wanted, is_secure);
         if wanted.is_some() {
             return self.by_first_service(host, &of_domain());
@@ -78,16 +80,16 @@ impl<'h> Search<'h> {
         let mut services = match naptr {
             None => {
                 // Most domains have no NAPTR records, and those of the others name the same SRV records.
-                let ahead = if self.asks_ahead { of_domain() } else { Vec::new() };
+                let ahead = if self.asks_ahead { of_domain() } else { Services::new() };
                 for service in &ahead {
-                    self.look(&service.name, Kind::Srv, self.srv_within_ms());
+                    self.look_for_servers(service);
                 }
                 return;
             }
             Some(Seen::Found(records)) => of_naptr(records, is_secure),
             // §4.1: SRV questions follow when no NAPTR is found. One that failed counts as none: every domain
             // MUST keep the SRV records that clients of RFC 2543 ask for.
-            Some(_) => Vec::new(),
+            Some(_) => Services::new(),
         };
         services.truncate(self.services_max);
         if services.is_empty() {
@@ -98,24 +100,23 @@ impl<'h> Search<'h> {
     }
 
     /// The first of the services that leads somewhere.
-    fn by_first_service(&mut self, host: &str, services: &[Service<'_>]) {
+    fn by_first_service(&mut self, host: &'h str, services: &[Service<'_>]) {
         self.by_srv(host, services, true);
     }
 
     /// All services, in the order of the domain's own choice.
-    fn by_all_services(&mut self, host: &str, services: &[Service<'_>]) {
+    fn by_all_services(&mut self, host: &'h str, services: &[Service<'_>]) {
         self.by_srv(host, services, false);
     }
 
-    fn by_srv(&mut self, host: &str, services: &[Service<'_>], only_first: bool) {
-        let within_ms = self.srv_within_ms();
+    fn by_srv(&mut self, host: &'h str, services: &[Service<'_>], only_first: bool) {
         let mut has_srv = false;
         for (service, after) in services.iter().zip(1..) {
-            match self.look(&service.name, Kind::Srv, within_ms) {
+            match self.look_for_servers(service) {
                 // The others are asked for with it; what comes of them depends on what it leads to.
                 None => {
                     for service in services.iter().skip(after) {
-                        self.look(&service.name, Kind::Srv, within_ms);
+                        self.look_for_servers(service);
                     }
                     return;
                 }
@@ -137,7 +138,7 @@ impl<'h> Search<'h> {
         }
     }
 
-    fn by_srv_records(&mut self, records: &'h [Record], domain: &str, transport: TargetTransport) {
+    fn by_srv_records(&mut self, records: &'h [Record], domain: &'h str, transport: TargetTransport) {
         let servers = records.iter().filter_map(|record| match record {
             // RFC 2782: a target of `.` says that there is no such service here.
             Record::Srv(srv) if &*srv.target != "." => Some(srv),
@@ -166,7 +167,7 @@ impl<'h> Search<'h> {
     /// Has the targets from `first` on asked for by the domain. RFC 3263 §4.1: the certificate must be valid
     /// for that, or whoever forges an SRV record leads the call to a name of his own. A Contact that named
     /// the server would have the client check that name only.
-    fn keep_domain(&mut self, domain: &str, first: usize) {
+    fn keep_domain(&mut self, domain: &'h str, first: usize) {
         let domain = bare_name(domain);
         if self.places.iter().take(first).any(|place| place.is_admitted && place.target.name == domain) {
             self.places.truncate(first);
@@ -175,11 +176,11 @@ impl<'h> Search<'h> {
     }
 
     /// All addresses of a name, in the order of the families. One that cannot be had is left out.
-    pub(super) fn by_addresses(&mut self, name: &str, port: Option<u16>, transport: TargetTransport) {
+    pub(super) fn by_addresses(&mut self, name: &'h str, port: Option<u16>, transport: TargetTransport) {
         let how = self.how;
         // The Contact of a TLS target carries its name, and the client may use any address of it.
         let is_name = transport == TargetTransport::Tls;
-        let mut seen = Vec::with_capacity(how.policy.addresses.len());
+        let mut seen = SmallVec::<[Seen<'h>; 2]>::new();
         for family in &how.policy.addresses {
             seen.extend(self.look(name, family.kind(), how.within_ms));
             if is_name && how.policy.deny.is_empty() && matches!(seen.last(), Some(Seen::Found(_))) {
@@ -208,7 +209,7 @@ impl<'h> Search<'h> {
         address: IpAddr,
         port: Option<u16>,
         transport: TargetTransport,
-        name: &str,
+        name: &'h str,
         is_admitted: bool,
     ) {
         let same = self.places.iter().filter(|place| place.is_admitted == is_admitted).count();
@@ -218,6 +219,12 @@ impl<'h> Search<'h> {
         let name = bare_name(name);
         let port = port.unwrap_or_else(|| transport.default_port());
         self.places.push(Place { target: Target { address, port, transport, name }, is_admitted });
+    }
+
+    /// What is known of the SRV records of a service; `None` when they must be asked for.
+    fn look_for_servers(&mut self, service: &Service<'_>) -> Option<Seen<'h>> {
+        let mut room = NameRoom::new();
+        self.look(service.name(&mut room), Kind::Srv, self.srv_within_ms())
     }
 
     /// What is known of a question; `None` when it must be asked.
@@ -276,6 +283,10 @@ fn is_inside(server: &str, domain: &str) -> bool {
 }
 
 /// In lower case, without final dot.
-fn bare_name(name: &str) -> Box<str> {
-    name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase().into()
+fn bare_name(name: &str) -> Cow<'_, str> {
+    let bare = name.strip_suffix('.').unwrap_or(name);
+    if bare.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return bare.to_ascii_lowercase().into();
+    }
+    bare.into()
 }

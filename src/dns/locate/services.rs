@@ -1,7 +1,7 @@
 //! Pure. The services of a domain (RFC 3263 §4.1): under which names it keeps SRV records, for which
 //! transport.
 
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
 use super::TargetTransport;
 use crate::{
@@ -12,13 +12,36 @@ use crate::{
 /// Where the SRV records of one transport are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Service<'s> {
-    pub(super) name: Cow<'s, str>,
+    /// What stands before the domain; nothing where a NAPTR record has the whole name.
+    prefix: &'static str,
+    domain: &'s str,
     pub(super) transport: TargetTransport,
 }
 
+/// Services of one domain, on the stack.
+pub(super) type Services<'s> = SmallVec<[Service<'s>; NAPTR_SERVICES_MAX]>;
+/// Room for a name; a longer one than is usual takes memory.
+pub(super) type NameRoom = SmallVec<[u8; 128]>;
+
+impl<'s> Service<'s> {
+    /// The name of the SRV records, put together in `room` if need be.
+    pub(super) fn name<'r>(&self, room: &'r mut NameRoom) -> &'r str
+    where
+        's: 'r,
+    {
+        if self.prefix.is_empty() {
+            return self.domain;
+        }
+        room.clear();
+        room.extend_from_slice(self.prefix.as_bytes());
+        room.extend_from_slice(self.domain.as_bytes());
+        std::str::from_utf8(room).unwrap_or_default()
+    }
+}
+
 /// Those that NAPTR records name, in their order: as many as may be.
-pub(super) fn of_naptr(records: &[Record], is_secure: bool) -> Vec<Service<'_>> {
-    let mut services: Vec<Service<'_>> = Vec::new();
+pub(super) fn of_naptr(records: &[Record], is_secure: bool) -> Services<'_> {
+    let mut services = Services::new();
     for record in records {
         let Some(service) = service(record, is_secure).filter(|service| !services.contains(service)) else {
             continue;
@@ -32,11 +55,7 @@ pub(super) fn of_naptr(records: &[Record], is_secure: bool) -> Vec<Service<'_>> 
 }
 
 /// Those that a domain has without NAPTR records, in our order of preference.
-pub(super) fn of_domain(
-    host: &str,
-    wanted: Option<TargetTransport>,
-    is_secure: bool,
-) -> Vec<Service<'static>> {
+pub(super) fn of_domain(host: &str, wanted: Option<TargetTransport>, is_secure: bool) -> Services<'_> {
     let transports: &[TargetTransport] = match (wanted, is_secure) {
         (Some(TargetTransport::Udp), _) => &[TargetTransport::Udp],
         (Some(TargetTransport::Tcp), _) => &[TargetTransport::Tcp],
@@ -44,7 +63,8 @@ pub(super) fn of_domain(
         (None, false) => &[TargetTransport::Udp, TargetTransport::Tcp],
     };
     let service = |transport: &TargetTransport| Service {
-        name: format!("{}{host}", srv_prefix(*transport)).into(),
+        prefix: srv_prefix(*transport),
+        domain: host,
         transport: *transport,
     };
     transports.iter().map(service).collect()
@@ -68,7 +88,7 @@ fn service(record: &Record, is_secure: bool) -> Option<Service<'_>> {
     let (_, transport, _) = known
         .into_iter()
         .find(|(name, _, of_sips)| *of_sips == is_secure && services.eq_ignore_ascii_case(name))?;
-    Some(Service { name: Cow::Borrowed(replacement), transport })
+    Some(Service { prefix: "", domain: replacement, transport })
 }
 
 /// RFC 3263 §4.2: what stands before the domain in an SRV question.
@@ -132,7 +152,7 @@ mod tests {
             .flat_map(|name| [naptr("s", "SIP+D2U", "", name), naptr("s", "sip+D2U", "", name)])
             .collect();
         let found: Vec<_> =
-            of_naptr(&records, false).into_iter().map(|service| service.name.into_owned()).collect();
+            of_naptr(&records, false).into_iter().map(|service| service.domain.to_owned()).collect();
         assert_eq!(found, names[..NAPTR_SERVICES_MAX]);
     }
 }

@@ -55,16 +55,17 @@ fn locate_with(
     policy: &Policy,
     draw: u64,
     questions_max: usize,
-) -> (Step<LocateResult>, Vec<Located>) {
+) -> (Step<LocateResult>, Vec<Located<'static>>) {
     let mut found = Vec::new();
     let how = How { dns, policy, draw, within_ms: 400, questions_max };
-    let step = locate(&Uri::parse(uri.as_bytes()).unwrap(), &how, &mut |located| found.push(located));
+    let step =
+        locate(&Uri::parse(uri.as_bytes()).unwrap(), &how, &mut |located| found.push(located.into_owned()));
     (step, found)
 }
 
 /// `address:port transport name`, `denied …`, `failed …`.
-fn text(located: &Located) -> String {
-    let of = |target: &Target| {
+fn text(located: &Located<'_>) -> String {
+    let of = |target: &Target<'_>| {
         let Target { address, port, transport, name } = target;
         let transport = format!("{transport:?}").to_lowercase();
         match address {
@@ -498,7 +499,7 @@ fn ask_all(
     zone: &[String],
     draw: u64,
     questions_max: usize,
-) -> (Vec<Vec<Question>>, Vec<Located>) {
+) -> (Vec<Vec<Question>>, Vec<Located<'static>>) {
     let lines: Vec<_> = zone.iter().map(String::as_str).collect();
     let known = cache(&lines);
     let mut cache = Cache::new();

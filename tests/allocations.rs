@@ -1,0 +1,30 @@
+//! An answer takes no memory: after the first ones, none of the usual ways to an answer allocates. This
+//! fails when somebody adds an allocation, and dhat-heap.json then says where.
+
+#[path = "../benches/stages/scene.rs"]
+mod scene;
+
+use scene::{KINDS, Scene};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// Rows of the prefix table: its size is no matter here.
+const PREFIXES: u32 = 1_000;
+/// Answers that are counted: each request twice.
+const ANSWERS: usize = 128;
+
+/// One test, for it counts what the whole process allocates.
+#[test]
+fn no_answer_allocates_in_steady_state() {
+    let ways = KINDS.iter().flat_map(|kind| ["small", "real"].map(|size| (kind.name, size)));
+    let mut scenes: Vec<_> =
+        ways.map(|(way, size)| (way, size, Scene::new(way, size, PREFIXES).expect("a scene"))).collect();
+    let _profiler = dhat::Profiler::builder().testing().build();
+    for (way, size, scene) in &mut scenes {
+        let before = dhat::HeapStats::get().total_blocks;
+        let answered = (0..ANSWERS).filter(|_| scene.answer() > 0).count();
+        let allocations = dhat::HeapStats::get().total_blocks - before;
+        dhat::assert_eq!((*way, *size, answered, allocations), (*way, *size, ANSWERS, 0));
+    }
+}
