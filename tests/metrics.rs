@@ -50,7 +50,7 @@ fn bench_of(table: RouteTable) -> Bench {
     // Nobody is there: a server that stays silent has numbers, too.
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 1).into()]);
     let metrics = Metrics::new(Sources {
-        counters: Arc::clone(&counters),
+        counters: vec![Arc::clone(&counters)],
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
