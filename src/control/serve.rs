@@ -311,3 +311,21 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Connections;
+
+    #[test]
+    fn the_workers_share_out_the_connections() {
+        let settings = |workers, max| {
+            let connections = Connections { max, per_source: 7, ..Connections::default() };
+            let settings = stream_settings(&Config { workers, connections, ..Config::default() }, None);
+            (settings.connections_max, settings.per_source_max)
+        };
+        for (workers, max, each) in [(1, 5, 5), (2, 5, 3), (5, 5, 1), (64, 5, 1)] {
+            assert_eq!(settings(workers, max), (each, 7), "{workers} workers, {max} connections");
+        }
+    }
+}

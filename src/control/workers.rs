@@ -60,3 +60,37 @@ impl Drop for StopsAll<'_> {
         self.0.iter().for_each(|handle| handle.order(Order::Stop));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::{
+        config::Listen,
+        decide::Settings,
+        net::StreamSettings,
+        route::{RouteTable, Transport},
+    };
+
+    #[test]
+    fn when_one_ends_all_end() {
+        const WORKERS: usize = 3;
+        let address = (Ipv4Addr::LOCALHOST, 0).into();
+        let listen = [Listen { name: "a".into(), transport: Transport::Udp, address }];
+        let table = ArcSwap::from_pointee(Snapshot::first(RouteTable::default(), String::new(), 0, WORKERS));
+        for ends in 0..WORKERS {
+            let bound = EventLoop::bind_workers(&listen, &StreamSettings::default(), WORKERS).unwrap();
+            let (loops, handles): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
+            let worker = |event_loop| Worker {
+                event_loop,
+                engine: Engine::new(Settings::default(), vec!["a".into()]),
+                counters: Arc::default(),
+                ask: mpsc::channel(1).0,
+            };
+            let workers = loops.into_iter().map(worker).collect();
+            handles[ends].order(Order::Stop);
+            run(workers, &table, &handles).unwrap();
+        }
+    }
+}

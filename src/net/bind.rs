@@ -334,6 +334,50 @@ mod tests {
         );
     }
 
+    fn addresses(bound: &[Bound]) -> Vec<Vec<SocketAddr>> {
+        bound.iter().map(|bound| bound.addresses.clone()).collect()
+    }
+
+    #[test]
+    fn workers_share_a_port_that_is_refused_to_everybody_else() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let any = [listen(transport, "127.0.0.1:0"), listen(transport, "[::]:0")];
+            let workers = bind_workers(&any, false, 3).unwrap();
+            let [first, others @ ..] = &addresses(&workers)[..] else { panic!("no worker") };
+            assert_eq!(others, [first.clone(), first.clone()]);
+            for address in first {
+                let place = [listen(transport, &address.to_string())];
+                for workers in 1..=2 {
+                    let error = bind_workers(&place, false, workers).unwrap_err();
+                    assert!(matches!(error, BindError::InUse(_)), "{workers} more: {error}");
+                }
+            }
+            let again = first.iter().map(|address| listen(transport, &address.to_string()));
+            let again: Vec<_> = again.collect();
+            drop(workers);
+            bind_workers(&again, false, 2).expect("the ports are free again");
+        }
+    }
+
+    #[test]
+    fn one_worker_shares_nothing() {
+        let bound = bind_workers(&udp(&["127.0.0.1:0"]), false, 1).unwrap();
+        assert_eq!(bound.len(), 1);
+        let place = Place { transport: Transport::Udp, address: bound[0].addresses[0] };
+        let error = Bound::at(&[place], Sharing::Further).unwrap_err();
+        assert!(matches!(error, BindError::InUse(_)), "{error}");
+    }
+
+    #[test]
+    fn all_workers_are_bound_or_none() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let holder = UdpSocket::bind(&taken).unwrap();
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        bind_workers(&udp(&[&free, &taken]), false, 2).unwrap_err();
+        UdpSocket::bind(&free).expect("the first is free again");
+        drop(holder);
+    }
+
     #[test]
     fn all_are_bound_or_none() {
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
