@@ -477,7 +477,7 @@ mod tests {
             0 => counters.request(Some(one(&Method::ALL, which)), one(&Transport::ALL, which)),
             1 => counters.request(None, one(&Transport::ALL, which)),
             2 => counters.outcome(&sent(100 + which as u16 % 600, Some(one(Fault::ALL, which)))),
-            3 => counters.outcome(&Outcome::Silence(Silence::Unanswerable(one(&Unanswerable::ALL, which)))),
+            3 => counters.outcome(&Outcome::Silence(Silence::Unanswerable(one(Unanswerable::ALL, which)))),
             4 => counters.decision_ns(which as u64 * 20),
             5 => counters.socket_trouble(one(&SocketTrouble::ALL, which)),
             6 => counters.connection_opened(transport),

@@ -169,7 +169,7 @@ fn traffic_shows() {
     counters.decision_ns(3_000);
     counters.decision_ns(50_000_000);
     counters.socket_trouble(SocketTrouble::Truncated);
-    bench.table.load().hit(1);
+    bench.table.load().hit(0, 1);
     let samples = bench.samples();
     for (sample, value) in [
         (r#"waypost_requests_total{method="INVITE",transport="udp"}"#, 2.0),

@@ -80,16 +80,13 @@ fn the_same_request_gets_the_same_answer_of_each_worker() {
     let routes =
         Routes::of("routes: [{name: all, answer: {contacts: [\"sip:{number}@sbc.example.net\"]}}]\n");
     let server = start(&routes, "");
-    let request = invite("same", URI).replace(";rport", "");
-    // It is answered to the port of its Via: no flow is to be seen in it.
-    let answers: BTreeSet<String> = callers()
-        .iter()
-        .map(|caller| {
-            let here = format!("127.0.0.1:{}", caller.port());
-            let request = request.replace("proxy.example.net:5070", &here);
-            caller.ask(server.address(), &request).replace(&here, "HERE")
-        })
-        .collect();
+    let request = invite("same", URI);
+    let ask = |caller: &Caller| {
+        let answer = caller.ask(server.address(), &request);
+        // All that an answer has of the flow.
+        answer.replace(&format!("rport={}", caller.port()), "rport=PORT")
+    };
+    let answers: BTreeSet<String> = callers().iter().map(ask).collect();
     assert_eq!(answers.len(), 1, "{answers:#?}");
 }
 
@@ -116,7 +113,7 @@ fn a_port_with_several_workers_is_refused_to_a_second_server() {
         assert_eq!(code, 1, "{said}");
         assert!(said.starts_with(&expected), "{said}");
     }
-    assert_eq!(Caller::here().status(&server, "still here"), 480);
+    assert_eq!(Caller::here().status(&server, "still-here"), 480);
 }
 
 #[test]
