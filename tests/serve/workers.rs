@@ -3,6 +3,8 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
@@ -10,7 +12,7 @@ use std::{
 use crate::{
     admin::nonzero,
     caller::{Caller, call_id, invite, status},
-    harness::{KEY, Routes, Server, eventually, refuse_with, run_until_it_ends},
+    harness::{KEY, PATIENCE, Routes, Server, eventually, refuse_with, run_until_it_ends},
     names::{Names, Reply, name_of, naptr},
 };
 
@@ -73,6 +75,26 @@ fn two_workers_answer_on_one_port_and_are_counted_as_one_server() {
     assert_eq!(counted("waypost_route_answers_total"), [(r#"route="all""#, sent)]);
     let drops = server.get("/metrics").body.matches("\nwaypost_socket_drops_total{").count();
     assert_eq!(drops, 1, "one listener");
+}
+
+#[test]
+fn connections_are_shared_out_and_counted_together() {
+    let routes = Routes::of(&refuse_with(480));
+    let server = Server::start_on(&["tcp:127.0.0.1:0"], routes.path(), &format!("{KEY}{TWO}"));
+    let mut streams: Vec<_> = (0..FLOWS).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+    for stream in &mut streams {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(invite("tcp", URI).replace("SIP/2.0/UDP", "SIP/2.0/TCP").as_bytes()).unwrap();
+    }
+    for stream in &mut streams {
+        let mut answer = [0; 11];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"SIP/2.0 480");
+    }
+    assert_eq!(server.sample(r#"waypost_connections{transport="tcp"}"#), FLOWS as f64);
+    drop(streams);
+    server.until(r#"waypost_connections_closed_total{reason="peer"}"#, FLOWS as f64);
+    assert_eq!(server.sample(r#"waypost_connections{transport="tcp"}"#), 0.0);
 }
 
 #[test]
