@@ -1,9 +1,9 @@
-//! Deterministic. What the loop counts and the control thread reads: plain numbers, one writer each.
+//! Deterministic. What a loop counts and the control thread reads: plain numbers, one writer each.
 //!
 //! A counter here is one relaxed load and one relaxed store; nothing is locked or hashed per packet.
-//! [`crate::control`] gives them their metric names.
+//! Each worker has its own; what is read is their sum. [`crate::control`] gives them their metric names.
 //!
-//! In:    what the loop did.
+//! In:    what a loop did.
 //! Out:   sums, with the label that each has.
 //! Never: blocks, allocates while counting, holds a number or an address of a caller.
 
@@ -88,8 +88,9 @@ const NO_METHOD: &str = "unreadable";
 const METHOD_ROWS: usize = Method::ALL.len() + 1;
 /// Status codes counted: 100 to 699.
 const CODES: usize = 600;
-/// All counters of one loop.
+/// All counters of one loop. Two loops' have no cache line in common, nor two that are fetched together.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Counters {
     requests: [[AtomicU64; Transport::ALL.len()]; METHOD_ROWS],
     answers: [AtomicU64; CODES],
@@ -195,6 +196,45 @@ impl Counters {
 
 /// What the metrics read.
 impl Counters {
+    /// The counters of several loops in one: sums, of what stands now (messages that wait, entries of the
+    /// cache) as well.
+    #[must_use]
+    pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let sum = Self::default();
+        all.into_iter().for_each(|counters| sum.add_all(counters));
+        sum
+    }
+
+    fn add_all(&self, other: &Self) {
+        // By name, so that no counter is forgotten.
+        let Self {
+            requests,
+            answers,
+            silences,
+            faults,
+            contacts_trimmed,
+            contacts_dropped,
+            headers_trimmed,
+            decisions,
+            decision_sum_ns,
+            socket_troubles,
+            connections,
+            dns,
+        } = other;
+        add_each(self.requests.as_flattened(), requests.as_flattened());
+        add_each(&self.answers, answers);
+        add_each(&self.silences, silences);
+        add_each(&self.faults, faults);
+        add(Some(&self.contacts_trimmed), contacts_trimmed.load(Relaxed));
+        add(Some(&self.contacts_dropped), contacts_dropped.load(Relaxed));
+        add(Some(&self.headers_trimmed), headers_trimmed.load(Relaxed));
+        add_each(&self.decisions, decisions);
+        add(Some(&self.decision_sum_ns), decision_sum_ns.load(Relaxed));
+        add_each(&self.socket_troubles, socket_troubles);
+        self.connections.add_all(connections);
+        self.dns.add_all(dns);
+    }
+
     /// Messages by method and transport.
     pub fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         let methods = Method::ALL.iter().map(|method| method.name()).chain([NO_METHOD]);
@@ -302,6 +342,11 @@ fn place<T: PartialEq>(all: &[T], one: T) -> Option<usize> {
     all.iter().position(|known| *known == one)
 }
 
+/// Adds each of some counters to the one in its place.
+fn add_each(sums: &[AtomicU64], counters: &[AtomicU64]) {
+    sums.iter().zip(counters).for_each(|(sum, counter)| add(Some(sum), counter.load(Relaxed)));
+}
+
 /// One writer: a load and a store do what a locked read-modify-write would, for less.
 fn add(counter: Option<&AtomicU64>, by: u64) {
     if let Some(counter) = counter {
@@ -313,8 +358,15 @@ fn add(counter: Option<&AtomicU64>, by: u64) {
 mod tests {
     use std::{collections::HashSet, net::SocketAddr};
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::{decide::Reply, engine::Path, sip::Unanswerable};
+    use crate::{
+        decide::Reply,
+        dns::{CacheTallies, Failure},
+        engine::{Path, Tallies},
+        sip::Unanswerable,
+    };
 
     fn sent(status: u16, fault: Option<Fault>) -> Outcome {
         let here = SocketAddr::from(([127, 0, 0, 1], 5060));
@@ -413,6 +465,60 @@ mod tests {
         assert_eq!(times.at_most.last(), Some(&4));
         assert_eq!((times.count, times.sum_ns), (5, 20_000_502));
         assert!(times.at_most.is_sorted());
+    }
+
+    /// Counts one thing of any kind.
+    fn count(counters: &Counters, (kind, which): (u8, usize)) {
+        fn one<T: Copy>(all: &[T], which: usize) -> T {
+            all[which % all.len()]
+        }
+        let transport = one(&[Transport::Tcp, Transport::Tls], which);
+        match kind {
+            0 => counters.request(Some(one(&Method::ALL, which)), one(&Transport::ALL, which)),
+            1 => counters.request(None, one(&Transport::ALL, which)),
+            2 => counters.outcome(&sent(100 + which as u16 % 600, Some(one(Fault::ALL, which)))),
+            3 => counters.outcome(&Outcome::Silence(Silence::Unanswerable(one(Unanswerable::ALL, which)))),
+            4 => counters.decision_ns(which as u64 * 20),
+            5 => counters.socket_trouble(one(&SocketTrouble::ALL, which)),
+            6 => counters.connection_opened(transport),
+            7 => counters.connection_closed(transport, one(&ConnectionEnd::ALL, which)),
+            8 => counters.connection_refused(one(&ConnectionRefusal::ALL, which)),
+            _ => counters.dns_answer(
+                one(&[Kind::Naptr, Kind::Srv, Kind::A, Kind::Aaaa], which),
+                &Answer::Failed(one(&[Failure::Timeout, Failure::Refused, Failure::Lame], which)),
+            ),
+        }
+    }
+
+    fn waits(number: u64) -> Waits {
+        Waits {
+            tallies: Tallies { waited: number, timeouts: 2 * number, ..Tallies::default() },
+            cache: CacheTallies { fresh: 3 * number, mended: 4 * number, ..CacheTallies::default() },
+            waiting: 5 * number,
+            questions: 6 * number,
+            cache_entries: 7 * number,
+            cache_bytes: 8 * number,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_sum_of_two_counters_is_the_counter_of_both_streams(
+            events in proptest::collection::vec((any::<bool>(), (0..10_u8, 0..1_000_000_usize)), 0..200),
+            levels in any::<[u32; 2]>(),
+        ) {
+            let (one, other, both) = (Counters::default(), Counters::default(), Counters::default());
+            for (which, event) in events {
+                count(if which { &one } else { &other }, event);
+                count(&both, event);
+            }
+            let [level_of_one, level_of_other] = levels.map(u64::from);
+            one.set_waits(waits(level_of_one));
+            other.set_waits(waits(level_of_other));
+            both.set_waits(waits(level_of_one + level_of_other));
+            prop_assert_eq!(format!("{:?}", Counters::sum([&one, &other])), format!("{both:?}"));
+            prop_assert_eq!(format!("{:?}", Counters::sum([&one])), format!("{one:?}"));
+        }
     }
 
     #[test]

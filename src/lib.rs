@@ -1,8 +1,8 @@
 //! Waypost: a stateless SIP redirect server and ENUM/DNS router. This page is its architecture.
 //!
 //! A request comes in, an answer of 300, 301, 302, 305 or 380 with a Contact list (or a refusal) goes
-//! out, and nothing about the call is remembered. One thread does that; another one does everything
-//! else.
+//! out, and nothing about the call is remembered. One thread does that, or as many as `workers` says, each
+//! for its own flows; another one does everything else.
 //!
 //! # The path of a datagram
 //!

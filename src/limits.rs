@@ -111,6 +111,10 @@ pub const REGEX_BYTES_MAX: usize = 256 * 1024;
 /// Listeners of one server.
 pub const LISTENERS_MAX: usize = 32;
 
+/// Workers of one server: what one machine's network card keeps busy, several times over. Each has its own
+/// waiting room and DNS cache.
+pub const WORKERS_MAX: usize = 64;
+
 /// Datagrams read by one system call. 64 is where the measured gain of batching flattens
 /// (`benches/README.md`).
 pub const DATAGRAMS_PER_BATCH: usize = 64;
@@ -130,13 +134,13 @@ pub const LOOKUP_MS_DEFAULT: u64 = 400;
 /// Longest time a route may allow for lookups, in milliseconds: T1.
 pub const LOOKUP_MS_MAX: u64 = 500;
 
-/// Datagrams that may wait for DNS at one time.
+/// Datagrams that may wait for DNS at one time, of one worker.
 pub const WAITING_MAX: usize = 4096;
 
-/// Bytes of all waiting datagrams.
+/// Bytes of all waiting datagrams of one worker.
 pub const WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Answers kept in the DNS cache where the configuration says nothing.
+/// Answers kept in the DNS cache of one worker where the configuration says nothing.
 pub const DNS_CACHE_ENTRIES_DEFAULT: usize = 65_536;
 
 /// Fewest answers that a configuration may set for it: with fewer, one busy second would empty it.
@@ -148,7 +152,7 @@ pub const DNS_CACHE_ENTRIES_MAX: usize = 4_194_304;
 /// Records kept of one DNS answer.
 pub const DNS_RECORDS_MAX: usize = 64;
 
-/// Questions under way at one time.
+/// Questions under way at one time, of one worker.
 pub const QUESTIONS_UNDER_WAY_MAX: usize = 4096;
 
 const _: () = assert!(ANSWER_BYTES_DEFAULT < ANSWER_BYTES_ROOM);
@@ -336,7 +340,7 @@ pub const DNS_PAYLOAD_BYTES: u16 = 1232;
 /// one.
 pub const DNS_SERVERS_AT_ONCE: usize = 2;
 
-/// Questions that are with the DNS servers at one time. Each takes a socket for each server asked, of
+/// Questions of all workers that are with the DNS servers at one time. Each takes a socket for each server asked, of
 /// the 1024 files that a process may have open by default.
 pub const DNS_LOOKUPS_MAX: usize = 400;
 
@@ -396,7 +400,7 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 /// Connections where the configuration says nothing.
 pub const CONNECTIONS_DEFAULT: usize = 16_384;
 
-/// Connections of one source (an IPv4 address, an IPv6 /64) where the configuration says nothing: a
+/// Connections of one source (an IPv4 address, an IPv6 /64) with one worker where the configuration says nothing: a
 /// routing tier talks to few peers, each with few connections.
 pub const CONNECTIONS_PER_SOURCE_DEFAULT: usize = 1024;
 
@@ -449,7 +453,7 @@ const _: () = assert!(STREAM_READ_BYTES <= MESSAGE_BYTES_MAX);
 /// Size of one PEM file of TLS, in bytes: a bundle of all public issuers takes 220 kB.
 pub const TLS_FILE_BYTES_MAX: usize = 1024 * 1024;
 
-/// File descriptors that the server may need besides those of connections: sockets to DNS servers, the
+/// File descriptors that the server may need besides those of connections and listeners: sockets to DNS servers, the
 /// admin port, files being read.
 pub const FILES_BESIDES_CONNECTIONS: usize = 1024;
 

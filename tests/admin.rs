@@ -78,10 +78,10 @@ fn start_in(
         listen: vec![listen.clone()],
     });
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
-    let dns_cache = DnsCache { handle, table: Arc::clone(&table) };
+    let dns_cache = DnsCache { handles: vec![handle], table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
     let sources = Sources {
-        counters: Arc::new(Counters::default()),
+        counters: vec![Arc::new(Counters::default())],
         table,
         reloader: reloader.clone(),
         resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),

@@ -50,7 +50,7 @@ fn bench_of(table: RouteTable) -> Bench {
     // Nobody is there: a server that stays silent has numbers, too.
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 1).into()]);
     let metrics = Metrics::new(Sources {
-        counters: Arc::clone(&counters),
+        counters: vec![Arc::clone(&counters)],
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
@@ -169,7 +169,7 @@ fn traffic_shows() {
     counters.decision_ns(3_000);
     counters.decision_ns(50_000_000);
     counters.socket_trouble(SocketTrouble::Truncated);
-    bench.table.load().hit(1);
+    bench.table.load().hit(0, 1);
     let samples = bench.samples();
     for (sample, value) in [
         (r#"waypost_requests_total{method="INVITE",transport="udp"}"#, 2.0),

@@ -33,3 +33,5 @@ mod stop;
 mod streams;
 #[path = "serve/tls.rs"]
 mod tls;
+#[path = "serve/workers.rs"]
+mod workers;

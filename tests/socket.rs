@@ -420,6 +420,37 @@ fn the_sockets_are_known_by_inode_and_address() {
 }
 
 #[test]
+fn each_flow_is_served_by_one_of_several_workers() {
+    const FLOWS: usize = 64;
+    const EACH: usize = 3;
+    let bound = EventLoop::bind_workers(&listen(&["127.0.0.1:0"]), &StreamSettings::default(), 2).unwrap();
+    let workers: Vec<_> = bound
+        .into_iter()
+        .map(|(event_loop, handle)| {
+            let addresses = event_loop.addresses();
+            Server { event_loop, handle, addresses }.start(Echo::default())
+        })
+        .collect();
+    let to = workers[0].addresses[0];
+    // Each flow is known by the length of its messages.
+    for flow in 1..=FLOWS {
+        let client = client("127.0.0.1:0");
+        for _ in 0..EACH {
+            client.send_to(&vec![b'x'; flow], to).unwrap();
+            assert_eq!(receive(&client), ("x".repeat(flow), to));
+        }
+    }
+    let seen: Vec<_> = workers.into_iter().map(|worker| worker.stop().messages).collect();
+    for flow in 1..=FLOWS {
+        let mut by_worker: Vec<_> =
+            seen.iter().map(|messages| messages.iter().filter(|(_, len)| *len == flow).count()).collect();
+        by_worker.sort_unstable();
+        assert_eq!(by_worker, [0, EACH], "flow {flow}");
+    }
+    assert!(seen.iter().all(|messages| !messages.is_empty()), "one worker had nothing to do");
+}
+
+#[test]
 fn a_port_that_is_taken_is_an_error_that_names_it() {
     let first = bind(&["127.0.0.1:0"]);
     let address = first.addresses[0];

@@ -15,6 +15,7 @@ use crate::{
     limits::{
         CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_CACHE_ENTRIES_MAX,
         DNS_CACHE_ENTRIES_MIN, DNS_SERVERS_MAX, DNS_STALE_S_MAX, DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
+        WORKERS_MAX,
     },
     route::{
         Transport,
@@ -34,6 +35,9 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     let mut config = Config::default();
     if let Some(listen) = written.listen {
         config.listen_on(listeners(listen, &mut faults));
+    }
+    if let Some(found) = written.workers {
+        config.workers = faults.take("workers", workers(found)).unwrap_or(config.workers);
     }
     if let Some(admin) = written.admin {
         config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
@@ -166,6 +170,11 @@ fn listeners(written: Vec<WrittenListen>, faults: &mut Faults<'_>) -> Vec<Listen
         }
     }
     listen
+}
+
+fn workers(found: u64) -> Result<usize, String> {
+    let taken = usize::try_from(found).ok().filter(|found| (1..=WORKERS_MAX).contains(found));
+    taken.ok_or_else(|| format!("found {found}, expected 1 to {WORKERS_MAX}"))
 }
 
 fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {

@@ -69,9 +69,9 @@ pub enum LogLevel {
 /// `connections:`. What TCP and TLS may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Connections in all.
+    /// Connections in all. Each of several workers takes its share, rounded up.
     pub max: usize,
-    /// Connections of one source: an IPv4 address, an IPv6 /64.
+    /// Connections of one source (an IPv4 address, an IPv6 /64) with each worker.
     pub per_source: usize,
     /// How long one may be without a message, in seconds.
     pub idle_s: u64,
@@ -121,6 +121,8 @@ pub struct Log {
 pub struct Config {
     /// Where requests come in.
     pub listen: Vec<Listen>,
+    /// Threads that answer, from 1; each has all listeners.
+    pub workers: usize,
     /// Where metrics, probes and reload are; `None` for `off`.
     pub admin: Option<SocketAddr>,
     /// The directory of the route files.
@@ -152,6 +154,7 @@ impl Default for Config {
     fn default() -> Self {
         let mut config = Self {
             listen: Vec::new(),
+            workers: 1,
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
             routes: PathBuf::from(DEFAULT_ROUTES),
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
@@ -202,7 +205,7 @@ mod tests {
         dns::{Family, Lives},
         limits::{
             CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_RANGES_MAX, DNS_SERVERS_MAX,
-            LISTENERS_MAX, OWN_NAMES_MAX,
+            LISTENERS_MAX, OWN_NAMES_MAX, WORKERS_MAX,
         },
     };
 
@@ -224,6 +227,13 @@ mod tests {
     }
 
     #[test]
+    fn there_may_be_workers_to_the_limit() {
+        let workers = |workers: usize| parse("w", &format!("workers: {workers}"));
+        assert_eq!(workers(WORKERS_MAX).unwrap().workers, WORKERS_MAX);
+        assert!(workers(WORKERS_MAX + 1).is_err());
+    }
+
+    #[test]
     fn stale_answers_may_be_kept_to_the_limit() {
         use crate::limits::DNS_STALE_S_MAX;
         let stale_s = |stale_s: u32| parse("w", &format!("dns: {{stale_s: {stale_s}}}"));
@@ -236,7 +246,7 @@ mod tests {
         for text in ["", "# nothing\n", "---\n", "listen:\nadmin:\n", "{}"] {
             let config = parse("w.yaml", text).expect(text);
             assert_eq!(config.listen, Config::default().listen);
-            assert_eq!(config.admin, Some("127.0.0.1:9560".parse().unwrap()));
+            assert_eq!((config.workers, config.admin), (1, Some("127.0.0.1:9560".parse().unwrap())));
             assert_eq!(config.routes, PathBuf::from("./routes"));
             assert_eq!((config.settings.key, config.key), (DEFAULT_KEY, KeySource::Default));
             assert_eq!(config.settings.ourselves.listeners, [("127.0.0.1".parse().unwrap(), 5060)]);
@@ -252,6 +262,7 @@ mod tests {
 listen:
   - "udp:0.0.0.0:5060"
   - {name: edge, address: "tls:[::]:5061"}
+workers: 4
 admin: off
 routes: /etc/waypost/routes
 key: 00112233445566778899aabbccddeeff
@@ -275,7 +286,7 @@ log: {format: json, level: debug}
         assert_eq!(names, ["udp:0.0.0.0:5060", "edge"]);
         let edge = &config.listen[1];
         assert_eq!((edge.transport, edge.address), (Transport::Tls, "[::]:5061".parse().unwrap()));
-        assert_eq!(config.admin, None);
+        assert_eq!((config.workers, config.admin), (4, None));
         assert_eq!(config.routes, PathBuf::from("/etc/waypost/routes"));
         assert_eq!(config.key, KeySource::Written);
         assert_eq!(config.settings.key[..3], [0x00, 0x11, 0x22]);
@@ -319,7 +330,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `tls`, `dns`, `log`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
@@ -369,6 +380,8 @@ log: {format: json, level: debug}
                 "tls: {certificate: c, key: k, client_ca: a, client: maybe}\n",
                 "w.yaml:1:53: tls.client: found \"maybe\", expected one of none, optional, required",
             ),
+            ("workers: 0\n", "w.yaml:1:10: workers: found 0, expected 1 to 64"),
+            ("admin: off\nworkers: 65\n", "w.yaml:2:10: workers: found 65, expected 1 to 64"),
             ("connections: {max: 0}\n", "w.yaml:1:20: connections.max: found 0, expected 1 to 65536"),
             (
                 "connections: {per_source: 70000}\n",

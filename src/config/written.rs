@@ -18,6 +18,7 @@ use crate::route::file::{Diagnostic, Severity};
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
     pub(super) listen: Option<Vec<WrittenListen>>,
+    pub(super) workers: Option<u64>,
     pub(super) admin: Option<String>,
     pub(super) routes: Option<String>,
     pub(super) key: Option<String>,

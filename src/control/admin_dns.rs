@@ -1,14 +1,16 @@
-//! Outside. `GET /dns/cache`: what the loop's DNS cache keeps of one question.
+//! Outside. `GET /dns/cache`: what the loops' DNS caches keep of one question.
 //!
 //! In:    `name`, `type`, and `apex` and `server` for one that an ENUM apex asks for; or nothing.
-//! Out:   JSON: the generation and hash of the routes in service, and the answer with its age.
-//! Never: asks a DNS server, makes the loop wait, or waits long for it.
+//! Out:   JSON: the generation and hash of the routes in service, and the answer with its age: that of the
+//!        first worker that has one.
+//! Never: asks a DNS server, makes a loop wait, or waits long for them.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use super::admin_answer::{kind_name, kind_of, to_json};
 use crate::{
@@ -23,11 +25,12 @@ use crate::{
 /// How to use it.
 const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
 
-/// The way to the cache.
+/// The way to the caches.
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct DnsCache {
-    pub handle: Handle,
+    /// Of all workers.
+    pub handles: Vec<Handle>,
     /// In service.
     pub table: Arc<ArcSwap<Snapshot>>,
 }
@@ -66,13 +69,19 @@ impl DnsCache {
         if questions.is_empty() {
             return Ok(None);
         }
-        let waiting =
-            self.handle.look_into_cache(questions).ok_or("too many look at the cache; try again")?;
-        match tokio::time::timeout(Duration::from_millis(CACHE_LOOK_MS_MAX), waiting).await {
-            Ok(Ok(kept)) => Ok(kept),
-            Ok(Err(_)) => Err("the server is ending"),
-            Err(_) => Err("the loop did not answer in time; try again"),
+        // All look at once, so that several take no longer than one.
+        let end = Instant::now() + Duration::from_millis(CACHE_LOOK_MS_MAX);
+        let looks: Option<Vec<_>> =
+            self.handles.iter().map(|handle| handle.look_into_cache(questions.clone())).collect();
+        for look in looks.ok_or("too many look at the cache; try again")? {
+            match timeout_at(end, look).await {
+                Ok(Ok(None)) => {}
+                Ok(Ok(kept)) => return Ok(kept),
+                Ok(Err(_)) => return Err("the server is ending"),
+                Err(_) => return Err("the loop did not answer in time; try again"),
+            }
         }
+        Ok(None)
     }
 }
 

@@ -3,8 +3,8 @@
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
 //! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
-//! time, and frees old tables), `watch` (the route files). The loop is the main thread, and it waits
-//! for none of them.
+//! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
+//! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;
 pub mod admin_answer;
@@ -26,6 +26,7 @@ pub mod signals;
 pub mod tables;
 pub mod tls;
 pub mod watch;
+mod workers;
 
 pub use admin_dns::DnsCache;
 pub use serve::{ServeError, serve};

@@ -1,4 +1,4 @@
-//! Outside. Starts the server, piece by piece, and runs the loop on the calling thread.
+//! Outside. Starts the server, piece by piece, and runs the loops, the first on the calling thread.
 //!
 //! In:    a [`Config`].
 //! Out:   nothing, after SIGTERM or SIGINT; or why the server did not start.
@@ -37,6 +37,7 @@ use super::{
     signals::Signals,
     tls::Certificates,
     watch::{RoutesAndCertificates, Timing, Watcher},
+    workers::{self, Worker},
 };
 
 /// Why the server did not start or ended.
@@ -54,22 +55,24 @@ pub enum ServeError {
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log);
     let loader = Arc::new(Loader::new(&config.routes));
-    let table = Arc::new(ArcSwap::from_pointee(first_table(&loader)?));
+    let table = Arc::new(ArcSwap::from_pointee(first_table(&loader, config.workers)?));
     let certificates = config.tls.clone().map(Certificates::read).transpose();
     let certificates = certificates.map_err(|error| ServeError::Other(error.to_string()))?.map(Arc::new);
 
     let streams = stream_settings(&config, certificates.as_deref());
-    raise_file_limit(streams.connections_max, &config);
-    let (event_loop, handle) =
-        EventLoop::bind(&config.listen, streams).map_err(|error| ServeError::Other(error.to_string()))?;
-    let event_loop = event_loop.with_batching(config.batching);
-    let addresses = event_loop.addresses();
+    raise_file_limit(&config);
+    let bound = EventLoop::bind_workers(&config.listen, &streams, config.workers);
+    let bound = bound.map_err(|error| ServeError::Other(error.to_string()))?;
+    let batched =
+        |(event_loop, handle): (EventLoop, Handle)| (event_loop.with_batching(config.batching), handle);
+    let (loops, handles): (Vec<_>, Vec<_>) = bound.into_iter().map(batched).unzip();
+    let addresses = loops.first().map(EventLoop::addresses).unwrap_or_default();
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =
         addresses.iter().map(|address| (address.ip(), address.port())).collect();
     let admin_port = config.admin.map(admin::bind).transpose().map_err(ServeError::Other)?;
 
-    let counters = Arc::new(Counters::default());
+    let counters: Vec<_> = loops.iter().map(|_| Arc::new(Counters::default())).collect();
     let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
     let reloader = Reloader::start(Arc::clone(&table), load_both(&loader, certificates.clone()))
         .map_err(|error| no_thread(&error))?;
@@ -81,19 +84,18 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
     let metrics = Metrics::new(Sources {
-        counters: Arc::clone(&counters),
+        counters: counters.clone(),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
-        drops: Drops::new(
-            names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?))),
-        ),
+        drops: Drops::new(loops.iter().flat_map(|event_loop| {
+            names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
+        })),
     })
     .map_err(|error| ServeError::Other(format!("metrics: {error}")))?;
 
-    let (ask, questions) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
     let readiness = Arc::new(Readiness::default());
-    let dns_cache = DnsCache { handle: handle.clone(), table: Arc::clone(&table) };
+    let dns_cache = DnsCache { handles: handles.clone(), table: Arc::clone(&table) };
     let differ = Arc::new(Differ {
         table: Arc::clone(&table),
         routes: config.routes.clone(),
@@ -101,14 +103,20 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         listen: config.listen.clone(),
     });
     let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ });
-    let control = Control { admin, admin_port, handle, resolver, questions };
+    let (mut workers, mut questions) = (Vec::new(), Vec::new());
+    for (event_loop, counters) in loops.into_iter().zip(counters) {
+        let (ask, asked) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
+        let engine = Engine::new(config.settings.clone(), names.clone());
+        workers.push(Worker { event_loop, engine, counters, ask });
+        questions.push(asked);
+    }
+    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;
     readiness.serve();
     say_hello(&config, &addresses, admin_address, &table.load());
 
-    let engine = Engine::new(config.settings, names);
-    let ended = event_loop.run(engine, &table, &counters, &mut |question| ask.try_send(question).is_ok());
+    let ended = workers::run(workers, &table, &handles);
     control.stop();
     ended.map_err(|error| ServeError::Other(format!("the event loop ended: {error}")))
 }
@@ -140,7 +148,8 @@ fn load_both(loader: &Arc<Loader>, certificates: Option<Arc<Certificates>>) -> L
 
 fn stream_settings(config: &Config, certificates: Option<&Certificates>) -> StreamSettings {
     StreamSettings {
-        connections_max: config.connections.max,
+        // Of one worker.
+        connections_max: config.connections.max.div_ceil(config.workers.max(1)),
         per_source_max: config.connections.per_source,
         idle_ms: config.connections.idle_s.saturating_mul(1000),
         tls: certificates.map(Certificates::in_service),
@@ -148,13 +157,19 @@ fn stream_settings(config: &Config, certificates: Option<&Certificates>) -> Stre
     }
 }
 
-/// Each connection takes a file descriptor, and a process has 1024 by default; the system grants more
-/// to whoever asks.
-fn raise_file_limit(connections_max: usize, config: &Config) {
-    if config.listen.iter().all(|listen| listen.transport == Transport::Udp) {
+/// Each connection takes a file descriptor, and so does each listener of each worker; a process has 1024 by
+/// default. The system grants more to whoever asks.
+fn raise_file_limit(config: &Config) {
+    let is_udp_only = config.listen.iter().all(|listen| listen.transport == Transport::Udp);
+    if is_udp_only && config.workers == 1 {
         return;
     }
-    let needed = u64::try_from(connections_max.saturating_add(FILES_BESIDES_CONNECTIONS)).unwrap_or(u64::MAX);
+    let connections_max = if is_udp_only { 0 } else { config.connections.max };
+    let workers = config.workers;
+    // A loop has an event queue, held twice, and a waker.
+    let of_loops = workers.saturating_mul(config.listen.len().saturating_add(3));
+    let needed = FILES_BESIDES_CONNECTIONS.saturating_add(connections_max).saturating_add(of_loops);
+    let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return;
@@ -163,19 +178,19 @@ fn raise_file_limit(connections_max: usize, config: &Config) {
     let set = setrlimit(Resource::Nofile, Rlimit { current: Some(granted), maximum: limit.maximum });
     if granted < needed || set.is_err() {
         tracing::warn!(
-            "{connections_max} connections need {needed} open files, and this process may have {granted}: raise LimitNOFILE (systemd) or `ulimit -n`, or lower connections.max"
+            "{connections_max} connections and {workers} workers need {needed} open files, and this process may have {granted}: raise LimitNOFILE (systemd) or `ulimit -n`, or lower connections.max"
         );
     }
 }
 
-fn first_table(loader: &Loader) -> Result<Snapshot, ServeError> {
+fn first_table(loader: &Loader, workers: usize) -> Result<Snapshot, ServeError> {
     match loader.load(None).map_err(ServeError::Routes)? {
         Load::New(loaded) => {
             let Loaded { table, warnings, hash } = *loaded;
             for diagnostic in &warnings {
                 tracing::warn!("{}", Shown { dir: loader.dir(), diagnostic });
             }
-            Ok(Snapshot::new(table, hash, unix_s(), None))
+            Ok(Snapshot::first(table, hash, unix_s(), workers))
         }
         Load::Same => {
             Err(ServeError::Other("internal error: nothing was loaded; please report it".to_owned()))
@@ -207,8 +222,12 @@ fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr
         .map(|(listen, address)| format!("{}:{address} ({})", listen.transport.name(), listen.name))
         .collect();
     let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
+    let workers = match config.workers {
+        1 => String::new(),
+        several => format!("; {several} workers"),
+    };
     tracing::info!(
-        "waypost {} serves {}; admin {admin}; {} routes from {}, generation {}",
+        "waypost {} serves {}; admin {admin}; {} routes from {}, generation {}{workers}",
         env!("CARGO_PKG_VERSION"),
         listening.join(", "),
         snapshot.table.routes.len(),
@@ -221,9 +240,10 @@ fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr
 struct Control {
     admin: Arc<Admin>,
     admin_port: Option<StdListener>,
-    handle: Handle,
+    /// Of the workers, and their questions likewise.
+    handles: Vec<Handle>,
     resolver: Resolver,
-    questions: mpsc::Receiver<Question>,
+    questions: Vec<mpsc::Receiver<Question>>,
 }
 
 /// The control thread.
@@ -256,23 +276,26 @@ impl Control {
     }
 
     async fn run(self, signals: Signals, end: &Notify) {
-        let Self { admin, admin_port, handle, resolver, questions } = self;
+        let Self { admin, admin_port, handles, resolver, questions } = self;
         match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
             Ok(Some(listener)) => drop(tokio::spawn(admin::serve(listener, Arc::clone(&admin)))),
             Ok(None) => {}
             Err(error) => tracing::error!("admin port: {error}"),
         }
-        let answers = handle.clone();
-        tokio::spawn(resolver.run(questions, move |question, answer| {
-            // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
-            answers.answer(question, answer);
-        }));
+        for (questions, answers) in questions.into_iter().zip(handles.clone()) {
+            tokio::spawn(resolver.clone().run(questions, move |question, answer| {
+                // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
+                answers.answer(question, answer);
+            }));
+        }
         let reload = || admin.reloader.nudge(Cause::Signal);
         let stop = |signal: &str| {
             tracing::info!("{signal}: answering what is here, then ending");
             admin.readiness.drain();
-            handle.order(Order::Drain);
-            handle.order(Order::Stop);
+            for handle in &handles {
+                handle.order(Order::Drain);
+                handle.order(Order::Stop);
+            }
         };
         tokio::select! {
             () = signals.heed(reload, stop) => {}
@@ -287,6 +310,24 @@ impl Running {
         self.end.notify_one();
         if self.thread.join().is_err() {
             tracing::error!("the control thread had ended before: a bug, please report it");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Connections;
+
+    #[test]
+    fn the_workers_share_out_the_connections() {
+        let settings = |workers, max| {
+            let connections = Connections { max, per_source: 7, ..Connections::default() };
+            let settings = stream_settings(&Config { workers, connections, ..Config::default() }, None);
+            (settings.connections_max, settings.per_source_max)
+        };
+        for (workers, max, each) in [(1, 5, 5), (2, 5, 3), (5, 5, 1), (64, 5, 1)] {
+            assert_eq!(settings(workers, max), (each, 7), "{workers} workers, {max} connections");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{add, place, zeros};
+use super::{add, add_each, place, zeros};
 use crate::route::Transport;
 
 /// Why a connection ended.
@@ -107,6 +107,15 @@ impl ConnectionCounters {
 
     pub(super) fn refused(&self, refusal: ConnectionRefusal) {
         add(place(&ConnectionRefusal::ALL, refusal).and_then(|at| self.refusals.get(at)), 1);
+    }
+
+    pub(super) fn add_all(&self, other: &Self) {
+        let Self { opened, closed, ends, refusals } = other;
+        // Closed first, as in `open`.
+        add_each(&self.closed, closed);
+        add_each(&self.opened, opened);
+        add_each(&self.ends, ends);
+        add_each(&self.refusals, refusals);
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{add, zeros};
+use super::{add, add_each, zeros};
 use crate::{
     dns::{Answer, CacheTallies, Failure, Kind, Nothing},
     engine::Tallies,
@@ -68,6 +68,12 @@ impl DnsCounters {
         for (kept, number) in self.waits.iter().zip(numbers_of(waits)) {
             kept.store(number, Relaxed);
         }
+    }
+
+    pub(super) fn add_all(&self, other: &Self) {
+        let Self { answers, waits } = other;
+        add_each(self.answers.as_flattened(), answers.as_flattened());
+        add_each(&self.waits, waits);
     }
 
     pub(super) fn waits(&self) -> Waits {

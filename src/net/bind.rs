@@ -1,9 +1,11 @@
-//! Outside. Places to listen → bound sockets, all or none.
+//! Outside. Places to listen → bound sockets, all or none, once or for several workers.
 //!
-//! In:    [`Listen`]s.
+//! In:    [`Listen`]s, and how many workers share them.
 //! Out:   listening sockets, or why not: which address, and what to do about it.
-//! Never: shares a port with another program. `SO_REUSEADDR` and `SO_REUSEPORT` stay off, since on
-//!        UDP they let two servers bind the same port and lose each other's packets without a word.
+//! Never: shares a port with another server. On UDP `SO_REUSEADDR` and `SO_REUSEPORT` let two bind the
+//!        same one and lose each other's packets without a word. Both stay off for one worker. Of several,
+//!        the first binds without; only then its sockets get `SO_REUSEPORT`, with which the others bind.
+//!        At no moment can a server that begins like this get a port that another one has.
 
 use std::{
     fs::File,
@@ -160,8 +162,44 @@ pub(super) struct Bound {
     pub(super) addresses: Vec<SocketAddr>,
 }
 
+/// Whether a socket leaves its port to others of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// It does not.
+    Alone,
+    /// Nobody has the port; from then on, others may bind it.
+    First,
+    /// With those that have it.
+    Further,
+}
+
 /// Binds all, in order, or none. `has_certificate`: TLS can be spoken.
 pub(super) fn bind_all(listen: &[Listen], has_certificate: bool) -> Result<Bound, BindError> {
+    Bound::at(&places(listen, has_certificate)?, Sharing::Alone)
+}
+
+/// The same for each of `workers`, at least one, which share the ports.
+pub(super) fn bind_workers(
+    listen: &[Listen],
+    has_certificate: bool,
+    workers: usize,
+) -> Result<Vec<Bound>, BindError> {
+    if workers <= 1 {
+        return Ok(vec![bind_all(listen, has_certificate)?]);
+    }
+    let mut places = places(listen, has_certificate)?;
+    let first = Bound::at(&places, Sharing::First)?;
+    // Port 0 is a real one now, and the same for all.
+    places.iter_mut().zip(&first.addresses).for_each(|(place, address)| place.address = *address);
+    let mut bound = vec![first];
+    while bound.len() < workers {
+        bound.push(Bound::at(&places, Sharing::Further)?);
+    }
+    Ok(bound)
+}
+
+/// Where to listen, as far as that can be judged without touching the system.
+fn places(listen: &[Listen], has_certificate: bool) -> Result<Vec<Place>, BindError> {
     if listen.is_empty() {
         return Err(BindError::None);
     }
@@ -170,7 +208,6 @@ pub(super) fn bind_all(listen: &[Listen], has_certificate: bool) -> Result<Bound
     }
     let places: Vec<_> =
         listen.iter().map(|l| Place { transport: l.transport, address: l.address }).collect();
-    // What can be said without touching the system is said first.
     for (index, place) in places.iter().enumerate() {
         if place.transport == Transport::Tls && !has_certificate {
             return Err(BindError::NoCertificate(*place));
@@ -181,23 +218,27 @@ pub(super) fn bind_all(listen: &[Listen], has_certificate: bool) -> Result<Bound
             return Err(BindError::Overlap { place: *place, other: *other });
         }
     }
-    let mut bound = Bound { datagrams: Vec::new(), streams: Vec::new(), addresses: Vec::new() };
-    for place in &places {
-        bound.add(place).map_err(|error| reason(*place, error))?;
-    }
-    Ok(bound)
+    Ok(places)
 }
 
 impl Bound {
-    fn add(&mut self, place: &Place) -> io::Result<()> {
+    fn at(places: &[Place], sharing: Sharing) -> Result<Self, BindError> {
+        let mut bound = Self { datagrams: Vec::new(), streams: Vec::new(), addresses: Vec::new() };
+        for place in places {
+            bound.add(place, sharing).map_err(|error| reason(*place, error))?;
+        }
+        Ok(bound)
+    }
+
+    fn add(&mut self, place: &Place, sharing: Sharing) -> io::Result<()> {
         let (datagram, stream, address) = match place.transport {
             Transport::Udp => {
-                let listener = bind_datagrams(place)?;
+                let listener = bind_datagrams(place, sharing)?;
                 let address = listener.address;
                 (Some(listener), None, address)
             }
             Transport::Tcp | Transport::Tls => {
-                let listener = bind_stream(place)?;
+                let listener = bind_stream(place, sharing)?;
                 let address = listener.socket.local_addr()?;
                 (None, Some(listener), address)
             }
@@ -209,7 +250,7 @@ impl Bound {
     }
 }
 
-fn bind_datagrams(place: &Place) -> io::Result<DatagramListener> {
+fn bind_datagrams(place: &Place, sharing: Sharing) -> io::Result<DatagramListener> {
     let socket = new_socket(place, Type::DGRAM, Protocol::UDP)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     let wildcard = place.address.ip().is_unspecified();
@@ -217,20 +258,27 @@ fn bind_datagrams(place: &Place) -> io::Result<DatagramListener> {
         // Before bind, so that no datagram comes without.
         ask_for_local(socket.as_fd(), place.address)?;
     }
-    socket.bind(&place.address.into())?;
+    bind(&socket, place, sharing)?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;
     Ok(DatagramListener { socket, address, wildcard })
 }
 
-fn bind_stream(place: &Place) -> io::Result<StreamListener> {
+fn bind_stream(place: &Place, sharing: Sharing) -> io::Result<StreamListener> {
     let socket = new_socket(place, Type::STREAM, Protocol::TCP)?;
     // On TCP this shares no port: it lets us bind while connections of the last run are in TIME_WAIT.
     socket.set_reuse_address(true)?;
-    socket.bind(&place.address.into())?;
+    bind(&socket, place, sharing)?;
     socket.listen(CONNECTIONS_BACKLOG)?;
     let socket = mio::net::TcpListener::from_std(TcpListener::from(socket));
     Ok(StreamListener { socket, transport: place.transport })
+}
+
+fn bind(socket: &Socket, place: &Place, sharing: Sharing) -> io::Result<()> {
+    socket.set_reuse_port(sharing == Sharing::Further)?;
+    socket.bind(&place.address.into())?;
+    // Whether a port may be shared is asked of its holders when the next one binds.
+    socket.set_reuse_port(sharing != Sharing::Alone)
 }
 
 fn new_socket(place: &Place, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -284,6 +332,50 @@ mod tests {
                  has it: stop it, or choose another address with --listen"
             )
         );
+    }
+
+    fn addresses(bound: &[Bound]) -> Vec<Vec<SocketAddr>> {
+        bound.iter().map(|bound| bound.addresses.clone()).collect()
+    }
+
+    #[test]
+    fn workers_share_a_port_that_is_refused_to_everybody_else() {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let any = [listen(transport, "127.0.0.1:0"), listen(transport, "[::]:0")];
+            let workers = bind_workers(&any, false, 3).unwrap();
+            let [first, others @ ..] = &addresses(&workers)[..] else { panic!("no worker") };
+            assert_eq!(others, [first.clone(), first.clone()]);
+            for address in first {
+                let place = [listen(transport, &address.to_string())];
+                for workers in 1..=2 {
+                    let error = bind_workers(&place, false, workers).unwrap_err();
+                    assert!(matches!(error, BindError::InUse(_)), "{workers} more: {error}");
+                }
+            }
+            let again = first.iter().map(|address| listen(transport, &address.to_string()));
+            let again: Vec<_> = again.collect();
+            drop(workers);
+            bind_workers(&again, false, 2).expect("the ports are free again");
+        }
+    }
+
+    #[test]
+    fn one_worker_shares_nothing() {
+        let bound = bind_workers(&udp(&["127.0.0.1:0"]), false, 1).unwrap();
+        assert_eq!(bound.len(), 1);
+        let place = Place { transport: Transport::Udp, address: bound[0].addresses[0] };
+        let error = Bound::at(&[place], Sharing::Further).unwrap_err();
+        assert!(matches!(error, BindError::InUse(_)), "{error}");
+    }
+
+    #[test]
+    fn all_workers_are_bound_or_none() {
+        let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let holder = UdpSocket::bind(&taken).unwrap();
+        let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        bind_workers(&udp(&[&free, &taken]), false, 2).unwrap_err();
+        UdpSocket::bind(&free).expect("the first is free again");
+        drop(holder);
     }
 
     #[test]

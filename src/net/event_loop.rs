@@ -1,4 +1,4 @@
-//! Outside. The one thread that serves: wait, read, answer, send.
+//! Outside. The thread that serves, or each of them: wait, read, answer, send.
 //!
 //! In:    readiness of the sockets, what the [`Handle`] brings, the clock.
 //! Out:   calls of a [`Service`], and its answers on the sockets.
@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use mio::{Events, Poll, Token, Waker};
 
 use super::{
-    bind::{BindError, Bound, bind_all},
+    bind::{BindError, Bound, bind_all, bind_workers},
     clock::Clock,
     datagrams::Datagrams,
     handle::{CacheLook, Handle, Inlet, Order, pair},
@@ -45,6 +45,8 @@ pub struct EventLoop {
     streams: Streams,
     addresses: Vec<SocketAddr>,
     clock: Clock,
+    /// Which of the workers it is, from 0.
+    worker: usize,
 }
 
 /// The token of the handle's waker. Listeners have theirs by index, from 0; connections follow.
@@ -55,6 +57,25 @@ impl EventLoop {
     /// Binds every listener, or none.
     pub fn bind(listen: &[Listen], streams: StreamSettings) -> Result<(Self, Handle), BindError> {
         let bound = bind_all(listen, streams.tls.is_some())?;
+        Self::of(bound, streams, 0)
+    }
+
+    /// Binds every listener for `workers` loops that share the ports, or none: the kernel gives each flow (a
+    /// peer's address and port) to one of them. Each takes connections as the settings say.
+    pub fn bind_workers(
+        listen: &[Listen],
+        streams: &StreamSettings,
+        workers: usize,
+    ) -> Result<Vec<(Self, Handle)>, BindError> {
+        let bound = bind_workers(listen, streams.tls.is_some(), workers)?;
+        bound
+            .into_iter()
+            .enumerate()
+            .map(|(worker, bound)| Self::of(bound, streams.clone(), worker))
+            .collect()
+    }
+
+    fn of(bound: Bound, streams: StreamSettings, worker: usize) -> Result<(Self, Handle), BindError> {
         let Bound { datagrams, streams: listeners, addresses } = bound;
         let poll = Poll::new().map_err(BindError::Loop)?;
         let datagrams = Datagrams::register(datagrams, poll.registry())?;
@@ -62,7 +83,8 @@ impl EventLoop {
         let streams = Streams::register(listeners, streams, registry, FIRST_CONNECTION)?;
         let waker = Waker::new(poll.registry(), WAKER).map_err(BindError::Loop)?;
         let (handle, inlet) = pair(waker);
-        Ok((Self { poll, inlet, datagrams, streams, addresses, clock: Clock::start() }, handle))
+        let clock = Clock::start();
+        Ok((Self { poll, inlet, datagrams, streams, addresses, clock, worker }, handle))
     }
 
     /// Inodes of the UDP sockets by listener, for reading their drops from /proc/net/udp and udp6;
@@ -94,7 +116,8 @@ impl EventLoop {
         counters: &Counters,
         ask: &mut dyn FnMut(Question) -> bool,
     ) -> io::Result<()> {
-        self.run_with(&mut Serving::new(engine, table, counters, ask))
+        let worker = self.worker;
+        self.run_with(&mut Serving::new(engine, table, counters, worker, ask))
     }
 
     /// [`EventLoop::run`] with any service.

@@ -27,6 +27,8 @@ pub(super) struct Serving<'a> {
     engine: Engine,
     table: &'a ArcSwap<Snapshot>,
     counters: &'a Counters,
+    /// Which worker this is: hits of routes are counted by worker.
+    worker: usize,
     ask: &'a mut dyn FnMut(Question) -> bool,
     /// The table of this turn.
     snapshot: Option<Guard<Arc<Snapshot>>>,
@@ -39,9 +41,10 @@ impl<'a> Serving<'a> {
         engine: Engine,
         table: &'a ArcSwap<Snapshot>,
         counters: &'a Counters,
+        worker: usize,
         ask: &'a mut dyn FnMut(Question) -> bool,
     ) -> Self {
-        Self { engine, table, counters, ask, snapshot: None, answers_came: false }
+        Self { engine, table, counters, worker, ask, snapshot: None, answers_came: false }
     }
 
     /// Counts an outcome and does what it asks for.
@@ -50,7 +53,7 @@ impl<'a> Serving<'a> {
         match outcome {
             Outcome::Send { reply, path } => {
                 if let (Some(route), Some(snapshot)) = (reply.route, &self.snapshot) {
-                    snapshot.hit(route);
+                    snapshot.hit(self.worker, route);
                 }
                 Some(Departure { len: reply.len, to: reply.to, path })
             }

@@ -1,4 +1,4 @@
-//! Outside. From the numbers of the loop, the table and the reloader to metric families.
+//! Outside. From the numbers of the loops, the table and the reloader to metric families.
 //!
 //! In:    [`Sources`], read at each scrape.
 //! Out:   one family for each entry of the catalogue.
@@ -7,7 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
@@ -33,7 +33,8 @@ use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns};
 #[derive(Debug)]
 #[allow(missing_docs)]
 pub struct Sources {
-    pub counters: Arc<Counters>,
+    /// By worker; what is served is their sum.
+    pub counters: Vec<Arc<Counters>>,
     pub table: Arc<ArcSwap<Snapshot>>,
     pub reloader: Reloader,
     pub resolver: Resolver,
@@ -43,7 +44,7 @@ pub struct Sources {
 /// The collector of all that is ours.
 pub(super) struct Collected {
     descs: Vec<Desc>,
-    counters: Arc<Counters>,
+    counters: Vec<Arc<Counters>>,
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
     resolver: Resolver,
@@ -80,7 +81,7 @@ impl Collector for Collected {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = vec![family(&super::BUILD_INFO, [(vec![env!("CARGO_PKG_VERSION")], 1.0)])];
-        self.of_the_loop(&mut families);
+        self.of_the_loops(&mut families);
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
         families
@@ -88,8 +89,8 @@ impl Collector for Collected {
 }
 
 impl Collected {
-    fn of_the_loop(&self, families: &mut Vec<MetricFamily>) {
-        let counters = &*self.counters;
+    fn of_the_loops(&self, families: &mut Vec<MetricFamily>) {
+        let counters = &Counters::sum(self.counters.iter().map(|counters| &**counters));
         // Methods that did not come over TCP and TLS are left out: 48 lines of zeros help nobody.
         let requests = counters.requests().filter(|(_, transport, count)| *count > 0 || *transport == "udp");
         families.push(family(
@@ -115,7 +116,7 @@ impl Collected {
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
         families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));
         families.extend(dns::families(counters, &self.resolver.numbers()));
-        families.push(self.decision_duration());
+        families.push(decision_duration(counters));
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         families.push(family(
             &super::SOCKET_DROPS,
@@ -150,14 +151,13 @@ impl Collected {
         families.push(single(&super::RELOAD_SUCCESS_TIMESTAMP, float(success_s)));
         families.push(single(&super::RELOAD_DURATION, status.duration.as_secs_f64()));
     }
+}
 
-    fn decision_duration(&self) -> MetricFamily {
-        let times = self.counters.decisions();
-        let bounds_s = DECISION_BOUNDS_NS.map(|bound_ns| float(bound_ns) / 1e9);
-        let metric =
-            histogram(bounds_s.into_iter().zip(times.at_most), times.count, float(times.sum_ns) / 1e9);
-        with_metrics(&super::DECISION_DURATION, vec![metric])
-    }
+fn decision_duration(counters: &Counters) -> MetricFamily {
+    let times = counters.decisions();
+    let bounds_s = DECISION_BOUNDS_NS.map(|bound_ns| float(bound_ns) / 1e9);
+    let metric = histogram(bounds_s.into_iter().zip(times.at_most), times.count, float(times.sum_ns) / 1e9);
+    with_metrics(&super::DECISION_DURATION, vec![metric])
 }
 
 /// Answers by route name, as many as there may be, the rest as one. A route that is called like the
@@ -167,7 +167,6 @@ fn route_answers(snapshot: &Snapshot) -> Vec<(Vec<String>, f64)> {
     let mut rest: HashMap<&str, u64> = HashMap::new();
     // Routes of one name share one counter: once is enough.
     for (name, hits) in snapshot.hits_by_name() {
-        let hits = hits.load(Ordering::Relaxed);
         if name != OTHER_ROUTES && (named.len() < ROUTE_LABELS_MAX || named.contains_key(name)) {
             named.insert(name, hits);
         } else {
@@ -272,7 +271,7 @@ mod tests {
         let table = RouteTable { routes: names.into_iter().map(route).collect(), ..RouteTable::default() };
         let snapshot = Snapshot::new(table, String::new(), 0, None);
         for index in 0..snapshot.table.routes.len() {
-            snapshot.hit(index);
+            snapshot.hit(0, index);
         }
         snapshot
     }

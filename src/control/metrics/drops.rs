@@ -1,10 +1,11 @@
 //! Outside. Datagrams that the kernel dropped, by listener.
 //!
 //! In:    /proc/net/udp and udp6, read at each scrape, and the inodes of our sockets.
-//! Out:   sums that only grow.
-//! Never: asks the loop; its sockets are found by their inodes.
+//! Out:   sums that only grow; a listener that several workers have is one.
+//! Never: asks a loop; its sockets are found by their inodes.
 
 use std::{
+    collections::HashMap,
     fs::File,
     io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
@@ -15,35 +16,43 @@ use crate::limits::PROC_NET_BYTES_MAX;
 /// The drops of all listeners.
 #[derive(Debug)]
 pub struct Drops {
-    sockets: Vec<Socket>,
+    /// Names and sums.
+    listeners: Vec<(Box<str>, u64)>,
+    /// By inode.
+    sockets: HashMap<u64, Socket>,
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
 struct Socket {
-    listener: Box<str>,
-    inode: u64,
+    /// Its place among the listeners.
+    listener: usize,
     /// The kernel's number when it was last read; it has 32 bits.
     raw: u32,
-    sum: u64,
 }
 
 impl Drops {
-    /// Of these listeners, by name and inode of their socket.
+    /// Of these sockets, by the name of their listener and their inode.
     #[must_use]
     pub fn new(listeners: impl IntoIterator<Item = (Box<str>, u64)>) -> Self {
         Self::read_from(listeners, ["/proc/net/udp", "/proc/net/udp6"])
     }
 
     fn read_from(
-        listeners: impl IntoIterator<Item = (Box<str>, u64)>,
+        inodes: impl IntoIterator<Item = (Box<str>, u64)>,
         files: impl IntoIterator<Item = impl Into<PathBuf>>,
     ) -> Self {
-        let socket = |(listener, inode)| Socket { listener, inode, raw: 0, sum: 0 };
-        Self {
-            sockets: listeners.into_iter().map(socket).collect(),
-            files: files.into_iter().map(Into::into).collect(),
+        let mut listeners: Vec<(Box<str>, u64)> = Vec::new();
+        let mut sockets = HashMap::new();
+        for (name, inode) in inodes {
+            let known = listeners.iter().position(|(known, _)| *known == name);
+            let listener = known.unwrap_or(listeners.len());
+            if known.is_none() {
+                listeners.push((name, 0));
+            }
+            sockets.insert(inode, Socket { listener, raw: 0 });
         }
+        Self { listeners, sockets, files: files.into_iter().map(Into::into).collect() }
     }
 
     /// Reads the kernel's numbers and gives the sums. A file that cannot be read leaves them as they were.
@@ -53,13 +62,15 @@ impl Drops {
             let most = u64::try_from(PROC_NET_BYTES_MAX).unwrap_or(u64::MAX);
             for line in BufReader::new(file.take(most)).lines().map_while(Result::ok) {
                 let Some((inode, raw)) = inode_and_drops(&line) else { continue };
-                for socket in self.sockets.iter_mut().filter(|socket| socket.inode == inode) {
-                    socket.sum = socket.sum.saturating_add(u64::from(raw.wrapping_sub(socket.raw)));
-                    socket.raw = raw;
+                let Some(socket) = self.sockets.get_mut(&inode) else { continue };
+                let more = u64::from(raw.wrapping_sub(socket.raw));
+                socket.raw = raw;
+                if let Some((_, sum)) = self.listeners.get_mut(socket.listener) {
+                    *sum = sum.saturating_add(more);
                 }
             }
         }
-        self.sockets.iter().map(|socket| (&*socket.listener, socket.sum))
+        self.listeners.iter().map(|(listener, sum)| (&**listener, *sum))
     }
 }
 
@@ -108,6 +119,16 @@ mod tests {
         fs::write(&udp, "nonsense\n 1 2 3\n").unwrap();
         fs::remove_file(&udp6).unwrap();
         assert_eq!(sums(&mut drops), [u64::from(u32::MAX) + 5, 1]);
+    }
+
+    #[test]
+    fn the_sockets_of_all_workers_are_one_listener() {
+        let dir = tempfile::tempdir().unwrap();
+        let udp = dir.path().join("udp");
+        fs::write(&udp, [line(7, 1), line(8, 10), line(9, 100), line(10, 1000)].join("\n")).unwrap();
+        let sockets = [("a".into(), 7), ("b".into(), 8), ("a".into(), 9), ("b".into(), 10)];
+        let mut drops = Drops::read_from(sockets, [&udp]);
+        assert_eq!(drops.read().collect::<Vec<_>>(), [("a", 101), ("b", 1010)]);
     }
 
     #[test]
