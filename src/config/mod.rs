@@ -330,7 +330,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
