@@ -640,8 +640,8 @@ pub const DIFFS_AT_ONCE_MAX: usize = 1;
 pub const NESTED_RANGES_MAX: usize = 64;
 
 /// From this size on, in bytes, words of number tables have a mapping of their own, which goes back to the
-/// system with them. Smaller ones are not worth one. Half a huge page.
-pub const WORDS_MAPPED_FROM_BYTES: usize = 1024 * 1024;
+/// system with them. Smaller ones are not worth one.
+pub const WORDS_MAPPED_FROM_BYTES: usize = 256 * 1024;
 
 /// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
 /// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.

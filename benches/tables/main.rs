@@ -203,7 +203,7 @@ fn loaded(folder: &Path, calls: &[[u8; 16]]) -> String {
     let start = Instant::now();
     let mut file = fs::File::open(folder.join("table")).expect("the table");
     let size = file.metadata().expect("its size").len() as usize;
-    let mut words = Words::zeroed_for_lookup(size / 8);
+    let mut words = Words::zeroed(size / 8).for_lookup();
     file.read_exact(bytemuck::cast_slice_mut(&mut words)).expect("the table");
     let table = Table::from_image(words).expect("a table");
     let load_s = start.elapsed().as_secs_f64();
@@ -225,7 +225,7 @@ fn loaded(folder: &Path, calls: &[[u8; 16]]) -> String {
 /// What a read at random takes in memory as large as the table.
 fn one_read(folder: &Path, reads: usize) -> String {
     let count = fs::metadata(folder.join("table")).expect("the table").len() / 8;
-    let mut words = Words::zeroed_for_lookup(count as usize);
+    let mut words = Words::zeroed(count as usize).for_lookup();
     for (index, word) in (0..count).zip(words.iter_mut()) {
         *word = data::mixed(index) % count;
     }

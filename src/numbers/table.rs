@@ -44,7 +44,8 @@ impl Table {
     /// From an image that was just written.
     pub(super) fn sealed(shape: Shape, words: Words, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
         let sorted = Sorted::read(&words, &facts).unwrap_or_else(|_| Sorted::none());
-        Self::of(shape, words, facts, sorted, lines)
+        // Not before: rows on their way are still in memory while the image is written, at two places at once.
+        Self::of(shape, words.for_lookup(), facts, sorted, lines)
     }
 
     fn of(shape: Shape, words: Words, facts: Facts, sorted: Sorted, lines: Vec<Box<[u32]>>) -> Self {

@@ -40,15 +40,15 @@ impl Words {
         Self(Memory::Heap(vec![0; words]))
     }
 
-    /// The same for words that will be looked up at random: of huge pages where the system has them.
+    /// From now on they are looked up at random: of huge pages where the system has them. What is written to later
+    /// comes in huge pages at once; what was written before, the system gathers by and by.
     #[must_use]
-    pub fn zeroed_for_lookup(words: usize) -> Self {
-        let words = Self::zeroed(words);
-        if let Memory::Mapped(map) = &words.0 {
+    pub fn for_lookup(self) -> Self {
+        if let Memory::Mapped(map) = &self.0 {
             // A system without huge pages says no, and lookups take longer.
             let _ = map.advise(Advice::HugePage);
         }
-        words
+        self
     }
 }
 
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn many_words_have_memory_of_their_own() {
         let many = WORDS_MAPPED_FROM_BYTES / WORD_BYTES;
-        for zeroed in [Words::zeroed, Words::zeroed_for_lookup] {
+        for zeroed in [Words::zeroed, |words| Words::zeroed(words).for_lookup()] {
             for (count, mapped) in [(0, false), (1, false), (many - 1, false), (many, true), (many + 1, true)]
             {
                 let mut words = zeroed(count);

@@ -29,7 +29,7 @@ pub(super) fn read(file: &mut File, size: u64, watcher: &mut dyn Watcher) -> Res
         ));
     }
     let count = usize::try_from(size / WORD).map_err(|_| "is longer than the memory".to_owned())?;
-    let mut words = Words::zeroed_for_lookup(count);
+    let mut words = Words::zeroed(count).for_lookup();
     let mut sha = Sha256::new();
     let mut read = 0_u64;
     for piece in bytemuck::cast_slice_mut::<u64, u8>(&mut words).chunks_mut(TABLE_PIECE_BYTES) {
