@@ -213,7 +213,7 @@ fn a_message_without_content_length_ends_the_connection() {
         assert_eq!(all.split("\r\n").next(), Some(line));
         assert_eq!(all.matches("SIP/2.0 ").count(), 1, "{all}");
     }
-    assert_eq!(server.sample(r#"waypost_connections_closed_total{reason="unframed"}"#), 5.0);
+    server.until(r#"waypost_connections_closed_total{reason="unframed"}"#, 5.0);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn an_idle_connection_is_ended() {
     let mut stream = Stream::to(server.address());
     assert_eq!(status(&stream.ask(&tcp("a"))), 302);
     assert_eq!(stream.rest(), "");
-    assert_eq!(server.sample(r#"waypost_connections_closed_total{reason="idle"}"#), 1.0);
+    server.until(r#"waypost_connections_closed_total{reason="idle"}"#, 1.0);
 }
 
 /// Ten thousand connections of which half have sent the beginning of a message: datagrams are answered

@@ -225,7 +225,7 @@ fn bytes_that_are_no_tls_end_the_connection_with_an_alert() {
     let _ = stream.read_to_end(&mut bytes);
     // RFC 8446 §5.1: content type 21 is an alert.
     assert_eq!(bytes.first(), Some(&21));
-    assert_eq!(server.sample(r#"waypost_connections_closed_total{reason="tls"}"#), 1.0);
+    server.until(r#"waypost_connections_closed_total{reason="tls"}"#, 1.0);
 }
 
 #[test]
