@@ -287,52 +287,15 @@ impl Outbox {
             if segments {
                 trains.couple(run.len(), |index| Queued::wagon(run.get(index), arena));
             } else {
-                trains.alone(run.iter().map(|queued| Queued::wagon(Some(queued), arena)));
+                trains.alone(run.iter().map(|queued| queued.len));
             }
-            let mut refused = 0;
-            deliver(
-                trains.all().len(),
-                |next| {
-                    let rest = trains.all().get(next..).unwrap_or_default();
-                    match send_batch(socket, arena, run, trains, rest) {
-                        Err(error)
-                            if rest.first().is_some_and(|train| train.count > 1) && no_segments(&error) =>
-                        {
-                            // They leave one by one, below.
-                            refused |=
-                                1_u64.checked_shl(u32::try_from(next).unwrap_or(u32::MAX)).unwrap_or(0);
-                            Ok(1)
-                        }
-                        sent => sent,
-                    }
-                },
-                || wait_writable(socket),
-                &mut trouble,
-            );
-            if refused == 0 {
-                continue;
+            let mut refused = Vec::new();
+            send_trains(socket, arena, run, trains, &mut refused, &mut trouble);
+            if !refused.is_empty() {
+                self.pause = TRAIN_PAUSE_BATCHES;
+                trains.alone(refused.iter().map(|queued| queued.len));
+                send_trains(socket, arena, &mut refused, trains, &mut Vec::new(), &mut trouble);
             }
-            self.pause = TRAIN_PAUSE_BATCHES;
-            let is_refused = |number: usize| refused >> number & 1 == 1;
-            let refused: Vec<Train> = (0..)
-                .zip(trains.all())
-                .filter(|(number, _)| is_refused(*number))
-                .map(|(_, train)| *train)
-                .collect();
-            let mut left: Vec<Queued> = Vec::new();
-            for train in refused {
-                left.extend(trains.answers(train).filter_map(|index| run.get(index).copied()));
-            }
-            trains.alone(left.iter().map(|queued| Queued::wagon(Some(queued), arena)));
-            deliver(
-                left.len(),
-                |next| {
-                    let rest = trains.all().get(next..).unwrap_or_default();
-                    send_batch(socket, arena, &mut left, trains, rest)
-                },
-                || wait_writable(socket),
-                &mut trouble,
-            );
         }
         self.queue.clear();
         self.used = 0;
@@ -357,6 +320,33 @@ pub(super) fn ask_for_local(socket: BorrowedFd<'_>, address: SocketAddr) -> io::
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends all trains of a run. The answers of those that the kernel does not cut are put into `refused`.
+fn send_trains(
+    socket: BorrowedFd<'_>,
+    arena: &[u8],
+    run: &mut [Queued],
+    trains: &Trains,
+    refused: &mut Vec<Queued>,
+    trouble: impl FnMut(SocketTrouble),
+) {
+    deliver(
+        trains.all().len(),
+        |next| {
+            let rest = trains.all().get(next..).unwrap_or_default();
+            let sent = send_batch(socket, arena, run, trains, rest);
+            match (&sent, rest.first()) {
+                (Err(error), Some(train)) if train.count > 1 && no_segments(error) => {
+                    refused.extend(trains.answers(*train).filter_map(|index| run.get(index).copied()));
+                    Ok(1)
+                }
+                _ => sent,
+            }
+        },
+        || wait_writable(socket),
+        trouble,
+    );
 }
 
 fn send_batch(

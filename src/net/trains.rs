@@ -52,10 +52,10 @@ impl Trains {
         }
     }
 
-    /// Each answer alone.
-    pub(super) fn alone<'p>(&mut self, wagons: impl Iterator<Item = Wagon<'p>>) {
+    /// Each answer alone; their lengths.
+    pub(super) fn alone(&mut self, lengths: impl Iterator<Item = usize>) {
         self.clear();
-        wagons.for_each(|wagon| self.begin(wagon));
+        lengths.for_each(|len| self.begin(Wagon { peer: (&[], &[]), len, stretches: false }));
     }
 
     /// As few trains as a look at the last [`TRAINS_LOOKED_AT_MAX`] finds. `wagon(index)` is the answer `index`.
