@@ -37,7 +37,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.listen_on(listeners(listen, &mut faults));
     }
     if let Some(found) = written.workers {
-        config.workers = faults.take("workers", workers(found)).unwrap_or(config.workers);
+        config.workers = faults.take("workers", up_to(found, WORKERS_MAX)).unwrap_or(config.workers);
     }
     if let Some(admin) = written.admin {
         config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
@@ -172,9 +172,10 @@ fn listeners(written: Vec<WrittenListen>, faults: &mut Faults<'_>) -> Vec<Listen
     listen
 }
 
-fn workers(found: u64) -> Result<usize, String> {
-    let taken = usize::try_from(found).ok().filter(|found| (1..=WORKERS_MAX).contains(found));
-    taken.ok_or_else(|| format!("found {found}, expected 1 to {WORKERS_MAX}"))
+/// A number of something, at least one.
+fn up_to(found: u64, max: usize) -> Result<usize, String> {
+    let taken = usize::try_from(found).ok().filter(|found| (1..=max).contains(found));
+    taken.ok_or_else(|| format!("found {found}, expected 1 to {max}"))
 }
 
 fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
@@ -269,9 +270,7 @@ fn own_name(name: &str) -> Result<Box<str>, String> {
 fn connections(written: &WrittenConnections, faults: &mut Faults<'_>) -> Connections {
     let mut number = |key: &str, written: Option<u64>, max: usize, default: usize| {
         let Some(found) = written else { return default };
-        let fault = || format!("found {found}, expected 1 to {max}");
-        let taken = usize::try_from(found).ok().filter(|found| (1..=max).contains(found)).ok_or_else(fault);
-        faults.take(&format!("connections.{key}"), taken).unwrap_or(default)
+        faults.take(&format!("connections.{key}"), up_to(found, max)).unwrap_or(default)
     };
     let default = Connections::default();
     let seconds = |value: u64| usize::try_from(value).unwrap_or(usize::MAX);
