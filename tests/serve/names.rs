@@ -19,6 +19,15 @@ use hickory_resolver::proto::{
     },
 };
 
+/// Routes whose calls to numbers wait for DNS.
+pub(crate) const ENUM: &str = "
+routes:
+- name: enum
+  when: {number: \"+*\"}
+  enum: {apexes: [e164.example.net], services: [sip], within: 500ms, failed: 503}
+- answer: {code: 404}
+";
+
 /// What comes back for a question.
 pub(crate) enum Reply {
     /// Records of the type asked for.

@@ -3,7 +3,7 @@
 use crate::{
     caller::{Caller, call_id, invite, request, status},
     harness::{KEY, Routes, Server, eventually, refuse_with},
-    names::Names,
+    names::{ENUM, Names},
 };
 
 const URI: &str = "sip:+442079460123@waypost.example.net";
@@ -31,15 +31,6 @@ fn sigterm_answers_what_is_queued_and_ends_with_0() {
         assert!(log.last().unwrap().ends_with(&told), "{log:#?}");
     }
 }
-
-/// Calls to numbers wait for DNS.
-const ENUM: &str = "
-routes:
-- name: enum
-  when: {number: \"+*\"}
-  enum: {apexes: [e164.example.net], services: [sip], within: 500ms, failed: 503}
-- answer: {code: 404}
-";
 
 /// A server that was told to end while a call, `waits`, waits for a DNS server that is dead.
 fn ending(caller: &Caller) -> (Server, Names, Routes) {

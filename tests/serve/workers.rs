@@ -13,7 +13,7 @@ use crate::{
     admin::nonzero,
     caller::{Caller, call_id, invite, status},
     harness::{KEY, PATIENCE, Routes, Server, eventually, refuse_with, run_until_it_ends},
-    names::{Names, Reply, name_of, naptr},
+    names::{ENUM, Names, Reply, name_of, naptr},
 };
 
 const TWO: &str = "workers: 2\n";
@@ -21,14 +21,6 @@ const URI: &str = "sip:+442079460123@waypost.example.net";
 
 /// Flows enough that both workers have some.
 const FLOWS: usize = 64;
-
-const ENUM: &str = "
-routes:
-- name: enum
-  when: {number: \"+*\"}
-  enum: {apexes: [e164.example.net], services: [sip], within: 500ms, failed: 503}
-- answer: {code: 404}
-";
 
 fn start(routes: &Routes, more: &str) -> Server {
     Server::start(routes.path(), &format!("{KEY}{TWO}{more}"))
