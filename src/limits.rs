@@ -646,3 +646,25 @@ pub const WORDS_MAPPED_FROM_BYTES: usize = 256 * 1024;
 /// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
 /// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.
 pub const RETIRED_GRACE_MS: u64 = 100;
+
+/// Default time for which calls are answered after the server was told to end, in seconds, while probes say
+/// that it will: Kubernetes takes a pod out of its lists within a second or two, and a proxy that probes every few seconds
+/// has seen it. `docker stop` kills after 10 s: the rest is for what is left then.
+pub const LAME_DUCK_S_DEFAULT: u64 = 5;
+
+/// Longest such time, in seconds: who waits longer has forgotten.
+pub const LAME_DUCK_S_MAX: u64 = 3600;
+
+/// Time in which the program that replaces us must say that it is ready, in milliseconds: it reads all tables first, and a
+/// hundred million numbers take a minute.
+pub const REPLACEMENT_READY_MS_MAX: u64 = 300_000;
+
+/// Time in which the server that we replace must let go, in milliseconds. It is only systemd that waits for it.
+pub const REPLACEMENT_RELEASE_MS_MAX: u64 = 10_000;
+
+/// Sockets that are handed down to one server: each listener of each worker, and the admin port.
+pub const HANDED_SOCKETS_MAX: usize = LISTENERS_MAX * WORKERS_MAX + 1;
+
+/// Size of all files of one table that is kept for a start without, in bytes: those of [`ROUTE_FILES_MAX`] route files of
+/// the usual size, and of number tables as large as memory holds them.
+pub const LAST_GOOD_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;

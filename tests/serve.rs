@@ -15,16 +15,22 @@ mod dns;
 mod dns_live;
 #[path = "serve/dns_tools.rs"]
 mod dns_tools;
+#[path = "serve/handed_down.rs"]
+mod handed_down;
 #[path = "serve/harness.rs"]
 mod harness;
 #[path = "serve/idle.rs"]
 mod idle;
+#[path = "serve/last_good.rs"]
+mod last_good;
 #[path = "serve/metrics.rs"]
 mod metrics;
 #[path = "serve/names.rs"]
 mod names;
 #[path = "serve/reload.rs"]
 mod reload;
+#[path = "serve/replace.rs"]
+mod replace;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "serve/start.rs"]
@@ -33,6 +39,8 @@ mod start;
 mod stop;
 #[path = "serve/streams.rs"]
 mod streams;
+#[path = "serve/systemd.rs"]
+mod systemd;
 #[path = "serve/tls.rs"]
 mod tls;
 #[path = "serve/workers.rs"]

@@ -14,8 +14,8 @@ use crate::{
     dns::{Lives, server_address},
     limits::{
         CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_CACHE_ENTRIES_MAX,
-        DNS_CACHE_ENTRIES_MIN, DNS_SERVERS_MAX, DNS_STALE_S_MAX, DNS_TTL_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX,
-        WORKERS_MAX,
+        DNS_CACHE_ENTRIES_MIN, DNS_SERVERS_MAX, DNS_STALE_S_MAX, DNS_TTL_S_MAX, LAME_DUCK_S_MAX,
+        LISTENERS_MAX, OWN_NAMES_MAX, WORKERS_MAX,
     },
     route::{
         Transport,
@@ -44,6 +44,13 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     }
     if let Some(routes) = written.routes {
         config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
+    }
+    if let Some(state) = written.state {
+        config.state = faults.take("state", path(&state, "/var/lib/waypost"));
+    }
+    if let Some(found) = written.stop.unwrap_or_default().lame_duck_s {
+        config.stop.lame_duck_s =
+            faults.take("stop.lame_duck_s", lame_duck_s(found)).unwrap_or(config.stop.lame_duck_s);
     }
     key(written.key, written.key_file, &mut config, &mut faults);
     if let Some(cancel) = written.cancel {
@@ -176,6 +183,11 @@ fn listeners(written: Vec<WrittenListen>, faults: &mut Faults<'_>) -> Vec<Listen
 fn up_to(found: u64, max: usize) -> Result<usize, String> {
     let taken = usize::try_from(found).ok().filter(|found| (1..=max).contains(found));
     taken.ok_or_else(|| format!("found {found}, expected 1 to {max}"))
+}
+
+fn lame_duck_s(found: u64) -> Result<u64, String> {
+    let taken = Some(found).filter(|found| *found <= LAME_DUCK_S_MAX);
+    taken.ok_or_else(|| format!("found {found}, expected 0 to {LAME_DUCK_S_MAX}"))
 }
 
 fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {

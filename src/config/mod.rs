@@ -11,7 +11,9 @@ use std::{
 
 use crate::{
     decide::Settings,
-    limits::{CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT},
+    limits::{
+        CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT, LAME_DUCK_S_DEFAULT,
+    },
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
@@ -108,6 +110,19 @@ pub struct Batching {
     pub gso: bool,
 }
 
+/// `stop:`. How the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// How long calls are answered after it was told to, in seconds.
+    pub lame_duck_s: u64,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self { lame_duck_s: LAME_DUCK_S_DEFAULT }
+    }
+}
+
 /// `log:`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -127,6 +142,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The directory of the route files.
     pub routes: PathBuf,
+    /// Where the last table that served is kept for a start without; `None`: nowhere.
+    pub state: Option<PathBuf>,
+    /// How the server ends.
+    pub stop: Stop,
     /// What decisions depend on. Its key is [`DEFAULT_KEY`] while [`Config::key`] names a file.
     pub settings: Settings,
     /// Where the key came from.
@@ -157,6 +176,8 @@ impl Default for Config {
             workers: 1,
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
             routes: PathBuf::from(DEFAULT_ROUTES),
+            state: None,
+            stop: Stop::default(),
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
             connections: Connections::default(),
@@ -205,7 +226,7 @@ mod tests {
         dns::{Family, Lives},
         limits::{
             CONFIG_TEXT_BYTES_MAX, CONNECTION_IDLE_S_MAX, CONNECTIONS_MAX, DNS_RANGES_MAX, DNS_SERVERS_MAX,
-            LISTENERS_MAX, OWN_NAMES_MAX, WORKERS_MAX,
+            LAME_DUCK_S_MAX, LISTENERS_MAX, OWN_NAMES_MAX, WORKERS_MAX,
         },
     };
 
@@ -242,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn a_lame_duck_lives_to_its_limit() {
+        let lame_duck_s = |seconds: u64| parse("w", &format!("stop: {{lame_duck_s: {seconds}}}"));
+        assert_eq!(lame_duck_s(LAME_DUCK_S_MAX).unwrap().stop.lame_duck_s, LAME_DUCK_S_MAX);
+        let faults = lame_duck_s(LAME_DUCK_S_MAX + 1).unwrap_err();
+        assert_eq!(faults[0].message, "stop.lame_duck_s: found 3601, expected 0 to 3600");
+        assert_eq!(parse("w", "stop:").unwrap().stop.lame_duck_s, LAME_DUCK_S_DEFAULT);
+    }
+
+    #[test]
     fn nothing_written_is_the_default() {
         for text in ["", "# nothing\n", "---\n", "listen:\nadmin:\n", "{}"] {
             let config = parse("w.yaml", text).expect(text);
@@ -265,6 +295,8 @@ listen:
 workers: 4
 admin: off
 routes: /etc/waypost/routes
+state: /var/lib/waypost
+stop: {lame_duck_s: 0}
 key: 00112233445566778899aabbccddeeff
 cancel: ok
 server: Waypost
@@ -288,6 +320,7 @@ log: {format: json, level: debug}
         assert_eq!((edge.transport, edge.address), (Transport::Tls, "[::]:5061".parse().unwrap()));
         assert_eq!((config.workers, config.admin), (4, None));
         assert_eq!(config.routes, PathBuf::from("/etc/waypost/routes"));
+        assert_eq!((config.state, config.stop.lame_duck_s), (Some("/var/lib/waypost".into()), 0));
         assert_eq!(config.key, KeySource::Written);
         assert_eq!(config.settings.key[..3], [0x00, 0x11, 0x22]);
         assert_eq!(config.settings.cancel, CancelPolicy::Ok);
@@ -330,7 +363,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),

@@ -21,6 +21,8 @@ pub(super) struct Written {
     pub(super) workers: Option<u64>,
     pub(super) admin: Option<String>,
     pub(super) routes: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) stop: Option<WrittenStop>,
     pub(super) key: Option<String>,
     pub(super) key_file: Option<String>,
     pub(super) cancel: Option<String>,
@@ -40,6 +42,13 @@ pub(super) struct WrittenConnections {
     pub(super) max: Option<u64>,
     pub(super) per_source: Option<u64>,
     pub(super) idle_s: Option<u64>,
+}
+
+/// `stop:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenStop {
+    pub(super) lame_duck_s: Option<u64>,
 }
 
 /// `batching:`.

@@ -191,7 +191,13 @@ async fn metrics(admin: Arc<Admin>, scrapes: Arc<Semaphore>) -> Response {
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     let missing = admin.readiness.missing();
     if missing.is_empty() {
-        return "ready\n".into_response();
+        let kept = admin.reloader.status().last_known_good;
+        let more = if kept {
+            "serving the last known good routes: those of now gave no table, see the log\n"
+        } else {
+            ""
+        };
+        return format!("ready\n{more}").into_response();
     }
     let text = missing.iter().map(|what| format!("not ready: {what}\n")).collect::<String>();
     (StatusCode::SERVICE_UNAVAILABLE, text).into_response()

@@ -52,6 +52,7 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
     let mut config = config::parse(&path.display().to_string(), &text)
         .map_err(|diagnostics| ConfigError::Rejected { diagnostics })?;
     config.routes = from(path, &config.routes);
+    config.state = config.state.map(|state| from(path, &state));
     if let Some(tls) = &mut config.tls {
         for file in [&mut tls.certificate, &mut tls.key].into_iter().chain(&mut tls.client_ca) {
             *file = from(path, file);

@@ -36,6 +36,12 @@ impl Stat {
         }
     }
 
+    /// In one word, for another process to compare.
+    pub(super) fn text(&self) -> String {
+        let Self { device, inode, size, modified, changed } = self;
+        format!("{device}:{inode}:{size}:{}.{}:{}.{}", modified.0, modified.1, changed.0, changed.1)
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.size
     }

@@ -155,6 +155,12 @@ impl Loader {
         directories
     }
 
+    /// The files of the last load, as they are named in the directory: route files, then data files.
+    pub(super) fn files(&self) -> std::io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+        let data_files = self.data_files().into_iter().map(PathBuf::from).collect();
+        Ok((files::route_files(&self.dir)?, data_files))
+    }
+
     /// Reads until the files were the same before and after.
     pub(super) fn read_steadily<D>(
         &self,

@@ -2,7 +2,7 @@
 //!
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
-//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
+//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver, systemd), `reload` (loads, one at a
 //! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
@@ -14,6 +14,8 @@ pub mod config_file;
 pub mod diff;
 mod events;
 pub mod files;
+pub mod last_good;
+mod lifecycle;
 mod load_error;
 pub mod loader;
 pub mod logging;

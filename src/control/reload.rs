@@ -108,10 +108,15 @@ pub struct Status {
     pub success_unix_s: i64,
     /// How long the last load took.
     pub duration: Duration,
+    /// Whether the table in service was kept from before the start, for want of a better one.
+    pub last_known_good: bool,
 }
 
 /// A load; given the hash of the table in service.
 pub type LoadFn = Box<dyn Fn(Option<&str>) -> Result<Load, LoadError> + Send>;
+
+/// Called on the reload thread: once at its start, and after each load whose report was given.
+pub type AfterFn = Box<dyn FnMut(Option<&Report>) + Send>;
 
 /// A request that found no room: as many wait as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +147,11 @@ struct Request {
 impl Reloader {
     /// Starts the thread. `table` holds the first table already, loaded just now.
     pub fn start(table: Arc<ArcSwap<Snapshot>>, load: LoadFn) -> io::Result<Self> {
+        Self::start_with(table, load, Box::new(|_| {}))
+    }
+
+    /// The same, with something to do after each load.
+    pub fn start_with(table: Arc<ArcSwap<Snapshot>>, load: LoadFn, after: AfterFn) -> io::Result<Self> {
         let (requests, queue) = sync_channel(RELOADS_WAITING_MAX);
         let status = Status { success_unix_s: table.load().loaded_unix_s, ..Status::default() };
         let status = Arc::new(Mutex::new(status));
@@ -149,6 +159,7 @@ impl Reloader {
         let worker = Worker {
             table,
             load,
+            after,
             nudged: Arc::clone(&nudged),
             status: Arc::clone(&status),
             retired: Retired::default(),
@@ -177,6 +188,15 @@ impl Reloader {
         }
     }
 
+    /// The first table was kept from before, since the files of now gave none.
+    pub fn begin_with_last_known_good(&self) {
+        let mut status = lock(&self.status);
+        // A load that was quicker than this has said what counts.
+        if status.counts == Status::default().counts {
+            *status = Status { failing: true, last_known_good: true, success_unix_s: 0, ..*status };
+        }
+    }
+
     /// How reloads went.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -188,6 +208,7 @@ impl Reloader {
 struct Worker {
     table: Arc<ArcSwap<Snapshot>>,
     load: LoadFn,
+    after: AfterFn,
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
     retired: Retired<Snapshot>,
@@ -198,6 +219,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(20);
 
 impl Worker {
     fn run(mut self, queue: &Receiver<Request>) {
+        (self.after)(None);
         while let Some(first) = self.next_request(queue) {
             // Whoever is in the queue now is answered by the load that begins now.
             let together: Vec<Request> = std::iter::once(first).chain(queue.try_iter()).collect();
@@ -216,6 +238,7 @@ impl Worker {
             // An HTTP caller may have gone: it does not want to know any more.
             let _ = report_to.send(report.clone());
         }
+        (self.after)(Some(&report));
     }
 
     /// Waits for a request; frees old tables meanwhile. `None`: nobody is left to ask.
@@ -305,6 +328,7 @@ impl Worker {
         status.duration = duration;
         if outcome != Outcome::Failed {
             status.success_unix_s = unix_s();
+            status.last_known_good = false;
         }
     }
 }
@@ -387,6 +411,7 @@ mod tests {
         let mut worker = Worker {
             table: Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "".into(), 0, None))),
             load: Box::new(move |_| results.lock().unwrap().pop_front().unwrap()),
+            after: Box::new(|_| {}),
             nudged: Arc::default(),
             status: Arc::clone(&status),
             retired: Retired::default(),

@@ -6,8 +6,12 @@
 
 use std::{
     net::{SocketAddr, TcpListener as StdListener},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -20,7 +24,7 @@ use crate::{
     dns::Question,
     engine::Engine,
     limits::{FILES_BESIDES_CONNECTIONS, QUESTIONS_UNDER_WAY_MAX},
-    net::{EventLoop, Handle, Order, StreamSettings},
+    net::{EventLoop, Handle, StreamSettings},
     route::Transport,
     snapshot::Snapshot,
 };
@@ -29,10 +33,15 @@ use super::{
     DnsCache,
     admin::{self, Admin, Readiness},
     diff::Differ,
-    loader::{Load, LoadError, Loaded, Loader, Shown},
+    last_good::LastGood,
+    lifecycle::{
+        Course, Inherited, Program, Systemd, admin_port, after_load, all_are_taken, first_table,
+        keep_workers, shared,
+    },
+    loader::{LoadError, Loader},
     logging,
     metrics::{Drops, Metrics, Sources},
-    reload::{Cause, LoadFn, Reloader, unix_s},
+    reload::{Cause, LoadFn, Reloader},
     resolver::Resolver,
     signals::Signals,
     tls::Certificates,
@@ -53,15 +62,26 @@ pub enum ServeError {
 
 /// Loads the routes, binds everything, serves until told to stop.
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
+    // Before there are threads.
+    let inherited = Inherited::take();
+    let program = Program::of_this_process();
     logging::start(config.log);
+    let Inherited { mut handed, predecessor } =
+        inherited.map_err(|error| ServeError::Other(error.to_string()))?;
+    let program = program.map_err(|error| {
+        ServeError::Other(format!("the path of this program cannot be known: {error}; is /proc mounted?"))
+    })?;
+    keep_workers(&mut config, &handed);
     let loader = Arc::new(Loader::new(&config.routes));
-    let table = Arc::new(ArcSwap::from_pointee(first_table(&loader, config.workers)?));
+    let last_good = config.state.as_deref().map(LastGood::new);
+    let (first, is_kept) = first_table(&loader, last_good.as_ref(), config.workers)?;
+    let table = Arc::new(ArcSwap::from_pointee(first));
     let certificates = config.tls.clone().map(Certificates::read).transpose();
     let certificates = certificates.map_err(|error| ServeError::Other(error.to_string()))?.map(Arc::new);
 
     let streams = stream_settings(&config, certificates.as_deref());
     raise_file_limit(&config);
-    let bound = EventLoop::bind_workers(&config.listen, &streams, config.workers);
+    let bound = EventLoop::take_workers(&config.listen, &streams, config.workers, &mut handed);
     let bound = bound.map_err(|error| ServeError::Other(error.to_string()))?;
     let batched =
         |(event_loop, handle): (EventLoop, Handle)| (event_loop.with_batching(config.batching), handle);
@@ -70,12 +90,22 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =
         addresses.iter().map(|address| (address.ip(), address.port())).collect();
-    let admin_port = config.admin.map(admin::bind).transpose().map_err(ServeError::Other)?;
+    let admin_port = config.admin.map(|address| admin_port(address, &mut handed)).transpose();
+    let admin_port = admin_port.map_err(ServeError::Other)?;
+    all_are_taken(handed, predecessor.is_some()).map_err(ServeError::Other)?;
+    let sockets = shared(&loops, admin_port.as_ref())
+        .map_err(|error| ServeError::Other(format!("the sockets cannot be shared: {error}")))?;
 
     let counters: Vec<_> = loops.iter().map(|_| Arc::new(Counters::default())).collect();
     let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
-    let reloader = Reloader::start(Arc::clone(&table), load_both(&loader, certificates.clone()))
+    let systemd = Systemd::new(predecessor.is_some());
+    let replaced = Arc::new(AtomicBool::new(false));
+    let after = after_load(last_good, &loader, (&table, is_kept), &systemd, &replaced);
+    let reloader = Reloader::start_with(Arc::clone(&table), load_both(&loader, certificates.clone()), after)
         .map_err(|error| no_thread(&error))?;
+    if is_kept {
+        reloader.begin_with_last_known_good();
+    }
     let nudged = reloader.clone();
     let _watcher =
         Watcher::start(Arc::new(RoutesAndCertificates(loader, certificates)), Timing::default(), move || {
@@ -102,6 +132,16 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         settings: Arc::new(config.settings.clone()),
         listen: config.listen.clone(),
     });
+    let course = Course {
+        systemd: systemd.clone(),
+        reloader: reloader.clone(),
+        readiness: Arc::clone(&readiness),
+        loops: handles.clone(),
+        sockets,
+        program,
+        lame_duck: Duration::from_secs(config.stop.lame_duck_s),
+        replaced: Box::new(move || replaced.store(true, Ordering::Relaxed)),
+    };
     let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ });
     let (mut workers, mut questions) = (Vec::new(), Vec::new());
     for (event_loop, counters) in loops.into_iter().zip(counters) {
@@ -110,11 +150,15 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         workers.push(Worker { event_loop, engine, counters, ask });
         questions.push(asked);
     }
-    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions };
+    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions, course };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;
     readiness.serve();
     say_hello(&config, &addresses, admin_address, &table.load());
+    match predecessor {
+        Some(predecessor) => predecessor.relieve(systemd),
+        None => systemd.ready(),
+    }
 
     let ended = workers::run(workers, &table, &handles);
     control.stop();
@@ -166,8 +210,8 @@ fn raise_file_limit(config: &Config) {
     }
     let connections_max = if is_udp_only { 0 } else { config.connections.max };
     let workers = config.workers;
-    // A loop has an event queue, held twice, and a waker.
-    let of_loops = workers.saturating_mul(config.listen.len().saturating_add(3));
+    // A loop has an event queue, held twice, and a waker. Its sockets are there twice, for who replaces us.
+    let of_loops = workers.saturating_mul(config.listen.len().saturating_mul(2).saturating_add(3));
     let needed = FILES_BESIDES_CONNECTIONS.saturating_add(connections_max).saturating_add(of_loops);
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let limit = getrlimit(Resource::Nofile);
@@ -180,21 +224,6 @@ fn raise_file_limit(config: &Config) {
         tracing::warn!(
             "{connections_max} connections and {workers} workers need {needed} open files, and this process may have {granted}: raise LimitNOFILE (systemd) or `ulimit -n`, or lower connections.max"
         );
-    }
-}
-
-fn first_table(loader: &Loader, workers: usize) -> Result<Snapshot, ServeError> {
-    match loader.load(None).map_err(ServeError::Routes)? {
-        Load::New(loaded) => {
-            let Loaded { table, warnings, hash } = *loaded;
-            for diagnostic in &warnings {
-                tracing::warn!("{}", Shown { dir: loader.dir(), diagnostic });
-            }
-            Ok(Snapshot::first(table, hash, unix_s(), workers))
-        }
-        Load::Same => {
-            Err(ServeError::Other("internal error: nothing was loaded; please report it".to_owned()))
-        }
     }
 }
 
@@ -244,6 +273,7 @@ struct Control {
     handles: Vec<Handle>,
     resolver: Resolver,
     questions: Vec<mpsc::Receiver<Question>>,
+    course: Course,
 }
 
 /// The control thread.
@@ -276,29 +306,23 @@ impl Control {
     }
 
     async fn run(self, signals: Signals, end: &Notify) {
-        let Self { admin, admin_port, handles, resolver, questions } = self;
-        match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
-            Ok(Some(listener)) => drop(tokio::spawn(admin::serve(listener, Arc::clone(&admin)))),
-            Ok(None) => {}
-            Err(error) => tracing::error!("admin port: {error}"),
-        }
-        for (questions, answers) in questions.into_iter().zip(handles.clone()) {
+        let Self { admin, admin_port, handles, resolver, questions, course } = self;
+        let serving = match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
+            Ok(Some(listener)) => Some(tokio::spawn(admin::serve(listener, admin)).abort_handle()),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!("admin port: {error}");
+                None
+            }
+        };
+        for (questions, answers) in questions.into_iter().zip(handles) {
             tokio::spawn(resolver.clone().run(questions, move |question, answer| {
                 // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
                 answers.answer(question, answer);
             }));
         }
-        let reload = || admin.reloader.nudge(Cause::Signal);
-        let stop = |signal: &str| {
-            tracing::info!("{signal}: answering what is here, then ending");
-            admin.readiness.drain();
-            for handle in &handles {
-                handle.order(Order::Drain);
-                handle.order(Order::Stop);
-            }
-        };
         tokio::select! {
-            () = signals.heed(reload, stop) => {}
+            () = course.run(signals, serving) => {}
             () = end.notified() => {}
         }
     }

@@ -1,17 +1,29 @@
-//! Outside. Signals: SIGHUP reloads, SIGTERM and SIGINT end the server in order.
+//! Outside. Signals: SIGHUP reloads, SIGUSR2 replaces the program, SIGTERM and SIGINT end the server in order.
 //!
 //! In:    signals of the process.
-//! Out:   calls of what they stand for.
+//! Out:   what they stand for, one by one.
 //! Never: ends the process itself.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// What a signal stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Read the routes again.
+    Reload,
+    /// Start the program again, and leave the sockets to it.
+    Replace,
+    /// End, told by the signal of this name.
+    Stop(&'static str),
+}
+
 /// The signals, caught from here on.
 #[derive(Debug)]
 pub struct Signals {
     hangup: Signal,
+    replace: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
@@ -21,55 +33,47 @@ impl Signals {
     pub fn catch() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
+            replace: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    /// Calls `reload` for each SIGHUP, and `stop` for each SIGTERM and SIGINT, with the signal's name.
-    pub async fn heed(mut self, reload: impl Fn(), stop: impl Fn(&'static str)) {
-        loop {
-            tokio::select! {
-                Some(()) = self.hangup.recv() => reload(),
-                Some(()) = self.terminate.recv() => stop("SIGTERM"),
-                Some(()) = self.interrupt.recv() => stop("SIGINT"),
-                else => return,
-            }
+    /// The next one. Those of one kind that came before it was asked for are one.
+    pub async fn next(&mut self) -> Told {
+        // A stream of signals has no end.
+        tokio::select! {
+            _ = self.hangup.recv() => Told::Reload,
+            _ = self.replace.recv() => Told::Replace,
+            _ = self.terminate.recv() => Told::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Told::Stop("SIGINT"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, process::Command, time::Duration};
+    use std::{process::Command, time::Duration};
 
     use super::*;
 
     #[test]
-    fn each_signal_does_what_it_stands_for() {
+    fn each_signal_is_told_as_what_it_stands_for() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let signals = Signals::catch().unwrap();
+            let mut signals = Signals::catch().unwrap();
             let pid = std::process::id().to_string();
-            let heard = RefCell::new(Vec::new());
-            let kill =
-                |name: &str| assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-            let script = async {
-                for (name, heard_len) in [("-HUP", 1), ("-TERM", 2), ("-INT", 3), ("-HUP", 4)] {
-                    kill(name);
-                    while heard.borrow().len() < heard_len {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                    }
-                }
-            };
-            let heed =
-                signals.heed(|| heard.borrow_mut().push("reload"), |name| heard.borrow_mut().push(name));
-            tokio::select! {
-                () = heed => panic!("ended"),
-                () = script => {}
-                () = tokio::time::sleep(Duration::from_secs(60)) => panic!("heard {heard:?}"),
+            for (name, told) in [
+                ("-HUP", Told::Reload),
+                ("-TERM", Told::Stop("SIGTERM")),
+                ("-USR2", Told::Replace),
+                ("-INT", Told::Stop("SIGINT")),
+                ("-HUP", Told::Reload),
+            ] {
+                assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+                let next = tokio::time::timeout(Duration::from_secs(60), signals.next()).await;
+                assert_eq!(next.expect("it comes"), told);
             }
-            assert_eq!(*heard.borrow(), ["reload", "SIGTERM", "SIGINT", "reload"]);
         });
     }
 }

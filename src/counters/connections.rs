@@ -24,11 +24,13 @@ pub enum ConnectionEnd {
     Tls,
     /// The network, or its peer, broke it.
     Broken,
+    /// The server ends.
+    Stopped,
 }
 
 impl ConnectionEnd {
     /// Every end, in the order of the metrics.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Peer,
         Self::Idle,
         Self::SlowSender,
@@ -37,6 +39,7 @@ impl ConnectionEnd {
         Self::Garbage,
         Self::Tls,
         Self::Broken,
+        Self::Stopped,
     ];
 
     /// Value of the metric label.
@@ -51,6 +54,7 @@ impl ConnectionEnd {
             Self::Garbage => "garbage",
             Self::Tls => "tls",
             Self::Broken => "broken",
+            Self::Stopped => "stopped",
         }
     }
 }

@@ -1,25 +1,26 @@
 //! Outside. Places to listen → bound sockets, all or none, once or for several workers.
 //!
-//! In:    [`Listen`]s, and how many workers share them.
+//! In:    [`Listen`]s, how many workers share them, and sockets that were bound before us.
 //! Out:   listening sockets, or why not: which address, and what to do about it.
 //! Never: shares a port with another server. On UDP `SO_REUSEADDR` and `SO_REUSEPORT` let two bind the
 //!        same one and lose each other's packets without a word. Both stay off for one worker. Of several,
 //!        the first binds without; only then its sockets get `SO_REUSEPORT`, with which the others bind.
-//!        At no moment can a server that begins like this get a port that another one has.
+//!        At no moment can a server that begins like this get a port that another one has. Who hands a socket
+//!        down has bound it: that is for him to mind.
 
 use std::{
     fs::File,
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener, UdpSocket},
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::fs::MetadataExt,
     },
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::batch::ask_for_local;
+use super::{batch::ask_for_local, handed::Handed};
 use crate::{
     config::Listen,
     limits::{CONNECTIONS_BACKLOG, LISTENERS_MAX, RECEIVE_BUFFER_BYTES},
@@ -77,6 +78,19 @@ pub enum BindError {
     /// IPv6 is switched off.
     #[error("cannot listen on {0}: this machine has no {family}; remove this address", family = .0.family())]
     NoSuchFamily(Place),
+    /// A socket that was handed down takes IPv4 as well, whose addresses would look like IPv6.
+    #[error(
+        "cannot listen on {0}: the socket that was handed down takes IPv4, too: set BindIPv6Only=ipv6-only in \
+         waypost.socket"
+    )]
+    BothFamilies(Place),
+    /// Fewer sockets were handed down than there are workers, and the kernel lets nobody but their owner
+    /// bind more.
+    #[error(
+        "cannot listen on {0}: fewer sockets were handed down for it than there are workers, and whoever bound them \
+         is another user: set workers: 1, or take it out of waypost.socket"
+    )]
+    HandedTooFew(Place),
     /// Another reason, in the kernel's words.
     #[error("cannot listen on {place}: {error}")]
     Other {
@@ -139,6 +153,11 @@ impl DatagramListener {
         self.socket.as_fd()
     }
 
+    /// The socket once more, for whoever serves it after us.
+    pub(super) fn share(&self) -> io::Result<OwnedFd> {
+        self.fd().try_clone_to_owned()
+    }
+
     /// The number by which /proc/net/udp and udp6 know the socket.
     pub(super) fn inode(&self) -> io::Result<u64> {
         Ok(File::from(self.fd().try_clone_to_owned()?).metadata()?.ino())
@@ -150,6 +169,13 @@ impl DatagramListener {
 pub(super) struct StreamListener {
     pub(super) socket: mio::net::TcpListener,
     pub(super) transport: Transport,
+}
+
+impl StreamListener {
+    /// The socket once more, for whoever serves it after us.
+    pub(super) fn share(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
 }
 
 /// All that is listened on. Both lists have one place for each [`Listen`], in their order: one of
@@ -175,27 +201,42 @@ enum Sharing {
 
 /// Binds all, in order, or none. `has_certificate`: TLS can be spoken.
 pub(super) fn bind_all(listen: &[Listen], has_certificate: bool) -> Result<Bound, BindError> {
-    Bound::at(&places(listen, has_certificate)?, Sharing::Alone)
+    let mut bound = bind_workers(listen, has_certificate, 1, &mut Handed::default())?;
+    bound.pop().ok_or(BindError::None)
 }
 
-/// The same for each of `workers`, at least one, which share the ports.
+/// The same for each of `workers`, at least one, which share the ports. What was handed down is taken first.
 pub(super) fn bind_workers(
     listen: &[Listen],
     has_certificate: bool,
     workers: usize,
+    handed: &mut Handed,
 ) -> Result<Vec<Bound>, BindError> {
-    if workers <= 1 {
-        return Ok(vec![bind_all(listen, has_certificate)?]);
-    }
     let mut places = places(listen, has_certificate)?;
-    let first = Bound::at(&places, Sharing::First)?;
+    handed.find_ports(&mut places);
+    let first = if workers <= 1 { Sharing::Alone } else { Sharing::First };
+    let were_handed: Vec<bool> = places.iter().map(|place| handed.count(place) > 0).collect();
+    let first = Bound::at(&places, first, handed)?;
     // Port 0 is a real one now, and the same for all.
     places.iter_mut().zip(&first.addresses).for_each(|(place, address)| place.address = *address);
     let mut bound = vec![first];
     while bound.len() < workers {
-        bound.push(Bound::at(&places, Sharing::Further)?);
+        let further = Bound::at(&places, Sharing::Further, handed);
+        bound.push(further.map_err(|error| too_few(error, &places, &were_handed))?);
     }
     Ok(bound)
+}
+
+/// A port in use is one of a socket that was handed down, where there was one.
+fn too_few(error: BindError, places: &[Place], were_handed: &[bool]) -> BindError {
+    match error {
+        BindError::InUse(place)
+            if places.iter().zip(were_handed).any(|(it, handed)| *it == place && *handed) =>
+        {
+            BindError::HandedTooFew(place)
+        }
+        error => error,
+    }
 }
 
 /// Where to listen, as far as that can be judged without touching the system.
@@ -222,23 +263,27 @@ fn places(listen: &[Listen], has_certificate: bool) -> Result<Vec<Place>, BindEr
 }
 
 impl Bound {
-    fn at(places: &[Place], sharing: Sharing) -> Result<Self, BindError> {
+    fn at(places: &[Place], sharing: Sharing, handed: &mut Handed) -> Result<Self, BindError> {
         let mut bound = Self { datagrams: Vec::new(), streams: Vec::new(), addresses: Vec::new() };
         for place in places {
-            bound.add(place, sharing).map_err(|error| reason(*place, error))?;
+            let socket = handed.take(place);
+            if let Some(socket) = &socket {
+                is_fit(place, socket)?;
+            }
+            bound.add(place, sharing, socket).map_err(|error| reason(*place, error))?;
         }
         Ok(bound)
     }
 
-    fn add(&mut self, place: &Place, sharing: Sharing) -> io::Result<()> {
+    fn add(&mut self, place: &Place, sharing: Sharing, handed: Option<Socket>) -> io::Result<()> {
         let (datagram, stream, address) = match place.transport {
             Transport::Udp => {
-                let listener = bind_datagrams(place, sharing)?;
+                let listener = bind_datagrams(place, sharing, handed)?;
                 let address = listener.address;
                 (Some(listener), None, address)
             }
             Transport::Tcp | Transport::Tls => {
-                let listener = bind_stream(place, sharing)?;
+                let listener = bind_stream(place, sharing, handed)?;
                 let address = listener.socket.local_addr()?;
                 (None, Some(listener), address)
             }
@@ -250,33 +295,55 @@ impl Bound {
     }
 }
 
-fn bind_datagrams(place: &Place, sharing: Sharing) -> io::Result<DatagramListener> {
-    let socket = new_socket(place, Type::DGRAM, Protocol::UDP)?;
+/// Whether a socket that was handed down is as one of ours would be.
+fn is_fit(place: &Place, socket: &Socket) -> Result<(), BindError> {
+    let both = place.address.is_ipv6() && place.address.ip().is_unspecified();
+    if both && !socket.only_v6().map_err(|error| reason(*place, error))? {
+        return Err(BindError::BothFamilies(*place));
+    }
+    Ok(())
+}
+
+fn bind_datagrams(place: &Place, sharing: Sharing, handed: Option<Socket>) -> io::Result<DatagramListener> {
+    let is_bound = handed.is_some();
+    let socket = match handed {
+        Some(socket) => socket,
+        None => new_socket(place, Type::DGRAM, Protocol::UDP)?,
+    };
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     let wildcard = place.address.ip().is_unspecified();
     if wildcard {
         // Before bind, so that no datagram comes without.
         ask_for_local(socket.as_fd(), place.address)?;
     }
-    bind(&socket, place, sharing)?;
+    bind(&socket, place, sharing, is_bound)?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;
     Ok(DatagramListener { socket, address, wildcard })
 }
 
-fn bind_stream(place: &Place, sharing: Sharing) -> io::Result<StreamListener> {
-    let socket = new_socket(place, Type::STREAM, Protocol::TCP)?;
+fn bind_stream(place: &Place, sharing: Sharing, handed: Option<Socket>) -> io::Result<StreamListener> {
+    let is_bound = handed.is_some();
+    let socket = match handed {
+        Some(socket) => socket,
+        None => new_socket(place, Type::STREAM, Protocol::TCP)?,
+    };
     // On TCP this shares no port: it lets us bind while connections of the last run are in TIME_WAIT.
     socket.set_reuse_address(true)?;
-    bind(&socket, place, sharing)?;
+    bind(&socket, place, sharing, is_bound)?;
+    // Of one that listens already, this sets the length of its queue.
     socket.listen(CONNECTIONS_BACKLOG)?;
     let socket = mio::net::TcpListener::from_std(TcpListener::from(socket));
     Ok(StreamListener { socket, transport: place.transport })
 }
 
-fn bind(socket: &Socket, place: &Place, sharing: Sharing) -> io::Result<()> {
-    socket.set_reuse_port(sharing == Sharing::Further)?;
-    socket.bind(&place.address.into())?;
+fn bind(socket: &Socket, place: &Place, sharing: Sharing, is_bound: bool) -> io::Result<()> {
+    if is_bound {
+        socket.set_nonblocking(true)?;
+    } else {
+        socket.set_reuse_port(sharing == Sharing::Further)?;
+        socket.bind(&place.address.into())?;
+    }
     // Whether a port may be shared is asked of its holders when the next one binds.
     socket.set_reuse_port(sharing != Sharing::Alone)
 }
@@ -342,29 +409,29 @@ mod tests {
     fn workers_share_a_port_that_is_refused_to_everybody_else() {
         for transport in [Transport::Udp, Transport::Tcp] {
             let any = [listen(transport, "127.0.0.1:0"), listen(transport, "[::]:0")];
-            let workers = bind_workers(&any, false, 3).unwrap();
+            let workers = bind_workers(&any, false, 3, &mut Handed::default()).unwrap();
             let [first, others @ ..] = &addresses(&workers)[..] else { panic!("no worker") };
             assert_eq!(others, [first.clone(), first.clone()]);
             for address in first {
                 let place = [listen(transport, &address.to_string())];
                 for workers in 1..=2 {
-                    let error = bind_workers(&place, false, workers).unwrap_err();
+                    let error = bind_workers(&place, false, workers, &mut Handed::default()).unwrap_err();
                     assert!(matches!(error, BindError::InUse(_)), "{workers} more: {error}");
                 }
             }
             let again = first.iter().map(|address| listen(transport, &address.to_string()));
             let again: Vec<_> = again.collect();
             drop(workers);
-            bind_workers(&again, false, 2).expect("the ports are free again");
+            bind_workers(&again, false, 2, &mut Handed::default()).expect("the ports are free again");
         }
     }
 
     #[test]
     fn one_worker_shares_nothing() {
-        let bound = bind_workers(&udp(&["127.0.0.1:0"]), false, 1).unwrap();
+        let bound = bind_workers(&udp(&["127.0.0.1:0"]), false, 1, &mut Handed::default()).unwrap();
         assert_eq!(bound.len(), 1);
         let place = Place { transport: Transport::Udp, address: bound[0].addresses[0] };
-        let error = Bound::at(&[place], Sharing::Further).unwrap_err();
+        let error = Bound::at(&[place], Sharing::Further, &mut Handed::default()).unwrap_err();
         assert!(matches!(error, BindError::InUse(_)), "{error}");
     }
 
@@ -373,7 +440,7 @@ mod tests {
         let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let holder = UdpSocket::bind(&taken).unwrap();
         let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        bind_workers(&udp(&[&free, &taken]), false, 2).unwrap_err();
+        bind_workers(&udp(&[&free, &taken]), false, 2, &mut Handed::default()).unwrap_err();
         UdpSocket::bind(&free).expect("the first is free again");
         drop(holder);
     }

@@ -8,8 +8,8 @@
 //! socket that was not read until it said so (its share of the turn was used up) is kept as readable.
 
 use std::{
-    io::ErrorKind,
-    os::fd::{AsRawFd as _, BorrowedFd},
+    io::{self, ErrorKind},
+    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
     time::Instant,
 };
 
@@ -29,6 +29,8 @@ use crate::{counters::SocketTrouble, engine::Path, limits::BATCHES_PER_TURN_MAX,
 pub(super) struct Datagrams {
     /// By the index of [`Path::listener`]; `None` for a listener of another transport.
     sockets: Vec<Option<Socket>>,
+    /// Another process reads them now: ours only send.
+    released: bool,
     inbox: Inbox,
     outbox: Outbox,
 }
@@ -53,7 +55,7 @@ impl Datagrams {
         }
         let socket = |listener| Socket { listener, state: State::Empty };
         let sockets = listeners.into_iter().map(|listener| listener.map(socket)).collect();
-        Ok(Self { sockets, inbox: Inbox::new(), outbox: Outbox::new(false) })
+        Ok(Self { sockets, released: false, inbox: Inbox::new(), outbox: Outbox::new(false) })
     }
 
     /// Answers to one peer leave as one, or each alone.
@@ -69,13 +71,32 @@ impl Datagrams {
 
     /// Notes that the socket of this listener has something.
     pub(super) fn note_readable(&mut self, listener: usize) {
-        if let Some(Some(socket)) = self.sockets.get_mut(listener) {
+        if let Some(Some(socket)) = self.sockets.get_mut(listener).filter(|_| !self.released) {
             socket.state = State::Readable;
+        }
+    }
+
+    /// The sockets once more, by listener.
+    pub(super) fn share(&self) -> io::Result<Vec<Option<OwnedFd>>> {
+        let share = |socket: &Option<Socket>| socket.as_ref().map(|it| it.listener.share()).transpose();
+        self.sockets.iter().map(share).collect()
+    }
+
+    /// Nothing is read any more. What the sockets hold is for the other process that has them.
+    pub(super) fn release(&mut self, registry: &Registry) {
+        self.released = true;
+        for socket in self.sockets.iter_mut().flatten() {
+            // A socket that another process has does not leave our event queue when we close it.
+            let _ = registry.deregister(&mut SourceFd(&socket.listener.fd().as_raw_fd()));
+            socket.state = State::Empty;
         }
     }
 
     /// Every socket is to be read once more, whatever events told.
     pub(super) fn note_all_readable(&mut self) {
+        if self.released {
+            return;
+        }
         self.sockets.iter_mut().flatten().for_each(|socket| socket.state = State::Readable);
     }
 

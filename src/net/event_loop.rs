@@ -17,6 +17,8 @@ use super::{
     bind::{BindError, Bound, bind_all, bind_workers},
     clock::Clock,
     datagrams::Datagrams,
+    ending::{Ending, Next},
+    handed::{Handed, Listening},
     handle::{CacheLook, Handle, Inlet, Order, pair},
     service::{Ready, Service},
     serving::Serving,
@@ -29,8 +31,7 @@ use crate::{
     dns::Question,
     engine::{Engine, Now},
     limits::{
-        CACHE_LOOKS_PER_TURN_MAX, EVENTS_PER_TURN_MAX, LISTENERS_MAX, LOOKUP_MS_MAX, QUESTIONS_UNDER_WAY_MAX,
-        WAITING_MAX,
+        CACHE_LOOKS_PER_TURN_MAX, EVENTS_PER_TURN_MAX, LISTENERS_MAX, QUESTIONS_UNDER_WAY_MAX, WAITING_MAX,
     },
     route::Transport,
     snapshot::Snapshot,
@@ -67,7 +68,17 @@ impl EventLoop {
         streams: &StreamSettings,
         workers: usize,
     ) -> Result<Vec<(Self, Handle)>, BindError> {
-        let bound = bind_workers(listen, streams.tls.is_some(), workers)?;
+        Self::take_workers(listen, streams, workers, &mut Handed::default())
+    }
+
+    /// The same, with sockets that were bound before us where there are some.
+    pub fn take_workers(
+        listen: &[Listen],
+        streams: &StreamSettings,
+        workers: usize,
+        handed: &mut Handed,
+    ) -> Result<Vec<(Self, Handle)>, BindError> {
+        let bound = bind_workers(listen, streams.tls.is_some(), workers, handed)?;
         bound
             .into_iter()
             .enumerate()
@@ -107,7 +118,14 @@ impl EventLoop {
         self.addresses.clone()
     }
 
-    /// Runs until [`Order::Stop`]. `ask` puts a question to the resolver; `false` when its queue is
+    /// The listening sockets once more, for a process that replaces us.
+    pub fn share(&self) -> io::Result<Vec<Listening>> {
+        let datagrams = self.datagrams.share()?.into_iter().flatten().map(|it| (Transport::Udp, it));
+        let all = datagrams.chain(self.streams.share()?.into_iter().flatten());
+        Ok(all.map(|(transport, socket)| Listening { name: transport.name(), socket }).collect())
+    }
+
+    /// Runs until [`Order::Stop`] or [`Order::Release`]. `ask` puts a question to the resolver; `false` when its queue is
     /// full. An error is one of the event queue itself, never of a socket.
     pub fn run(
         self,
@@ -124,7 +142,7 @@ impl EventLoop {
     pub fn run_with<S: Service>(mut self, service: &mut S) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_PER_TURN_MAX);
         let mut sleep = Some(Duration::ZERO);
-        let mut stop_by_ms = None;
+        let mut ending = Ending::default();
         loop {
             self.wait(&mut events, sleep)?;
             self.datagrams.read(&self.clock, service);
@@ -137,16 +155,18 @@ impl EventLoop {
             service.rest();
 
             let pressing = self.datagrams.pressing().max(self.streams.pressing());
-            let done =
+            let at_rest =
                 pressing == Pressing::Nothing && service.deadline_ms().is_none() && self.streams.is_at_rest();
-            if stop_by_ms.is_some_and(|by_ms| done || by_ms <= now.ms) {
-                return Ok(());
+            match ending.next(at_rest, self.streams.is_empty(), now.ms) {
+                Next::GoOn => {}
+                Next::EndConnections => self.streams.end_all(),
+                Next::Return => return Ok(()),
             }
-            self.take_orders(service, &mut stop_by_ms, now);
-            let busy = !(all_heard && all_ready && all_shown);
+            let none_told = self.take_orders(service, &mut ending, now);
+            let busy = !(all_heard && all_ready && all_shown && none_told);
             let pressing = self.datagrams.pressing().max(self.streams.pressing());
             let pressing = if busy { Pressing::Now } else { pressing };
-            let timers = [service.deadline_ms(), self.streams.deadline_ms(), stop_by_ms];
+            let timers = [service.deadline_ms(), self.streams.deadline_ms(), ending.by_ms()];
             sleep = sleep_for(pressing, timers.into_iter().flatten().min(), now.ms);
         }
     }
@@ -209,18 +229,26 @@ impl EventLoop {
         false
     }
 
-    fn take_orders<S: Service>(&mut self, service: &mut S, stop_by_ms: &mut Option<u64>, now: Now) {
+    /// `true` when there were none: what one changes shows in the next turn.
+    fn take_orders<S: Service>(&mut self, service: &mut S, ending: &mut Ending, now: Now) -> bool {
+        let mut none = true;
         while let Some(order) = self.inlet.next_order() {
+            none = false;
             match order {
                 Order::Drain => service.drain(),
+                Order::Release => {
+                    self.datagrams.release(self.poll.registry());
+                    self.streams.release();
+                    ending.release();
+                }
                 Order::Stop => {
-                    // Every socket is read once more, whatever events told. Those who wait for DNS
-                    // have at most this long to wait anyway; traffic without end is left then.
+                    // Every socket is read once more, whatever events told.
                     self.datagrams.note_all_readable();
                     self.streams.stop_accepting();
-                    stop_by_ms.get_or_insert(now.ms.saturating_add(LOOKUP_MS_MAX));
+                    ending.stop(now.ms);
                 }
             }
         }
+        none
     }
 }

@@ -23,7 +23,10 @@ use crate::{
 pub enum Order {
     /// Answer OPTIONS with 503 from now on.
     Drain,
-    /// Answer what the sockets hold and what waits for DNS, then return.
+    /// Leave the listening sockets to another process that has them, too. Answer what was taken, and the
+    /// connections that are here; return when they have ended.
+    Release,
+    /// Answer what the sockets hold and what waits for DNS, end the connections, then return.
     Stop,
 }
 
@@ -59,6 +62,7 @@ impl Handle {
     pub fn order(&self, order: Order) {
         let flag = match order {
             Order::Drain => &self.orders.drain,
+            Order::Release => &self.orders.release,
             Order::Stop => &self.orders.stop,
         };
         flag.store(true, Ordering::Release);
@@ -94,6 +98,7 @@ impl Handle {
 #[derive(Debug, Default)]
 struct Orders {
     drain: AtomicBool,
+    release: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -106,11 +111,13 @@ pub(super) struct Inlet {
 }
 
 impl Inlet {
-    /// The next order. Drain comes before Stop.
+    /// The next order. Drain comes before Release, and that before Stop.
     pub(super) fn next_order(&self) -> Option<Order> {
         let taken = |flag: &AtomicBool| flag.swap(false, Ordering::Acquire);
         if taken(&self.orders.drain) {
             Some(Order::Drain)
+        } else if taken(&self.orders.release) {
+            Some(Order::Release)
         } else if taken(&self.orders.stop) {
             Some(Order::Stop)
         } else {
@@ -160,7 +167,9 @@ mod tests {
         handle.order(Order::Stop);
         handle.order(Order::Drain);
         other.order(Order::Stop);
+        other.order(Order::Release);
         assert_eq!(inlet.next_order(), Some(Order::Drain));
+        assert_eq!(inlet.next_order(), Some(Order::Release));
         assert_eq!(inlet.next_order(), Some(Order::Stop));
         assert_eq!(inlet.next_order(), None);
     }

@@ -22,7 +22,9 @@ mod bind;
 mod clock;
 mod datagrams;
 mod deliver;
+mod ending;
 mod event_loop;
+mod handed;
 mod handle;
 mod service;
 mod serving;
@@ -32,6 +34,7 @@ mod trains;
 
 pub use bind::BindError;
 pub use event_loop::EventLoop;
+pub use handed::{ADMIN, Handed, Listening};
 pub use handle::{Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};

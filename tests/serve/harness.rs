@@ -16,8 +16,8 @@ use tempfile::TempDir;
 /// How long a test waits for what must come, on a machine that does much else.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A key, as every configuration here has it.
-pub(crate) const KEY: &str = "key: 000102030405060708090a0b0c0d0e0f\n";
+/// A key, as every configuration here has it, and an end without delay.
+pub(crate) const KEY: &str = "key: 000102030405060708090a0b0c0d0e0f\nstop: {lame_duck_s: 0}\n";
 
 /// Waits until `holds`; fails, saying `what`, when that never comes.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -70,7 +70,9 @@ pub(crate) struct Server {
     /// By listener, port 0 resolved.
     pub(crate) listeners: Vec<SocketAddr>,
     pub(crate) admin: SocketAddr,
-    _config: TempDir,
+    /// Processes that replaced the child.
+    successors: Vec<u32>,
+    config: Option<TempDir>,
 }
 
 impl Server {
@@ -81,14 +83,26 @@ impl Server {
 
     /// With these listeners. The server chooses the ports and tells them in its log.
     pub(crate) fn start_on(listen: &[&str], routes: &Path, config: &str) -> Self {
+        Self::start_by(waypost(), listen, routes, config)
+    }
+
+    /// The same, by a command that has everything but its arguments.
+    pub(crate) fn start_by(mut command: Command, listen: &[&str], routes: &Path, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("waypost.yaml");
         fs::write(&file, config).unwrap();
-        let mut command = waypost();
         command.arg("--config").arg(file).arg("--routes").arg(routes).args(["--admin", "127.0.0.1:0"]);
         for listen in listen {
             command.args(["--listen", listen]);
         }
+        let mut server = Self::spawn(&mut command);
+        server.config = Some(dir);
+        assert!(listen.is_empty() || server.listeners.len() == listen.len(), "{:?}", server.listeners);
+        server
+    }
+
+    /// By a whole command.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -97,16 +111,53 @@ impl Server {
             lines.map_while(Result::ok).for_each(|line| kept.lock().unwrap().push(line));
         });
         let nowhere = SocketAddr::from(([0; 4], 0));
-        let mut server =
-            Self { child, log, reader: Some(reader), listeners: vec![], admin: nowhere, _config: dir };
+        let mut server = Self {
+            child,
+            log,
+            reader: Some(reader),
+            listeners: vec![],
+            admin: nowhere,
+            successors: vec![],
+            config: None,
+        };
         let hello = server.line_with(" serves ");
         let places = hello.split(" serves ").nth(1).unwrap().split("; admin").next().unwrap();
         let place = |text: &str| text.split_once(':').and_then(|(_, rest)| address_at_start(rest));
         server.listeners = places.split(", ").filter_map(place).collect();
-        assert_eq!(server.listeners.len(), listen.len(), "{hello}");
         server.admin = first_address(hello.split("admin http://").nth(1).unwrap());
         eventually("the server is ready", || server.get("/readyz").status == 200);
         server
+    }
+
+    /// Where its configuration is.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config.as_ref().expect("it has one").path().join("waypost.yaml")
+    }
+
+    /// Forgets what was logged so far.
+    pub(crate) fn log_is_read(&self) {
+        self.log.lock().unwrap().clear();
+    }
+
+    /// Has it start its program again, and waits until that has taken over.
+    pub(crate) fn replace(&mut self) {
+        self.signal("USR2");
+        let told = |log: &[String]| -> Vec<u32> {
+            let pids = log.iter().filter_map(|line| line.split_once("replaced by process "));
+            pids.map(|(_, rest)| rest.split(':').next().unwrap().parse().unwrap()).collect()
+        };
+        let before = self.successors.len();
+        eventually("a process that replaces it", || {
+            let log = self.log();
+            assert!(!log.iter().any(|line| line.contains("not replaced")), "{log:#?}");
+            told(&log).len() > before
+        });
+        self.successors = told(&self.log());
+    }
+
+    /// Waits until the process that was started, and replaced, ends by itself.
+    pub(crate) fn first_ended(&mut self) -> ExitStatus {
+        wait(&mut self.child)
     }
 
     /// The first listener.
@@ -114,8 +165,9 @@ impl Server {
         self.listeners[0]
     }
 
+    /// The process that serves now.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.successors.last().copied().unwrap_or_else(|| self.child.id())
     }
 
     /// All that was logged so far.
@@ -160,6 +212,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in &self.successors {
+            // Those that were replaced in their turn have ended.
+            let _ =
+                Command::new("kill").args(["-s", "KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }

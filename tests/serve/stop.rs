@@ -4,6 +4,7 @@ use crate::{
     caller::{Caller, call_id, invite, request, status},
     harness::{KEY, Routes, Server, eventually, refuse_with},
     names::{ENUM, Names},
+    streams::{Stream, tcp},
 };
 
 const URI: &str = "sip:+442079460123@waypost.example.net";
@@ -69,4 +70,71 @@ fn options_are_answered_503_while_the_server_ends() {
         }
     });
     assert!(heard_503);
+}
+
+/// What OPTIONS to the server itself is answered.
+fn ping(caller: &Caller, server: &Server) -> u16 {
+    status(&caller.ask(server.address(), &request("OPTIONS", "ping", &format!("sip:{}", server.address()))))
+}
+
+#[test]
+fn a_lame_duck_answers_calls_says_503_to_probes_and_ends_at_a_second_signal() {
+    let routes = Routes::of(&refuse_with(480));
+    let server = Server::start_on(
+        &["udp:127.0.0.1:0", "tcp:127.0.0.1:0"],
+        routes.path(),
+        "stop: {lame_duck_s: 3600}\n",
+    );
+    let caller = Caller::here();
+    assert_eq!((ping(&caller, &server), server.get("/readyz").status), (200, 200));
+    server.signal("TERM");
+    eventually("503 on the admin port", || server.get("/readyz").status == 503);
+    eventually("503 for OPTIONS", || ping(&caller, &server) == 503);
+    assert_eq!(server.get("/readyz").body, "not ready: the server is draining\n");
+    assert_eq!(caller.status(&server, "by-udp"), 480);
+    // New connections, too.
+    let answer = Stream::to(server.listeners[1]).ask(&tcp("by-tcp"));
+    assert_eq!(status(&answer), 480);
+    server.signal("TERM");
+    let (ended, log) = server.ended();
+    assert_eq!(ended.code(), Some(0), "{log:#?}");
+    let told = "SIGTERM: not ready any more, answering for 3600s (stop.lame_duck_s), then ending";
+    assert!(log.iter().any(|line| line.contains(told)), "{log:#?}");
+}
+
+#[test]
+fn a_lame_duck_ends_by_itself() {
+    let routes = Routes::of(&refuse_with(480));
+    let server = Server::start(routes.path(), "stop: {lame_duck_s: 1}\n");
+    server.signal("INT");
+    let (ended, log) = server.ended();
+    assert_eq!(ended.code(), Some(0), "{log:#?}");
+    assert!(log.last().unwrap().ends_with("answering what is here, then ending"), "{log:#?}");
+}
+
+#[test]
+fn connections_end_in_order_after_what_they_brought_was_answered() {
+    const QUEUED: usize = 50;
+    let routes = Routes::of(&refuse_with(480));
+    let server = Server::start_on(&["tcp:127.0.0.1:0"], routes.path(), KEY);
+    let (mut idle, mut busy) = (Stream::to(server.address()), Stream::to(server.address()));
+    idle.ask(&tcp("idle"));
+    server.signal("STOP");
+    for call in 0..QUEUED {
+        busy.send(tcp(&format!("queued-{call}")));
+    }
+    // It was never accepted when the signal comes.
+    let mut late = Stream::to(server.address());
+    late.send(tcp("late"));
+    server.signal("TERM");
+    server.signal("CONT");
+    for call in 0..QUEUED {
+        assert_eq!(call_id(&busy.answer()), format!("queued-{call}"));
+    }
+    assert_eq!(call_id(&late.answer()), "late");
+    for stream in [idle, busy, late] {
+        // An end, where a reset would be an error.
+        assert_eq!(std::io::Read::read(&mut stream.into_inner(), &mut [0; 1]).unwrap(), 0);
+    }
+    assert_eq!(server.ended().0.code(), Some(0));
 }

@@ -35,7 +35,7 @@ pub(crate) struct Stream<S = TcpStream> {
 }
 
 impl Stream {
-    fn to(address: SocketAddr) -> Self {
+    pub(crate) fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -46,6 +46,10 @@ impl Stream {
 impl<S: std::io::Read + std::io::Write> Stream<S> {
     pub(crate) fn of(stream: S) -> Self {
         Self { stream, read: Vec::new() }
+    }
+
+    pub(crate) fn inner(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     pub(crate) fn into_inner(self) -> S {
@@ -102,7 +106,7 @@ impl<S: std::io::Read + std::io::Write> Stream<S> {
     }
 }
 
-fn tcp(call: &str) -> String {
+pub(crate) fn tcp(call: &str) -> String {
     invite(call, LONDON).replace("SIP/2.0/UDP", "SIP/2.0/TCP")
 }
 

@@ -150,6 +150,7 @@ impl Collected {
         let success_s = u64::try_from(status.success_unix_s).unwrap_or_default();
         families.push(single(&super::RELOAD_SUCCESS_TIMESTAMP, float(success_s)));
         families.push(single(&super::RELOAD_DURATION, status.duration.as_secs_f64()));
+        families.push(single(&super::LAST_KNOWN_GOOD, if status.last_known_good { 1.0 } else { 0.0 }));
     }
 }
 

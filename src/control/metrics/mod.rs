@@ -124,6 +124,8 @@ metrics! { OURS:
     RELOAD_SUCCESS_TIMESTAMP = Gauge "waypost_reload_success_timestamp_seconds" []
         "When the routes were last loaded, or found unchanged, in seconds since 1970."
     RELOAD_DURATION = Gauge "waypost_reload_duration_seconds" [] "How long the last reload took."
+    LAST_KNOWN_GOOD = Gauge "waypost_routes_last_known_good" []
+        "1 while the routes of before the start are served, since those of now gave no table; see the log. Alert on 1."
     TABLE_GENERATION = Gauge "waypost_table_generation" []
         "Generation of the route table in service: 1 at the start, one more for each table that differs."
     TABLE_INFO = Gauge "waypost_table_info" ["hash"] "SHA-256 of the files of the route table in service; always 1."

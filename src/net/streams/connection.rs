@@ -110,6 +110,15 @@ impl Connection {
         self.writable |= writable;
     }
 
+    /// No further message is read: our side ends when all was sent. No answer is owed: whoever says this has
+    /// waited for them.
+    pub(super) fn end(&mut self) {
+        if matches!(self.phase, Phase::Open | Phase::PeerEnded) {
+            self.phase = Phase::Ending(ConnectionEnd::Stopped);
+        }
+        self.unanswered_ms = None;
+    }
+
     /// Whether everything that came was dealt with and everything written was sent.
     pub(super) fn is_at_rest(&self) -> bool {
         !self.readable && self.unsent() == 0 && !self.tls_unsent

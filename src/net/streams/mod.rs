@@ -15,8 +15,9 @@ mod wire;
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::{IpAddr, SocketAddr},
+    os::fd::OwnedFd,
     sync::Arc,
 };
 
@@ -223,16 +224,42 @@ impl Streams {
         states.max().unwrap_or(Pressing::Nothing)
     }
 
-    /// No connection is taken any more; those that are there are read once more.
-    pub(super) fn stop_accepting(&mut self) {
+    /// The listening sockets once more, by listener.
+    pub(super) fn share(&self) -> io::Result<Vec<Option<(Transport, OwnedFd)>>> {
+        let share = |listener: &Option<(StreamListener, State)>| {
+            let share = |(it, _): &(StreamListener, State)| Ok((it.transport, it.share()?));
+            listener.as_ref().map(share).transpose()
+        };
+        self.listeners.iter().map(share).collect()
+    }
+
+    /// No connection is taken any more. Those that are here go on.
+    pub(super) fn release(&mut self) {
         for (mut listener, _) in self.listeners.iter_mut().filter_map(Option::take) {
             let _ = self.registry.deregister(&mut listener.socket);
         }
+    }
+
+    /// No connection is taken any more; those that are there are read once more.
+    pub(super) fn stop_accepting(&mut self) {
+        self.release();
+        self.each(|connection| connection.note_readiness(true, false));
+    }
+
+    /// Ends every connection in order: our side now, and then it is over when the peer has ended its own.
+    pub(super) fn end_all(&mut self) {
+        self.each(Connection::end);
+    }
+
+    /// Whether there is no connection.
+    pub(super) fn is_empty(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    fn each(&mut self, act: impl Fn(&mut Connection)) {
         let places: Vec<usize> = self.connections.iter().map(|(place, _)| place).collect();
         for place in places {
-            if let Some(connection) = self.connections.get_mut(place) {
-                connection.note_readiness(true, false);
-            }
+            self.connections.get_mut(place).into_iter().for_each(&act);
             self.queue(place);
         }
     }
