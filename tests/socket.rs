@@ -333,6 +333,39 @@ fn stop_waits_for_a_message_that_waits() {
 }
 
 #[test]
+fn a_released_socket_is_left_to_whoever_else_has_it() {
+    let server = bind(&["127.0.0.1:0"]);
+    let other = UdpSocket::from(server.event_loop.share().unwrap().remove(0).socket);
+    let server = server.start(Echo::default());
+    let (client, to) = (client("127.0.0.1:0"), server.addresses[0]);
+    ping(&client, to, "ours");
+    server.handle.order(Order::Release);
+    // Nobody told it to stop: there is nothing left to do.
+    assert_eq!(server.ended().messages.len(), 1);
+    client.send_to(b"theirs", to).unwrap();
+    other.set_nonblocking(false).unwrap();
+    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(receive(&other).0, "theirs");
+}
+
+#[test]
+fn release_waits_for_a_message_that_waits_and_reads_no_other() {
+    let server = bind(&["127.0.0.1:0"]);
+    let other = UdpSocket::from(server.event_loop.share().unwrap().remove(0).socket);
+    let (client, to) = (client("127.0.0.1:0"), server.addresses[0]);
+    client.send_to(b"wait", to).unwrap();
+    // Before its first turn, in which it takes what is there.
+    server.handle.order(Order::Release);
+    let server = server.start(Echo::default());
+    assert_eq!(receive(&client).0, "late");
+    assert_eq!(server.ended().messages.len(), 1);
+    client.send_to(b"after", to).unwrap();
+    other.set_nonblocking(false).unwrap();
+    other.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(receive(&other).0, "after");
+}
+
+#[test]
 fn stop_does_not_wait_for_ever() {
     let server = bind(&["127.0.0.1:0"]);
     let client = client("127.0.0.1:0");

@@ -116,17 +116,18 @@ impl LastGood {
         self.check_size(loader.dir(), routes.iter().chain(&data))?;
         let new = self.dir.join("new");
         remove(&new)?;
+        for name in &routes {
+            self.copy(loader, &new, name)?;
+        }
         let known = self.known();
         let mut states = String::new();
-        for name in routes.iter().chain(&data) {
-            let (from, to) = (loader.dir().join(name), new.join("routes").join(name));
-            self.make_directory(to.parent().unwrap_or(&new))?;
+        for name in &data {
+            let from = loader.dir().join(name);
             let meta = fs::metadata(&from).map_err(system("read", &from))?;
             let state = format!("{} {}\n", Stat::of(&meta).text(), name.display());
-            let same = self.dir.join("current/routes").join(name);
-            // A file of the routes directory is never linked to: that would look like a change of it.
-            if !known.contains(&state) || fs::hard_link(same, &to).is_err() {
-                copy(&from, &to).map_err(system("kept", &from))?;
+            // Ours is shared, not the one in the routes directory: a link to that would look like a change of it.
+            if !known.contains(&state) || self.share(&new, name).is_err() {
+                self.copy(loader, &new, name)?;
             }
             states += &state;
         }
@@ -170,7 +171,19 @@ impl LastGood {
         String::from_utf8(files::read(&dir.join("hash"), HASH_FILE_BYTES_MAX).ok()?).ok()
     }
 
-    /// The states of the files that are kept.
+    fn copy(&self, loader: &Loader, new: &Path, name: &Path) -> Result<(), KeepError> {
+        let (from, to) = (loader.dir().join(name), new.join("routes").join(name));
+        self.make_directory(to.parent().unwrap_or(new))?;
+        copy(&from, &to).map_err(system("kept", &from))
+    }
+
+    fn share(&self, new: &Path, name: &Path) -> io::Result<()> {
+        let to = new.join("routes").join(name);
+        fs::create_dir_all(to.parent().unwrap_or(new))?;
+        fs::hard_link(self.dir.join("current/routes").join(name), to)
+    }
+
+    /// The states of the table files that are kept.
     fn known(&self) -> BTreeSet<String> {
         let states = fs::read_to_string(self.dir.join("current/states")).unwrap_or_default();
         states.split_inclusive('\n').map(str::to_owned).collect()
@@ -359,7 +372,8 @@ mod tests {
         bench.write("442\n");
         keep();
         assert_ne!(inode(&format!("current/{table}")), inode(&format!("previous/{table}")));
-        assert_eq!(inode("current/routes/a.yaml"), inode("previous/routes/a.yaml"));
+        // Route files are small: a torn one tears one generation.
+        assert_ne!(inode("current/routes/a.yaml"), inode("previous/routes/a.yaml"));
         assert!(bench.kept.load().is_ok());
     }
 

@@ -99,8 +99,12 @@ impl Handed {
     /// What nobody has taken.
     #[must_use]
     pub fn rest(&self) -> Vec<String> {
-        let mut rest: Vec<_> = self.sockets.iter().map(ToString::to_string).collect();
-        rest.dedup();
+        let mut rest: Vec<String> = Vec::new();
+        for told in self.sockets.iter().map(ToString::to_string) {
+            if !rest.contains(&told) {
+                rest.push(told);
+            }
+        }
         rest
     }
 
@@ -131,5 +135,87 @@ impl Handed {
         let is_udp = place.transport == Transport::Udp;
         let index = self.sockets.iter().position(|one| one.is_at(is_udp, place.address))?;
         Some(self.sockets.remove(index).socket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listen(transport: Transport, address: SocketAddr) -> Listen {
+        Listen { name: "a".into(), transport, address }
+    }
+
+    fn place(transport: Transport, address: SocketAddr) -> Place {
+        Place { transport, address }
+    }
+
+    /// Two UDP sockets, two TCP ones with their names, and where they are.
+    fn four() -> (Handed, [SocketAddr; 4]) {
+        let mut handed = Handed::default();
+        let datagrams = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let streams = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let at = [
+            datagrams[0].local_addr().unwrap(),
+            datagrams[1].local_addr().unwrap(),
+            streams[0].local_addr().unwrap(),
+            streams[1].local_addr().unwrap(),
+        ];
+        datagrams.into_iter().for_each(|socket| handed.add_datagrams("udp", socket).unwrap());
+        let [tls, admin] = streams;
+        handed.add_stream("tls", tls).unwrap();
+        handed.add_stream(ADMIN, admin).unwrap();
+        (handed, at)
+    }
+
+    #[test]
+    fn a_socket_is_taken_once_for_its_transport_and_address() {
+        let (mut handed, [one, other, tls, admin]) = four();
+        assert_eq!(handed.count(&place(Transport::Tcp, one)), 0);
+        assert!(handed.take(&place(Transport::Tcp, one)).is_none());
+        let taken = handed.take(&place(Transport::Udp, one)).expect("it is there");
+        assert_eq!(taken.local_addr().unwrap().as_socket(), Some(one));
+        assert!(handed.take(&place(Transport::Udp, one)).is_none());
+        assert_eq!(handed.rest(), [format!("udp {other}"), format!("tcp {tls}"), format!("tcp {admin}")]);
+    }
+
+    #[test]
+    fn port_0_is_the_port_of_a_socket_that_nobody_names() {
+        let (handed, [one, other, tls, _]) = four();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let mut places = [
+            place(Transport::Udp, any),
+            place(Transport::Udp, one),
+            place(Transport::Tls, any),
+            // The one left is the admin port's, and this is no place for it.
+            place(Transport::Tcp, any),
+            place(Transport::Udp, "127.0.0.2:0".parse().unwrap()),
+        ];
+        handed.find_ports(&mut places);
+        let ports = places.map(|place| place.address.port());
+        assert_eq!(ports, [other.port(), one.port(), tls.port(), 0, 0]);
+    }
+
+    #[test]
+    fn the_admin_port_is_found_by_its_address_or_its_name() {
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        for by_name in [true, false] {
+            let (mut handed, [.., admin]) = four();
+            let taken = handed.take_admin(if by_name { any } else { admin }).expect("it is there");
+            assert_eq!(taken.local_addr().unwrap(), admin);
+            assert!(handed.take_admin(any).is_none());
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_workers_as_sockets_of_one_place() {
+        let (mut handed, [one, ..]) = four();
+        for _ in 0..2 {
+            let socket = handed.sockets[0].socket.try_clone().unwrap();
+            handed.add_datagrams("udp", socket.into()).unwrap();
+        }
+        assert_eq!(handed.workers_for(&[listen(Transport::Udp, one)]), 3);
+        assert_eq!(handed.workers_for(&[listen(Transport::Tcp, one)]), 0);
+        assert_eq!(handed.rest().len(), 4, "told once");
     }
 }

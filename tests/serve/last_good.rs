@@ -12,7 +12,7 @@ use crate::{
 const TABLE: &str = "
 tables: { ours: { file: ours.csv, match: exact, columns: [number] } }
 routes:
-- { name: ours, when: { table: ours }, answer: { code: 480 } }
+- { name: ours, when: { in: ours }, answer: { code: 480 } }
 - { name: others, answer: { code: 404 } }
 ";
 
@@ -24,7 +24,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let routes = Routes::empty();
-        fs::write(routes.path().join("ours.csv"), "442079460123\n").unwrap();
+        fs::write(routes.path().join("ours.csv"), "+442079460123\n").unwrap();
         routes.write(TABLE);
         Self { state: tempfile::tempdir().unwrap(), routes }
     }
@@ -59,7 +59,7 @@ fn broken_routes_are_replaced_by_the_last_good_ones_until_they_are_mended() {
     assert_eq!((ready.status, &*ready.body), (200, told));
     assert_eq!((server.sample(KEPT), server.sample("waypost_reload_successful")), (1.0, 0.0));
     server.line_with("give no table, the last known good ones are served until they do:");
-    server.line_with("routes.yaml:1:25: error: `code` is 299; expected 300 to 699");
+    server.line_with("routes.yaml:1:26: error: `code` is 299; expected 300 to 699");
 
     bench.routes.write(&refuse_with(403));
     caller.until(&server, 480, 403);
@@ -94,7 +94,7 @@ fn a_reload_is_kept_as_well() {
         server.samples().contains_key(&format!("waypost_table_info{{hash=\"{}\"}}", hash()))
     });
     drop(server);
-    bench.routes.write("routes:");
+    bench.routes.write("routes: [");
     assert_eq!(Caller::here().status(&bench.start(), "kept"), 403);
 }
 
@@ -117,7 +117,7 @@ fn torn_ones_are_refused_and_the_server_does_not_start() {
     for told in [
         format!("no last known good routes: {}/current is torn: its files have the hash ", kept.display()),
         format!("no last known good routes: nothing is kept in {}/previous", kept.display()),
-        "routes.yaml:1:25: error: `code` is 299; expected 300 to 699".to_owned(),
+        "routes.yaml:1:26: error: `code` is 299; expected 300 to 699".to_owned(),
     ] {
         assert!(said.contains(&told), "{told:?} in {said}");
     }
