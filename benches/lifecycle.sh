@@ -3,7 +3,10 @@
 # reloaded, drained, or replaced by another process of its program, and every request must be answered, without being
 # sent twice.
 #
-#   benches/lifecycle.sh [REQUESTS [RATE]]      100000 and 20000 a second by default
+#   benches/lifecycle.sh [REQUESTS]      300000 by default
+#
+# 128 requests are under way at any time, each answer starts the next: as fast as the server is, and never more than its
+# receive buffer holds, whatever else the machine does. One that is lost is seen as lost 10 s later.
 #
 #   reload        the routes change and are reloaded 20 times
 #   drain         SIGTERM after a third of the load: the rest is answered while probes are told 503, as long as the
@@ -14,17 +17,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-requests=${1:-100000}
-rate=${2:-20000}
+requests=${1:-300000}
+under_way=128
 reloads=20
 replacements=5
 
-for number in "$requests" "$rate"; do
-    if ! [[ $number =~ ^[1-9][0-9]{0,7}$ ]]; then
-        echo "lifecycle: $number is not a number from 1 to 99999999" >&2
-        exit 2
-    fi
-done
+if ! [[ $requests =~ ^[1-9][0-9]{0,7}$ ]]; then
+    echo "lifecycle: $requests is not a number from 1 to 99999999" >&2
+    exit 2
+fi
 
 if [[ -z ${WAYPOST:-} ]]; then
     cargo build --release --quiet
@@ -107,16 +108,20 @@ start() {
 
 # The load, in the background; its report goes to a file.
 send() {
-    cargo bench --quiet --bench load -- --to "127.0.0.1:$sip" --calls "$requests" --rate "$rate" --flows 4 \
-        --wait-ms 10000 --seconds 3600 --contact "<sip:+4420{n}@gateway.example.net>" >"$directory/report" 2>&1 &
+    cargo bench --quiet --bench load -- --to "127.0.0.1:$sip" --calls "$requests" --closed "$under_way" --flows 4 \
+        --wait-ms 10000 --seconds 3600 --contact "<sip:+4420{n}@gateway.example.net>;q=0.99" >"$directory/report" 2>&1 &
     sender=$!
     # It is on its way when the first ones are counted.
     eventually "the first answers" begun "$(answered)"
 }
-answered() {
-    curl -s "http://127.0.0.1:$admin/metrics" | awk '$1 == "waypost_answers_total{code=\"302\"}" { print $2 }'
-}
+metric() { curl -s "http://127.0.0.1:$admin/metrics" | awk -v name="$1" '$1 == name { print $2 }'; }
+answered() { metric 'waypost_answers_total{code="302"}'; }
 begun() { [[ $(answered) -gt $1 ]]; }
+# await SHARE: until this process has answered so many more of the load. It may be over before: under_way sees that.
+await() {
+    local until=$(($(answered) + requests / $1))
+    while kill -0 "$sender" 2>/dev/null && ! begun "$until"; do :; done
+}
 
 lost_in_all=0
 # count WHAT: waits for the end of the load, and prints its line.
@@ -132,29 +137,28 @@ count() {
     lost_in_all=$((lost_in_all + sent - right))
     if [[ $status != 0 || $sent != "$requests" || $right != "$requests" ]]; then
         cat "$directory/report" >&2
+        curl -s "http://127.0.0.1:$admin/metrics" | grep -E "^waypost_(socket|silences)" | grep -v " 0$" >&2 || true
         fail "$1: not every one of $requests requests was answered rightly"
     fi
 }
 # The load must not be over when what it was sent through is.
-under_way() { kill -0 "$sender" 2>/dev/null || fail "$1 took longer than the load: more REQUESTS, or a lower RATE"; }
+under_way() { kill -0 "$sender" 2>/dev/null || fail "$1 took longer than the load: more REQUESTS are needed"; }
 
 start
 send
 for number in $(seq "$reloads"); do
+    sleep 0.02
     routes "$number"
     curl -fsS -o "$directory/reload" -X POST "http://127.0.0.1:$admin/-/reload" || fail "reload $number"
     grep -q '"result": "\(loaded\|unchanged\)"' "$directory/reload" || fail "reload $number: $(cat "$directory/reload")"
 done
 under_way "$reloads reloads"
-generation=$(curl -s "http://127.0.0.1:$admin/metrics" | awk '$1 == "waypost_table_generation" { print $2 }')
+generation=$(metric waypost_table_generation)
 [[ $generation -eq $((reloads + 1)) ]] || fail "generation $generation after $reloads reloads"
 count "reload, $reloads times"
 
-first=$server
 send
-while [[ $(answered) -lt $((requests + requests / 3)) ]]; do
-    kill -0 "$sender" 2>/dev/null || break
-done
+await 3
 kill -TERM "$server"
 eventually "503 for probes" readyz 503
 under_way "SIGTERM"
@@ -168,6 +172,7 @@ start
 first=$server
 send
 for number in $(seq "$replacements"); do
+    await 100
     kill -USR2 "$server"
     eventually "replacement $number" logged "replaced by process" "$number"
     server=$(sed -n 's/.*replaced by process \([0-9]*\):.*/\1/p' "$directory/log" | tail -n 1)

@@ -84,6 +84,6 @@ say "no memory per call: short form of benches/stateless.sh"
 benches/stateless.sh 200000
 
 say "nothing lost through reloads, a drain and replacements of the program"
-benches/lifecycle.sh "${LIFECYCLE_REQUESTS:-100000}"
+benches/lifecycle.sh "${LIFECYCLE_REQUESTS:-300000}"
 
 say "all of it holds"

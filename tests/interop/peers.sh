@@ -92,6 +92,7 @@ start_waypost() {
     {
         echo "admin: 127.0.0.1:$admin"
         echo "routes: $work/routes"
+        echo "stop: {lame_duck_s: 0}"
         echo "listen:"
         for listener in "${@:2}"; do echo "  - \"$listener\""; done
         cat "$work/$1.more" 2>/dev/null || true

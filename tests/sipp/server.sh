@@ -18,10 +18,11 @@ trap 'stop_server; rm -rf "$work"' EXIT
 # start_server ROUTES: returns when the server says that it is ready.
 start_server() {
     local try
+    echo 'stop: {lame_duck_s: 0}' >"$work/waypost.yaml"
     for try in 1 2 3 4 5; do
         sip=$((20000 + (RANDOM % 20000)))
         admin=$((sip + 1))
-        "$waypost" serve --routes "$1" --listen "udp:127.0.0.1:$sip" --admin "127.0.0.1:$admin" 2>"$work/server.log" &
+        "$waypost" serve --config "$work/waypost.yaml" --routes "$1" --listen "udp:127.0.0.1:$sip" --admin "127.0.0.1:$admin" 2>"$work/server.log" &
         server=$!
         for _ in $(seq 100); do
             curl -fsS -o /dev/null "http://127.0.0.1:$admin/readyz" 2>/dev/null && return 0

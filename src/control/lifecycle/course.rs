@@ -38,7 +38,7 @@ pub(in crate::control) struct Course {
 
 enum End {
     Stopped(&'static str),
-    Replaced(Successor),
+    Replaced(Box<Successor>),
 }
 
 impl Course {
@@ -79,7 +79,7 @@ impl Course {
         loop {
             tokio::select! {
                 ready = &mut successor => match ready {
-                    Ok(successor) => return Some(End::Replaced(successor)),
+                    Ok(successor) => return Some(End::Replaced(Box::new(successor))),
                     Err(error) => {
                         tracing::error!("not replaced, serving on: {error}");
                         return None;
@@ -112,7 +112,7 @@ impl Course {
         self.end();
     }
 
-    async fn hand_over(self, successor: Successor, signals: &mut Signals, admin: Option<AbortHandle>) {
+    async fn hand_over(self, successor: Box<Successor>, signals: &mut Signals, admin: Option<AbortHandle>) {
         let pid = successor.pid().unwrap_or_default();
         tracing::info!("replaced by process {pid}: answering what was taken, then ending");
         self.systemd.main_pid(pid);
