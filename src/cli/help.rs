@@ -27,8 +27,8 @@ Examples:
 While it runs:
   kill -HUP PID, POST /-/reload on the admin port, or a change in the routes directory reloads the
   routes; a wrong file leaves the old routes in service. TERM or INT ends it: probes are told
-  503 at once, calls are answered for the lame-duck time (stop.lame_duck_s) or up to a second signal.
-  USR2 starts the program again, after an upgrade, and leaves the sockets to it: no call is lost.
+  503, calls are answered for the lame-duck time (stop.lame_duck_s) or until a second signal. USR2
+  starts the program again, after an upgrade, and leaves the sockets to it: no call is lost.
 
 Exit codes:
   0  ended when told to
