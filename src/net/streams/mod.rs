@@ -89,6 +89,8 @@ pub(super) struct Streams {
     /// Token of the connection in place 0.
     first_token: usize,
     listeners: Vec<Option<(StreamListener, State)>>,
+    /// A listener that has no connection waiting is closed.
+    leaving: bool,
     connections: Slab<Connection>,
     by_path: AHashMap<(SocketAddr, SocketAddr), usize>,
     by_source: AHashMap<IpAddr, usize>,
@@ -127,6 +129,7 @@ impl Streams {
             registry,
             first_token,
             listeners,
+            leaving: false,
             connections: Slab::new(),
             by_path: AHashMap::new(),
             by_source: AHashMap::new(),
@@ -235,14 +238,19 @@ impl Streams {
 
     /// No connection is taken any more. Those that are here go on.
     pub(super) fn release(&mut self) {
-        for (mut listener, _) in self.listeners.iter_mut().filter_map(Option::take) {
+        (0..self.listeners.len()).for_each(|index| self.leave(index));
+    }
+
+    fn leave(&mut self, index: usize) {
+        if let Some((mut listener, _)) = self.listeners.get_mut(index).and_then(Option::take) {
             let _ = self.registry.deregister(&mut listener.socket);
         }
     }
 
-    /// No connection is taken any more; those that are there are read once more.
+    /// Connections that wait to be taken are; then none is any more. Those that are there are read once more.
     pub(super) fn stop_accepting(&mut self) {
-        self.release();
+        self.leaving = true;
+        self.listeners.iter_mut().flatten().for_each(|(_, state)| *state = State::Readable);
         self.each(|connection| connection.note_readiness(true, false));
     }
 
@@ -275,6 +283,9 @@ impl Streams {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 *state = State::Empty;
+                if self.leaving {
+                    self.leave(index);
+                }
                 return;
             }
             // The peer was gone before we came: the next one is not.
