@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Makes the Debian package of this tree: target/debian/waypost_VERSION-1_ARCH.deb. Needs cargo-deb
+# (cargo install cargo-deb --locked) and dpkg-dev, which finds out what the binary depends on.
+#
+# The man pages and completions are made by the binary that goes into the package, so they say what it does.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+for tool in cargo-deb dpkg-shlibdeps; do
+    command -v "$tool" >/dev/null && continue
+    echo "$0 needs $tool: cargo install cargo-deb --locked; apt-get install dpkg-dev" >&2
+    exit 1
+done
+
+cargo build --release --locked
+pages=target/pages
+mkdir -p "$pages"
+target/release/waypost man >"$pages/waypost.1"
+awk -f deploy/debian/yaml5.awk deploy/waypost.yaml >"$pages/waypost.yaml.5"
+for shell in bash zsh fish; do
+    target/release/waypost completions "$shell" >"$pages/waypost.$shell"
+done
+cargo deb --no-build --locked
