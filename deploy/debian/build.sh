@@ -2,7 +2,7 @@
 # Makes the Debian package of this tree: target/debian/waypost_VERSION-1_ARCH.deb. Needs cargo-deb
 # (cargo install cargo-deb --locked) and dpkg-dev, which finds out what the binary depends on.
 #
-# The man pages and completions are made by the binary that goes into the package, so they say what it does.
+# Arguments are for cargo-deb. The man pages and completions are made by the binary that goes into the package, so they say what it does.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,4 +20,5 @@ awk -f deploy/debian/yaml5.awk deploy/waypost.yaml >"$pages/waypost.yaml.5"
 for shell in bash zsh fish; do
     target/release/waypost completions "$shell" >"$pages/waypost.$shell"
 done
-cargo deb --no-build --locked
+# Symbols go into a package of their own (.ddeb): perf and gdb want them, a server does not.
+cargo deb --no-build --locked --dbgsym "$@"
