@@ -60,10 +60,10 @@ for page in man1/waypost.1 man5/waypost.yaml.5; do
     silent "the page $page is set without a warning" \
         bash -o pipefail -c "zcat '$root/usr/share/man/$page.gz' | LC_ALL=C.UTF-8 groff -k -man -ww -z -Tutf8"
 done
-for key in listen workers admin routes key key_file cancel server names connections batching tls dns log; do
+for key in $(sed -n 's/^#\?\([a-z_]*\):.*/\1/p' deploy/waypost.yaml); do
     zcat "$root/usr/share/man/man5/waypost.yaml.5.gz" | grep -qF "\\fB$key\\fR" || fail "waypost.yaml(5) has no $key"
 done
-ok "waypost.yaml(5) has every key"
+ok "waypost.yaml(5) has every key of waypost.yaml"
 silent "the completions of bash are a script" bash -n "$root/usr/share/bash-completion/completions/waypost"
 
 # --- The unit
