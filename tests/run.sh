@@ -27,6 +27,7 @@ need dpkg-shlibdeps dpkg-dev
 need lintian lintian
 need groff groff-base
 need ip iproute2
+need python3 python3
 need objcopy binutils
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
