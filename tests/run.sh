@@ -22,6 +22,14 @@ need baresip baresip-core
 need openssl openssl
 need /usr/sbin/nsd nsd
 need valgrind valgrind
+need systemd-analyze systemd
+need dpkg-shlibdeps dpkg-dev
+need lintian lintian
+need groff groff-base
+need ip iproute2
+need python3 python3
+need objcopy binutils
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -45,6 +53,12 @@ fi
 if ! command -v cargo >/dev/null; then
     echo "tests/run.sh needs cargo: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later by rustup" >&2
     exit 1
+fi
+
+if ! command -v cargo-deb >/dev/null; then
+    say "installing cargo-deb"
+    cargo install --locked --quiet cargo-deb@3.8.0
+    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 fi
 
 say "style"
@@ -76,6 +90,9 @@ tests/interop/run.sh
 
 say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
 tests/dns/run.sh
+
+say "what deploy/ offers: the Debian package and its unit, container, Kubernetes, SIP peers"
+tests/deploy/run.sh
 
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"
