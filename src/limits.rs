@@ -248,6 +248,49 @@ pub const ADMIN_HEAD_MS_MAX: u64 = 5_000;
 /// Time for a whole admin request, in milliseconds: a reload of the largest tables fits.
 pub const ADMIN_REQUEST_MS_MAX: u64 = 120_000;
 
+/// Reloads that are remembered, for whoever asks what happened.
+pub const RELOADS_KEPT_MAX: usize = 32;
+
+/// Time for the body of an admin request to arrive, in milliseconds: calls to compare take a second on a slow line.
+pub const ADMIN_BODY_MS_MAX: u64 = 10_000;
+
+/// Body of an admin request, in bytes, where a resource says nothing else: a few words, or one SIP message in JSON,
+/// whose bytes may each take six.
+pub const ADMIN_BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// Size of the file of the admin port's token, in bytes.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4 * 1024;
+
+/// Length of the token, in characters. `openssl rand -hex 32` makes 64.
+pub const TOKEN_CHARS_MAX: usize = 256;
+
+/// Fewest characters of a token: 16 that are drawn cannot be tried one by one.
+pub const TOKEN_CHARS_MIN: usize = 16;
+
+/// Seconds of the rates that are kept for plots: ten minutes, of some 200 bytes each.
+pub const RATES_KEPT_S: usize = 600;
+
+/// Routes in one answer of the admin port; the next ones come with the next request.
+pub const ROUTES_SHOWN_MAX: usize = 10_000;
+
+/// Routes in one answer where the request says nothing.
+pub const ROUTES_SHOWN_DEFAULT: usize = 1_000;
+
+/// Explanations that are made at one time.
+pub const EXPLAINS_AT_ONCE_MAX: usize = 2;
+
+/// Steps of a decision that one answer of the admin port tells; the rest is counted. Most decisions take a few dozen.
+pub const STEPS_SHOWN_MAX: usize = 10_000;
+
+/// How long `waypost ctl` waits for an answer, in milliseconds: as long as a server may take for one.
+pub const CTL_MS_MAX: u64 = ADMIN_REQUEST_MS_MAX;
+
+/// How long `waypost ctl` waits for a connection, in milliseconds.
+pub const CTL_CONNECT_MS_MAX: u64 = 5_000;
+
+/// Longest answer that `waypost ctl` reads, in bytes: ten thousand steps, routes or differing calls.
+pub const CTL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Values of the label `route`; the routes after them are summed as `other`.
 pub const ROUTE_LABELS_MAX: usize = 1_000;
 

@@ -1,12 +1,13 @@
 //! Pure. In what two answers to one call differ: one word for each pair.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::made::{Made, Side};
 use crate::sip::{NameAddr, Uri, list_values};
 
 /// In what two answers differ: the first of these that fits, from the top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The same bytes by the route of the same name.

@@ -40,7 +40,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.workers = faults.take("workers", up_to(found, WORKERS_MAX)).unwrap_or(config.workers);
     }
     if let Some(admin) = written.admin {
-        config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
+        config.admin = super::admin::admin(&admin, &mut faults).unwrap_or(config.admin);
     }
     if let Some(routes) = written.routes {
         config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
@@ -178,16 +178,7 @@ fn up_to(found: u64, max: usize) -> Result<usize, String> {
     taken.ok_or_else(|| format!("found {found}, expected 1 to {max}"))
 }
 
-fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        format!("found \"{text}\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off")
-    })
-}
-
-fn path(text: &str, example: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str, example: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         Err(format!("an empty path, expected one such as {example}"))
     } else {
@@ -367,13 +358,7 @@ fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
             .unwrap_or_default();
     }
     if let Some(level) = written.level {
-        let levels = [
-            ("error", LogLevel::Error),
-            ("warn", LogLevel::Warn),
-            ("info", LogLevel::Info),
-            ("debug", LogLevel::Debug),
-            ("trace", LogLevel::Trace),
-        ];
+        let levels = LogLevel::ALL.map(|level| (level.name(), level));
         log.level = faults.take("log.level", one_of(&level, &levels)).unwrap_or_default();
     }
     log

@@ -15,11 +15,13 @@ use crate::{
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
+mod admin;
 mod answers;
 mod meaning;
 mod places;
 mod written;
 
+pub use admin::{Admin, AdminPlace};
 pub use meaning::{parse_key, parse_listen};
 
 /// A place to listen.
@@ -64,6 +66,23 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
+}
+
+impl LogLevel {
+    /// Every level, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// `connections:`. What TCP and TLS may take.
@@ -123,8 +142,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Threads that answer, from 1; each has all listeners.
     pub workers: usize,
-    /// Where metrics, probes and reload are; `None` for `off`.
-    pub admin: Option<SocketAddr>,
+    /// Where metrics, probes and the API are; `None` for `off`.
+    pub admin: Option<Admin>,
     /// The directory of the route files.
     pub routes: PathBuf,
     /// What decisions depend on. Its key is [`DEFAULT_KEY`] while [`Config::key`] names a file.
@@ -155,7 +174,7 @@ impl Default for Config {
         let mut config = Self {
             listen: Vec::new(),
             workers: 1,
-            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
+            admin: Some(Admin::at(AdminPlace::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))))),
             routes: PathBuf::from(DEFAULT_ROUTES),
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
@@ -246,7 +265,8 @@ mod tests {
         for text in ["", "# nothing\n", "---\n", "listen:\nadmin:\n", "{}"] {
             let config = parse("w.yaml", text).expect(text);
             assert_eq!(config.listen, Config::default().listen);
-            assert_eq!((config.workers, config.admin), (1, Some("127.0.0.1:9560".parse().unwrap())));
+            assert_eq!(config.workers, 1);
+            assert_eq!(config.admin, Some(Admin::at(AdminPlace::Tcp("127.0.0.1:9560".parse().unwrap()))));
             assert_eq!(config.routes, PathBuf::from("./routes"));
             assert_eq!((config.settings.key, config.key), (DEFAULT_KEY, KeySource::Default));
             assert_eq!(config.settings.ourselves.listeners, [("127.0.0.1".parse().unwrap(), 5060)]);
@@ -307,6 +327,41 @@ log: {format: json, level: debug}
         assert_eq!(policy.deny, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert_eq!(policy.allow, ["10.9.0.0/16".parse().unwrap()]);
         assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+    }
+
+    #[test]
+    fn the_admin_port_has_a_short_form_and_a_long_one() {
+        let admin = |text: &str| parse("w.yaml", text).unwrap().admin;
+        assert_eq!(admin("admin: \"[::1]:1\""), Some(Admin::at(AdminPlace::Tcp("[::1]:1".parse().unwrap()))));
+        assert_eq!(admin("admin: unix:/run/a"), Some(Admin::at(AdminPlace::Unix("/run/a".into()))));
+        assert_eq!(admin("admin: {address: unix:/run/a}"), admin("admin: unix:/run/a"));
+        let tls = Tls { certificate: "c".into(), key: "k".into(), client_ca: None, client_required: false };
+        let place = AdminPlace::Tcp("0.0.0.0:9560".parse().unwrap());
+        assert_eq!(
+            admin("admin: {address: \"0.0.0.0:9560\", token_file: t, tls: {certificate: c, key: k}}"),
+            Some(Admin { place, token_file: Some("t".into()), tls: Some(tls) })
+        );
+        for (text, expected) in [
+            (
+                "admin: {address: off}\n",
+                "w.yaml:1:18: admin.address: found \"off\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, unix:PATH, such as unix:/run/waypost/admin.sock, or off",
+            ),
+            ("admin: {token_file: t}\n", "w.yaml:1:8: admin: missing field `address`"),
+            (
+                "admin: {address: unix:/a, token_file: \"\"}\n",
+                "w.yaml:1:39: admin.token_file: an empty path, expected one such as /etc/waypost/admin.token",
+            ),
+            (
+                "admin: {address: unix:/a, tls: {certificate: c, key: k}}\n",
+                "w.yaml:1:32: admin.tls: a Unix socket does not leave this machine and has no TLS; leave tls out",
+            ),
+            (
+                "admin: {address: unix:/a, user: me}\n",
+                "w.yaml:1:27: admin: unknown field `user`, expected one of `address`, `token_file`, `tls`",
+            ),
+        ] {
+            assert_eq!(faults(text), [expected]);
+        }
     }
 
     #[test]
@@ -405,7 +460,7 @@ log: {format: json, level: debug}
             ),
             (
                 "admin: localhost:9560\n",
-                "w.yaml:1:8: admin: found \"localhost:9560\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off",
+                "w.yaml:1:8: admin: found \"localhost:9560\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, unix:PATH, such as unix:/run/waypost/admin.sock, or off",
             ),
             ("routes: \"\"\n", "w.yaml:1:9: routes: an empty path, expected one such as ./routes"),
             (

@@ -11,6 +11,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
+use super::admin::WrittenAdmin;
 use crate::route::file::{Diagnostic, Severity};
 
 /// The whole file. A key without value is as good as left out.
@@ -19,7 +20,7 @@ use crate::route::file::{Diagnostic, Severity};
 pub(super) struct Written {
     pub(super) listen: Option<Vec<WrittenListen>>,
     pub(super) workers: Option<u64>,
-    pub(super) admin: Option<String>,
+    pub(super) admin: Option<WrittenAdmin>,
     pub(super) routes: Option<String>,
     pub(super) key: Option<String>,
     pub(super) key_file: Option<String>,

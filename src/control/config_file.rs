@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    config::{self, Config, KeySource},
+    config::{self, AdminPlace, Config, KeySource},
     limits::CONFIG_FILE_BYTES_MAX,
     route::file::Diagnostic,
 };
@@ -55,6 +55,15 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
     if let Some(tls) = &mut config.tls {
         for file in [&mut tls.certificate, &mut tls.key].into_iter().chain(&mut tls.client_ca) {
             *file = from(path, file);
+        }
+    }
+    if let Some(admin) = &mut config.admin {
+        let tls = admin.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        for file in tls.chain(&mut admin.token_file) {
+            *file = from(path, file);
+        }
+        if let AdminPlace::Unix(socket) = &mut admin.place {
+            *socket = from(path, socket);
         }
     }
     if let KeySource::File(file) = &config.key {

@@ -3,6 +3,8 @@
 //! Bytes that strangers chose are written as zone files write them (RFC 1035 §5.1): `\\` for a backslash,
 //! `\DDD` for what is not printable ASCII.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::dns::{Answer, Failure, Kind, Naptr, Nothing, Record, Srv};
@@ -46,17 +48,40 @@ pub fn result_name(answer: &Answer) -> &'static str {
 }
 
 /// An answer.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DnsAnswer")]
+pub struct AnswerTold {
+    /// `found`, `nxdomain`, `nodata`, or why the servers did not say: `timeout`, `refused`, `servfail`, `lame`,
+    /// `malformed`, `overflow`.
+    result: &'static str,
+    /// The TTL that it came with; a failure has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_s: Option<u32>,
+    /// With the fields of their type (RFC 1035, RFC 2782, RFC 3403), texts as zone files have them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<Vec<Value>>,
+}
+
+impl AnswerTold {
+    /// An answer in this form.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Self {
+        let result = result_name(answer);
+        match answer {
+            Answer::Found { records, ttl_s } => {
+                let records = Some(records.iter().map(record_to_json).collect());
+                Self { result, ttl_s: Some(*ttl_s), records }
+            }
+            Answer::Nothing { ttl_s, .. } => Self { result, ttl_s: Some(*ttl_s), records: None },
+            Answer::Failed(_) => Self { result, ttl_s: None, records: None },
+        }
+    }
+}
+
+/// [`AnswerTold`] as a value.
 #[must_use]
 pub fn to_json(answer: &Answer) -> Value {
-    let result = result_name(answer);
-    match answer {
-        Answer::Found { records, ttl_s } => {
-            let records: Vec<_> = records.iter().map(record_to_json).collect();
-            json!({ "result": result, "ttl_s": ttl_s, "records": records })
-        }
-        Answer::Nothing { ttl_s, .. } => json!({ "result": result, "ttl_s": ttl_s }),
-        Answer::Failed(_) => json!({ "result": result }),
-    }
+    json!(AnswerTold::of(answer))
 }
 
 /// One record.

@@ -119,9 +119,19 @@ impl<D: Decide> Engine<D> {
         }
     }
 
-    /// OPTIONS to ourselves are answered 503 from now on.
-    pub fn drain(&mut self) {
-        self.draining = true;
+    /// Whether OPTIONS to ourselves are answered 503 from now on.
+    pub fn drain(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// Forgets what DNS has said to this question; whether there was anything.
+    pub fn forget(&mut self, question: &Question) -> bool {
+        self.cache.forget(question)
+    }
+
+    /// Forgets all that DNS has said, and hands it over: to free it takes time.
+    pub fn forget_all(&mut self) -> Cache {
+        self.cache.take()
     }
 
     /// Handles one message. The method, once it could be read, is for the metrics.

@@ -17,7 +17,7 @@ use super::{
     bind::{BindError, Bound, bind_all, bind_workers},
     clock::Clock,
     datagrams::Datagrams,
-    handle::{CacheLook, Handle, Inlet, Order, pair},
+    handle::{CacheTask, Handle, Inlet, Order, pair},
     service::{Ready, Service},
     serving::Serving,
     state::{Pressing, sleep_for},
@@ -132,7 +132,7 @@ impl EventLoop {
             self.streams.serve(service, now);
             let all_heard = self.hear_answers(service, now);
             let all_ready = self.send_ready(service, now);
-            let all_shown = self.show_cache(service, now);
+            let all_shown = self.tend_cache(service, now);
             self.streams.expire(service, now);
             service.rest();
 
@@ -199,12 +199,17 @@ impl EventLoop {
         all
     }
 
-    /// Answers looks at the DNS cache; `false` when there may be more.
-    fn show_cache<S: Service>(&self, service: &S, now: Now) -> bool {
+    /// Does what is wanted of the DNS cache; `false` when there may be more.
+    fn tend_cache<S: Service>(&self, service: &mut S, now: Now) -> bool {
         for _ in 0..CACHE_LOOKS_PER_TURN_MAX {
-            let Some(CacheLook { questions, reply }) = self.inlet.next_look() else { return true };
-            // Who looked may have gone.
-            let _ = reply.send(service.kept(&questions, now));
+            // Who wanted it may have gone.
+            match self.inlet.next_task() {
+                Some(CacheTask::Look { questions, reply }) => drop(reply.send(service.kept(&questions, now))),
+                Some(CacheTask::Forget { questions, reply }) => {
+                    drop(reply.send(service.forget(questions.as_deref())));
+                }
+                None => return true,
+            }
         }
         false
     }
@@ -212,7 +217,8 @@ impl EventLoop {
     fn take_orders<S: Service>(&mut self, service: &mut S, stop_by_ms: &mut Option<u64>, now: Now) {
         while let Some(order) = self.inlet.next_order() {
             match order {
-                Order::Drain => service.drain(),
+                Order::Drain => service.drain(true),
+                Order::Undrain => service.drain(false),
                 Order::Stop => {
                     // Every socket is read once more, whatever events told. Those who wait for DNS
                     // have at most this long to wait anyway; traffic without end is left then.

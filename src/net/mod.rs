@@ -32,6 +32,6 @@ mod trains;
 
 pub use bind::BindError;
 pub use event_loop::EventLoop;
-pub use handle::{Handle, Kept, Order};
+pub use handle::{Forgotten, Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};

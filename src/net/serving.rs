@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::{ArcSwap, Guard};
 
 use super::{
-    handle::Kept,
+    handle::{Forgotten, Kept},
     service::{Departure, Ready, Service},
 };
 use crate::{
@@ -92,6 +92,14 @@ impl Service for Serving<'_> {
         })
     }
 
+    fn forget(&mut self, questions: Option<&[Question]>) -> Forgotten {
+        let Some(questions) = questions else {
+            let all = self.engine.forget_all();
+            return Forgotten { count: all.len(), all: Some(Box::new(all)) };
+        };
+        Forgotten { count: questions.iter().filter(|it| self.engine.forget(it)).count(), all: None }
+    }
+
     fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready {
         let due = self.engine.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.ms);
         if !self.answers_came && !due {
@@ -110,8 +118,8 @@ impl Service for Serving<'_> {
         self.engine.deadline_ms()
     }
 
-    fn drain(&mut self) {
-        self.engine.drain();
+    fn drain(&mut self, draining: bool) {
+        self.engine.drain(draining);
     }
 
     fn trouble(&mut self, trouble: SocketTrouble) {

@@ -37,7 +37,7 @@ impl Server {
     fn request(&self, method: &str, path: &str) -> Said {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: waypost\r\n\r\n").as_bytes()).unwrap();
+        stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));

@@ -8,12 +8,16 @@ use std::sync::Arc;
 
 use axum::{
     body::to_bytes,
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
     response::Response,
 };
-use serde_json::Value;
-use tokio::sync::Semaphore;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, timeout},
+};
 
 use super::{
     super::diff::{Compared, Differ, DifferError},
@@ -22,14 +26,25 @@ use super::{
 };
 use crate::{
     compare::Format,
-    limits::{DIAGNOSTICS_MAX, DIFF_BODY_BYTES_MAX, DIFF_SHOWN_DEFAULT, DIFF_SHOWN_MAX},
+    limits::{ADMIN_BODY_MS_MAX, DIAGNOSTICS_MAX, DIFF_BODY_BYTES_MAX, DIFF_SHOWN_DEFAULT, DIFF_SHOWN_MAX},
+    route::file::Diagnostic,
 };
 
 /// A refusal: the status, and the body.
-type Refused = (StatusCode, Value);
+type Refused = (StatusCode, NotCompared);
 
-pub(super) async fn answer(admin: Arc<Admin>, room: Arc<Semaphore>, request: Request) -> Response {
-    match compare(Arc::clone(&admin.differ), room, request).await {
+/// Why there is no comparison.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NotCompared {
+    /// Always `failed`.
+    result: &'static str,
+    error: String,
+    /// What is wrong with the route files, place by place.
+    diagnostics: Vec<Diagnostic>,
+}
+
+pub(super) async fn answer(State(admin): State<Arc<Admin>>, request: Request) -> Response {
+    match compare(Arc::clone(&admin.differ), Arc::clone(&admin.rooms.diffs), request).await {
         Ok(compared) => json(StatusCode::OK, &compared),
         Err((status, refused)) => json(status, &refused),
     }
@@ -41,10 +56,18 @@ async fn compare(differ: Arc<Differ>, room: Arc<Semaphore>, request: Request) ->
     let place = room
         .try_acquire_owned()
         .map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "another comparison is under way"))?;
-    let calls = to_bytes(request.into_body(), DIFF_BODY_BYTES_MAX).await.map_err(|_| {
-        let why = format!("the calls did not come whole, or are longer than {DIFF_BODY_BYTES_MAX} bytes");
-        refused(StatusCode::PAYLOAD_TOO_LARGE, &why)
-    })?;
+    let within = Duration::from_millis(ADMIN_BODY_MS_MAX);
+    let calls = match timeout(within, to_bytes(request.into_body(), DIFF_BODY_BYTES_MAX)).await {
+        Ok(Ok(calls)) => calls,
+        Ok(Err(_)) => {
+            let why = format!("the calls did not come whole, or are longer than {DIFF_BODY_BYTES_MAX} bytes");
+            return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, &why));
+        }
+        Err(_) => {
+            let why = format!("the calls did not come within {} s", within.as_secs());
+            return Err(refused(StatusCode::REQUEST_TIMEOUT, &why));
+        }
+    };
     let compared = tokio::task::spawn_blocking(move || {
         // Held to the end of the work, should the caller go before it.
         let _place = place;
@@ -58,7 +81,7 @@ async fn compare(differ: Arc<Differ>, room: Arc<Semaphore>, request: Request) ->
 }
 
 fn refused(status: StatusCode, why: &str) -> Refused {
-    (status, serde_json::json!({ "result": "failed", "error": why, "diagnostics": [] }))
+    (status, NotCompared { result: "failed", error: why.to_owned(), diagnostics: Vec::new() })
 }
 
 fn not_compared(error: &DifferError) -> Refused {
@@ -67,11 +90,8 @@ fn not_compared(error: &DifferError) -> Refused {
         DifferError::Calls(_) => (StatusCode::BAD_REQUEST, &[][..]),
         DifferError::NoListener => (StatusCode::INTERNAL_SERVER_ERROR, &[][..]),
     };
-    let diagnostics: Vec<_> = diagnostics.iter().take(DIAGNOSTICS_MAX).collect();
-    (
-        status,
-        serde_json::json!({ "result": "failed", "error": error.to_string(), "diagnostics": diagnostics }),
-    )
+    let diagnostics = diagnostics.iter().take(DIAGNOSTICS_MAX).cloned().collect();
+    (status, NotCompared { result: "failed", error: error.to_string(), diagnostics })
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Refused> {

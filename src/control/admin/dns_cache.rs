@@ -13,19 +13,21 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    super::dns_json::{kind_name, kind_of, to_json},
+    super::dns_json::{AnswerTold, kind_name, kind_of},
     Admin,
+    answer::{Problem, told},
+    query::pairs,
 };
 use crate::{
     dns::{Kind, Question},
     limits::{CACHE_LOOK_MS_MAX, CACHE_LOOK_UPSTREAMS_MAX, DNS_SERVERS_MAX},
     net::{Handle, Kept},
     route::{RouteTable, Then},
-    sip::decoded,
     snapshot::Snapshot,
 };
 
@@ -33,8 +35,7 @@ use crate::{
 const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
 
 pub(super) async fn answer(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let (status, shown) = admin.dns_cache.show(query.as_deref().unwrap_or_default()).await;
-    super::answer::json(status, &shown)
+    told(admin.dns_cache.show(query.as_deref().unwrap_or_default()).await)
 }
 
 /// The way to the caches.
@@ -47,37 +48,74 @@ pub struct DnsCache {
     pub table: Arc<ArcSwap<Snapshot>>,
 }
 
+/// The routes in service; and, when a question was asked, what the caches keep of it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DnsCacheLook")]
+pub(super) struct LookTold {
+    generation: u64,
+    /// SHA-256 of all files that the routes are made of.
+    routes_hash: String,
+    #[serde(flatten)]
+    of: Option<OfQuestion>,
+}
+
+/// A question, and its answer.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OfQuestion {
+    name: String,
+    r#type: &'static str,
+    found: bool,
+    #[serde(flatten)]
+    kept: Option<KeptTold>,
+}
+
+/// An answer that is kept.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KeptTold {
+    /// The ENUM apex with servers of its own that were asked; null for those of the configuration.
+    upstream: Option<UpstreamTold>,
+    answer: AnswerTold,
+    /// Past its end: used when DNS does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<bool>,
+    /// For how many milliseconds more it is fresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fresh_for_ms: Option<u64>,
+}
+
+/// An ENUM apex with servers of its own.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UpstreamTold {
+    apex: String,
+    servers: Vec<SocketAddr>,
+}
+
 impl DnsCache {
     /// Answers a request with this query.
-    pub(super) async fn show(&self, query: &str) -> (StatusCode, Value) {
+    pub(super) async fn show(&self, query: &str) -> Result<LookTold, (StatusCode, Problem)> {
         let snapshot = self.table.load_full();
-        let mut shown = json!({ "generation": snapshot.generation, "routes_hash": snapshot.hash });
+        let shown =
+            LookTold { generation: snapshot.generation, routes_hash: snapshot.hash.clone(), of: None };
         if query.is_empty() {
-            return (StatusCode::OK, shown);
+            return Ok(shown);
         }
-        let wanted = match Wanted::read(query) {
-            Ok(wanted) => wanted,
-            Err(what) => return (StatusCode::BAD_REQUEST, json!({ "error": format!("{what}; {USAGE}") })),
-        };
+        let wrong = |what| (StatusCode::BAD_REQUEST, Problem::of(format!("{what}; {USAGE}")));
+        let wanted = Wanted::read(query).map_err(wrong)?;
         let questions = wanted.questions(&snapshot.table);
         // Freed here only if it went out of service meanwhile; the loop is never the one to do it.
         drop(snapshot);
-        let kept = match self.look(questions).await {
-            Ok(kept) => kept,
-            Err(why) => return (StatusCode::SERVICE_UNAVAILABLE, json!({ "error": why })),
+        let unavailable = |why| (StatusCode::SERVICE_UNAVAILABLE, Problem::of(why));
+        let kept = self.look(questions).await.map_err(unavailable)?;
+        let of = OfQuestion {
+            name: wanted.plain.name().to_owned(),
+            r#type: kind_name(wanted.plain.kind()),
+            found: kept.is_some(),
+            kept: kept.map(KeptTold::of),
         };
-        if let Some(shown) = shown.as_object_mut() {
-            shown.insert("name".to_owned(), wanted.plain.name().into());
-            shown.insert("type".to_owned(), kind_name(wanted.plain.kind()).into());
-            shown.insert("found".to_owned(), kept.is_some().into());
-            if let Some(Value::Object(kept)) = kept.map(|kept| kept_json(&kept)) {
-                shown.extend(kept);
-            }
-        }
-        (StatusCode::OK, shown)
+        Ok(LookTold { of: Some(of), ..shown })
     }
 
-    async fn look(&self, questions: Vec<Question>) -> Result<Option<Kept>, &'static str> {
+    pub(super) async fn look(&self, questions: Vec<Question>) -> Result<Option<Kept>, &'static str> {
         if questions.is_empty() {
             return Ok(None);
         }
@@ -97,20 +135,29 @@ impl DnsCache {
     }
 }
 
-fn kept_json(kept: &Kept) -> Value {
-    let upstream = kept.question.upstream().map(|upstream| {
-        let servers: Vec<_> = upstream.servers().iter().map(SocketAddr::to_string).collect();
-        json!({ "apex": upstream.label(), "servers": servers })
-    });
-    let mut shown = json!({ "upstream": upstream, "answer": to_json(&kept.answer) });
-    let (key, value) = match kept.fresh_for_ms {
-        0 => ("stale", true.into()),
-        left_ms => ("fresh_for_ms", left_ms.into()),
-    };
-    if let Some(shown) = shown.as_object_mut() {
-        shown.insert(key.to_owned(), value);
+impl KeptTold {
+    fn of(kept: Kept) -> Self {
+        let upstream = kept.question.upstream();
+        Self {
+            upstream: upstream.map(|upstream| UpstreamTold {
+                apex: upstream.label().to_owned(),
+                servers: upstream.servers().to_vec(),
+            }),
+            answer: AnswerTold::of(&kept.answer),
+            stale: (kept.fresh_for_ms == 0).then_some(true),
+            fresh_for_ms: Some(kept.fresh_for_ms).filter(|left_ms| *left_ms > 0),
+        }
     }
-    shown
+}
+
+/// Every question of this name: of each type, as it is put to the servers of the configuration and as each apex of the
+/// table puts it.
+pub(super) fn questions_of_name(name: &str, table: &RouteTable) -> Vec<Question> {
+    let of = |kind| {
+        let plain = Question::new(name, kind)?;
+        Some(Wanted { plain, apex: None, servers: Vec::new() }.questions(table))
+    };
+    [Kind::Naptr, Kind::Srv, Kind::A, Kind::Aaaa].into_iter().filter_map(of).flatten().collect()
 }
 
 /// What is looked for.
@@ -125,10 +172,8 @@ struct Wanted {
 impl Wanted {
     fn read(query: &str) -> Result<Self, String> {
         let (mut name, mut kind, mut apex, mut servers) = (None, None, None, Vec::new());
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let value = String::from_utf8(decoded(value.as_bytes()).collect())
-                .map_err(|_| format!("{key} is not UTF-8"))?;
+        for pair in pairs(query) {
+            let (key, value) = pair?;
             match key {
                 "name" => name = Some(value),
                 "type" => kind = Some(kind_of(&value).ok_or_else(|| format!("type: found \"{value}\""))?),

@@ -1,12 +1,14 @@
 //! Outside. The admin port itself: bound, its connections few and short.
 //!
-//! In:    an address; connections.
+//! In:    a place; connections, plain or TLS.
 //! Out:   each with one request, which the router answers.
 //! Never: waits long for a head, takes a long one, or more connections than [`ADMIN_CONNECTIONS_MAX`].
 
 use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    os::unix::net::UnixListener as StdUnixListener,
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -18,19 +20,76 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
     sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    Admin,
+    router::router,
+    socket::{self, SocketFile},
+};
+use crate::{
+    config::AdminPlace,
+    limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX},
+    net::TlsInService,
 };
 
-use super::{Admin, router::router};
-use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_MS_MAX, ADMIN_REQUEST_MS_MAX};
+/// A port that is bound.
+#[derive(Debug)]
+pub struct Bound {
+    listener: Listener,
+    place: AdminPlace,
+    tls: Option<TlsInService>,
+}
+
+#[derive(Debug)]
+enum Listener {
+    Tcp(StdListener),
+    Unix(StdUnixListener, SocketFile),
+}
+
+impl Bound {
+    /// Where it is, port 0 resolved.
+    #[must_use]
+    pub fn place(&self) -> &AdminPlace {
+        &self.place
+    }
+
+    /// The same over TLS, with the certificate that is in service at each connection.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsInService>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// As a log has it: `http://127.0.0.1:9560`, `unix:/run/waypost/admin.sock`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (&self.place, &self.tls) {
+            (AdminPlace::Tcp(address), None) => format!("http://{address}"),
+            (AdminPlace::Tcp(address), Some(_)) => format!("https://{address}"),
+            (place @ AdminPlace::Unix(_), _) => place.to_string(),
+        }
+    }
+}
 
 /// Binds the port. The error names it and says what to do.
-pub fn bind(address: SocketAddr) -> Result<StdListener, String> {
+pub fn bind(place: &AdminPlace) -> Result<Bound, String> {
+    match place {
+        AdminPlace::Tcp(address) => bind_tcp(*address),
+        AdminPlace::Unix(path) => bind_unix(path),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<Bound, String> {
     let listen = || {
         let listener = StdListener::bind(address)?;
         listener.set_nonblocking(true)?;
-        Ok(listener)
+        let place = AdminPlace::Tcp(listener.local_addr()?);
+        Ok(Bound { listener: Listener::Tcp(listener), place, tls: None })
     };
     listen().map_err(|error: io::Error| {
         let remedy = if error.kind() == io::ErrorKind::AddrInUse {
@@ -42,17 +101,36 @@ pub fn bind(address: SocketAddr) -> Result<StdListener, String> {
     })
 }
 
-/// Serves for ever.
-pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
-    let router = router(admin);
-    let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+fn bind_unix(path: &Path) -> Result<Bound, String> {
+    let (listener, file) = socket::listen(path).map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "another server listens there, or it is no socket; set `admin` to another path, or to off"
+            }
+            io::ErrorKind::NotFound => "make its directory, or set `admin` to another path",
+            _ => "set `admin` to a path where the server may make files, or to off",
+        };
+        format!("admin socket {} cannot be had: {error}: {remedy}", path.display())
+    })?;
+    let place = AdminPlace::Unix(path.to_path_buf());
+    Ok(Bound { listener: Listener::Unix(listener, file), place, tls: None })
+}
+
+/// Serves for ever, inside a tokio runtime.
+pub async fn serve(bound: Bound, admin: Arc<Admin>) -> io::Result<()> {
+    let (router, room) = (router(admin), Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)));
+    let (listener, tls) = (Accepting::of(bound.listener)?, bound.tls);
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return Ok(()) };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 let router = router.clone();
+                let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full()));
                 tokio::spawn(async move {
-                    connection(stream, router).await;
+                    match tls {
+                        None => connection(stream, router).await,
+                        Some(tls) => tls_connection(stream, &tls, router).await,
+                    }
                     drop(place);
                 });
             }
@@ -65,7 +143,42 @@ pub async fn serve(listener: TcpListener, admin: Arc<Admin>) {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router) {
+/// A listener of the runtime.
+enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// A connection, whatever it comes over.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Accepting {
+    fn of(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener, file) => Self::Unix(UnixListener::from_std(listener)?, file),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener, _file) => Box::new(listener.accept().await?.0),
+        })
+    }
+}
+
+/// A handshake has the time of a head.
+async fn tls_connection(stream: Box<dyn Stream>, tls: &TlsAcceptor, router: Router) {
+    match timeout(Duration::from_millis(ADMIN_HEAD_MS_MAX), tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, router).await,
+        Ok(Err(error)) => tracing::debug!("admin connection: {error}"),
+        Err(_) => tracing::debug!("admin connection: no TLS handshake in time"),
+    }
+}
+
+async fn connection(stream: impl Stream + 'static, router: Router) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(ADMIN_HEAD_MS_MAX))
@@ -73,7 +186,7 @@ async fn connection(stream: TcpStream, router: Router) {
         // One request to a connection: an idle one must not hold a place.
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    let ended = tokio::time::timeout(Duration::from_millis(ADMIN_REQUEST_MS_MAX), serving).await;
+    let ended = timeout(Duration::from_millis(ADMIN_REQUEST_MS_MAX), serving).await;
     if let Ok(Err(error)) = ended {
         tracing::debug!("admin connection: {error}");
     }

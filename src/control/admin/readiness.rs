@@ -24,6 +24,17 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// New work is welcome again.
+    pub fn undrain(&self) {
+        self.draining.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
     /// What is not ready.
     #[must_use]
     pub fn missing(&self) -> Vec<&'static str> {
@@ -31,7 +42,7 @@ impl Readiness {
         if !self.serving.load(Ordering::Relaxed) {
             missing.push("the route table is not loaded");
         }
-        if self.draining.load(Ordering::Relaxed) {
+        if self.is_draining() {
             missing.push("the server is draining");
         }
         missing

@@ -7,12 +7,21 @@
 use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     super::reload::{Cause, Outcome, Refused},
     Admin,
     answer::json,
 };
+
+/// Why nothing was loaded.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct NotReloaded {
+    result: Outcome,
+    error: String,
+}
 
 pub(super) async fn answer(State(admin): State<Arc<Admin>>) -> Response {
     let report = match admin.reloader.request(Cause::Http) {
@@ -25,7 +34,7 @@ pub(super) async fn answer(State(admin): State<Arc<Admin>>) -> Response {
             json(if failed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK }, &report)
         }
         Err(refused) => {
-            let report = serde_json::json!({ "result": Outcome::Failed, "error": refused.to_string() });
+            let report = NotReloaded { result: Outcome::Failed, error: refused.to_string() };
             json(StatusCode::SERVICE_UNAVAILABLE, &report)
         }
     }

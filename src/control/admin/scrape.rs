@@ -7,16 +7,16 @@
 use std::sync::Arc;
 
 use axum::{
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use tokio::sync::Semaphore;
 
 use super::{super::metrics::MEDIA_TYPE, Admin};
 
 /// Rendered on a thread beside: it reads megabytes of /proc, and DNS answers would wait meanwhile.
-pub(super) async fn answer(admin: Arc<Admin>, scrapes: Arc<Semaphore>) -> Response {
-    let rendered = match scrapes.acquire_owned().await {
+pub(super) async fn answer(State(admin): State<Arc<Admin>>) -> Response {
+    let rendered = match Arc::clone(&admin.rooms.scrapes).acquire_owned().await {
         Ok(place) => tokio::task::spawn_blocking(move || {
             // Held to the end of the work, should the caller go before it.
             let _place = place;

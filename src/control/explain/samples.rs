@@ -1,6 +1,6 @@
 //! Outside. An explanation for the tests of how it is printed.
 
-use super::{Explanation, Recorder};
+use super::{Explanation, recorder::Recorder};
 use crate::{
     decide::{Arrival, Reply, Trace as _, Verdict},
     route::{Answer, Body, Condition, List, Place, Route, RouteTable, Then, Transport},
@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Two routes.
-pub(super) fn table() -> RouteTable {
+pub(crate) fn table() -> RouteTable {
     let route = |name: &str, line, when, then| Route {
         name: name.into(),
         place: Place { file: "a.yaml".into(), line, column: 5 },
@@ -39,9 +39,9 @@ pub(super) fn table() -> RouteTable {
 }
 
 /// The second answers. Request and answer carry an escape character.
-pub(super) fn explanation(table: &RouteTable) -> Explanation<'_> {
+pub(crate) fn explanation(table: &RouteTable) -> Explanation<'_> {
     let source = "192.0.2.7:5060".parse().unwrap();
-    let mut recorder = Recorder::default();
+    let mut recorder = Recorder::of(usize::MAX);
     recorder.list(0);
     recorder.route(0);
     recorder.condition(0, b"udp", false);
@@ -77,7 +77,8 @@ pub(super) fn explanation(table: &RouteTable) -> Explanation<'_> {
         notes: vec!["remark".to_owned()],
         live: None,
         questions: vec![],
-        steps: recorder.into_steps(),
+        steps: recorder.into_steps().0,
+        steps_left_out: 0,
         verdict: Verdict::Reply(reply),
         answer,
     }

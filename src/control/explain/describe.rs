@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use super::output::counted;
 use crate::{
     control::dns_json::kind_name,
     decide::Silence,
@@ -12,20 +11,25 @@ use crate::{
     sip::{Fault, Scheme, Unanswerable},
 };
 
+/// `1 route`, `2 routes`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A condition in a few words.
 pub(crate) fn condition(condition: &Condition, table: &RouteTable) -> String {
     words(condition, table, NESTING_MAX)
 }
 
 /// A cell of a table.
-pub(super) fn cell(table: &NumberTable, row: Row, column: usize) -> Vec<u8> {
+pub(crate) fn cell(table: &NumberTable, row: Row, column: usize) -> Vec<u8> {
     let mut text = Vec::new();
     table.push_value(row, column, &mut text);
     text
 }
 
 /// The number or prefix that a row stands under.
-pub(super) fn key(table: &NumberTable, row: Row) -> Vec<u8> {
+pub(crate) fn key(table: &NumberTable, row: Row) -> Vec<u8> {
     let mut text = Vec::new();
     table.push_key(row, &mut text);
     text
