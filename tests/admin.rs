@@ -80,14 +80,16 @@ fn start_in(
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let dns_cache = DnsCache { handles: vec![handle], table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
+    let readiness = Arc::new(Readiness::default());
     let sources = Sources {
         counters: vec![Arc::new(Counters::default())],
         table,
         reloader: reloader.clone(),
         resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),
+        readiness: Arc::clone(&readiness),
+        hep: Arc::default(),
         drops: Drops::new([("default".into(), 0)]),
     };
-    let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(sources).unwrap();
     let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ };
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

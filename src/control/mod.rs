@@ -18,6 +18,7 @@ mod load_error;
 pub mod loader;
 pub mod logging;
 pub mod metrics;
+pub mod mirror;
 pub mod reload;
 pub mod resolver;
 pub mod retired;
