@@ -100,6 +100,8 @@ pub struct Tap {
     /// Messages until the next one that is counted, and those counted so far, which draw it.
     until_counted: u32,
     counted: u64,
+    // A record goes from hand to hand as a pointer, not as some hundred bytes.
+    #[allow(clippy::vec_box)]
     free: Vec<Box<Record>>,
     back: Receiver<Box<Record>>,
     /// `None` only while it is dropped.

@@ -38,7 +38,7 @@ impl DecisionLog {
             // The same for all messages of a call, on every node: those of its packets in Homer have one Call-ID.
             call = %format_args!("{:016x}", record.draw()),
             source = %path.source,
-            transport = path.transport.name(),
+            transport = %path.transport.name(),
             method = %Escaped(call.method.unwrap_or(b"unreadable")),
             called = call.called.map(user),
             caller = call.caller.map(user),
@@ -46,7 +46,7 @@ impl DecisionLog {
             route = record.route(),
             status,
             contacts = status.map(|_| contacts(record.answer()).len()),
-            silence,
+            silence = silence.map(display),
             "decided"
         );
     }
