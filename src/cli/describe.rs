@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::output::counted;
 use crate::{
-    control::admin_answer::kind_name,
+    control::dns_json::kind_name,
     decide::Silence,
     dns::{Answer, Failure, Nothing, Question},
     limits::NESTING_MAX,

@@ -7,11 +7,10 @@
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;
-pub mod admin_answer;
-mod admin_diff;
-mod admin_dns;
+
 pub mod config_file;
 pub mod diff;
+pub mod dns_json;
 mod events;
 pub mod files;
 mod load_error;
@@ -29,5 +28,5 @@ pub mod tls;
 pub mod watch;
 mod workers;
 
-pub use admin_dns::DnsCache;
+pub use admin::DnsCache;
 pub use serve::{ServeError, serve};

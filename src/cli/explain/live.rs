@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     cli::describe,
-    control::admin_answer::{from_json, kind_name, to_json},
+    control::dns_json::{from_json, kind_name, to_json},
     dns::{Answer, Question},
     limits::{LIVE_BYTES_MAX, LIVE_MS_MAX},
 };

@@ -8,11 +8,18 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use axum::http::StatusCode;
+use axum::{
+    extract::{RawQuery, State},
+    http::StatusCode,
+    response::Response,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::admin_answer::{kind_name, kind_of, to_json};
+use super::{
+    super::dns_json::{kind_name, kind_of, to_json},
+    Admin,
+};
 use crate::{
     dns::{Kind, Question},
     limits::{CACHE_LOOK_MS_MAX, CACHE_LOOK_UPSTREAMS_MAX, DNS_SERVERS_MAX},
@@ -24,6 +31,11 @@ use crate::{
 
 /// How to use it.
 const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
+
+pub(super) async fn answer(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let (status, shown) = admin.dns_cache.show(query.as_deref().unwrap_or_default()).await;
+    super::answer::json(status, &shown)
+}
 
 /// The way to the caches.
 #[derive(Debug)]

@@ -10,11 +10,16 @@ use axum::{
     body::to_bytes,
     extract::Request,
     http::{HeaderMap, StatusCode, header},
+    response::Response,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::diff::{Compared, Differ, DifferError};
+use super::{
+    super::diff::{Compared, Differ, DifferError},
+    Admin,
+    answer::json,
+};
 use crate::{
     compare::Format,
     limits::{DIAGNOSTICS_MAX, DIFF_BODY_BYTES_MAX, DIFF_SHOWN_DEFAULT, DIFF_SHOWN_MAX},
@@ -23,11 +28,14 @@ use crate::{
 /// A refusal: the status, and the body.
 type Refused = (StatusCode, Value);
 
-pub(super) async fn answer(
-    differ: Arc<Differ>,
-    room: Arc<Semaphore>,
-    request: Request,
-) -> Result<Compared, Refused> {
+pub(super) async fn answer(admin: Arc<Admin>, room: Arc<Semaphore>, request: Request) -> Response {
+    match compare(Arc::clone(&admin.differ), room, request).await {
+        Ok(compared) => json(StatusCode::OK, &compared),
+        Err((status, refused)) => json(status, &refused),
+    }
+}
+
+async fn compare(differ: Arc<Differ>, room: Arc<Semaphore>, request: Request) -> Result<Compared, Refused> {
     let format = format(request.headers())?;
     let shown_max = shown_max(request.uri().query().unwrap_or_default())?;
     let place = room
@@ -50,7 +58,7 @@ pub(super) async fn answer(
 }
 
 fn refused(status: StatusCode, why: &str) -> Refused {
-    (status, json!({ "result": "failed", "error": why, "diagnostics": [] }))
+    (status, serde_json::json!({ "result": "failed", "error": why, "diagnostics": [] }))
 }
 
 fn not_compared(error: &DifferError) -> Refused {
@@ -60,7 +68,10 @@ fn not_compared(error: &DifferError) -> Refused {
         DifferError::NoListener => (StatusCode::INTERNAL_SERVER_ERROR, &[][..]),
     };
     let diagnostics: Vec<_> = diagnostics.iter().take(DIAGNOSTICS_MAX).collect();
-    (status, json!({ "result": "failed", "error": error.to_string(), "diagnostics": diagnostics }))
+    (
+        status,
+        serde_json::json!({ "result": "failed", "error": error.to_string(), "diagnostics": diagnostics }),
+    )
 }
 
 fn format(headers: &HeaderMap) -> Result<Format, Refused> {
