@@ -689,3 +689,59 @@ pub const WORDS_MAPPED_FROM_BYTES: usize = 256 * 1024;
 /// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
 /// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.
 pub const RETIRED_GRACE_MS: u64 = 100;
+
+/// Messages that one worker may have shown to those who look on (HEP, decision log, top talkers) and that they have
+/// not looked at yet; what is to be shown beyond is dropped and counted. They look within [`TAP_PAUSE_MS`], in which
+/// 200,000 requests a second are 400.
+pub const TAP_RECORDS: usize = 512;
+
+/// The same while only the top talkers are counted, of which every 32nd message is enough.
+pub const TAP_RECORDS_OF_TOP: usize = 64;
+
+/// Bytes of one such message and its answer together; what is longer is shown cut. An INVITE of a carrier has 1 to 3 kB,
+/// an answer by default 1.3 kB.
+pub const TAP_RECORD_BYTES: usize = 8 * 1024;
+
+/// Bytes of the message in it, so that there is room for an answer.
+pub const TAP_REQUEST_BYTES_MAX: usize = 6 * 1024;
+
+/// Bytes of the name of its route; route files have names of up to 64.
+pub const TAP_ROUTE_BYTES_MAX: usize = 128;
+
+/// Pause of those who look on between two looks while messages come, in milliseconds: so the loop need not wake them
+/// for each one.
+pub const TAP_PAUSE_MS: u64 = 2;
+
+/// Most calls of which one is shown, and most messages of which one is counted.
+pub const SAMPLE_ONE_IN_MAX: u32 = 1_000_000;
+
+/// Messages of which one is counted for the top talkers where the configuration says nothing: it costs an answer
+/// 1 % of its time, and a hundred calls a second are enough for a picture in a minute.
+pub const TOP_ONE_IN_DEFAULT: u32 = 32;
+
+/// Keys that are counted in each list of top talkers. A key with more than one in so many messages is among them
+/// for sure (Metwally's SpaceSaving).
+pub const TOP_KEYS_MAX: usize = 256;
+
+/// Length of a source, number or domain in the list of top talkers, in bytes; a longer one is counted by its
+/// beginning.
+pub const TOP_KEY_BYTES_MAX: usize = 64;
+
+/// Time that the list of top talkers looks back, in milliseconds; it moves on by halves.
+pub const TOP_WINDOW_MS: u64 = 600_000;
+
+/// Top talkers of each list that are shown where nobody says how many.
+pub const TOP_SHOWN_DEFAULT: usize = 10;
+
+/// Most top talkers of each list that are shown.
+pub const TOP_SHOWN_MAX: usize = 100;
+
+/// Length of the key that Homer may ask for, in bytes.
+pub const HEP_KEY_BYTES_MAX: usize = 128;
+
+/// Length of one value in a line of the decision log, in bytes of the message; a longer one is cut.
+pub const DECISION_VALUE_BYTES_MAX: usize = 128;
+
+const _: () = assert!(TAP_RECORDS_OF_TOP <= TAP_RECORDS && TAP_REQUEST_BYTES_MAX < TAP_RECORD_BYTES);
+const _: () = assert!(TOP_ONE_IN_DEFAULT <= SAMPLE_ONE_IN_MAX && TOP_SHOWN_MAX <= TOP_KEYS_MAX);
+const _: () = assert!(TOP_KEY_BYTES_MAX >= NUMBER_BYTES_MAX);

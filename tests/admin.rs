@@ -85,14 +85,16 @@ fn start_in(
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 53).into()]);
     let counters = vec![Arc::new(Counters::default())];
     let sampling = Arc::new(Sampling::of(counters.clone(), Arc::clone(&table)));
+    let readiness = Arc::new(Readiness::default());
     let sources = Sources {
         counters,
         table,
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        readiness: Arc::clone(&readiness),
+        hep: Arc::default(),
         drops: Drops::new([("default".into(), 0)]),
     };
-    let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(sources).unwrap();
     let port = admin::bind(&AdminPlace::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
     let AdminPlace::Tcp(address) = *port.place() else { panic!("{port:?}") };

@@ -359,6 +359,10 @@ const TUNING: &[(&str, &str)] = &[
     ("WATCH_POLL_MS", "a time; tests of the watcher have their own"),
     ("WATCH_QUIET_MS", "a time; that a burst is one reload cannot be told without a clock"),
     ("WATCH_DELAY_MS_MAX", "a time; that a writer without a pause is read is tested"),
+    (
+        "TAP_PAUSE_MS",
+        "a pause; that records wait no longer than their number lasts is tested by what is dropped",
+    ),
     ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
     ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),

@@ -30,6 +30,9 @@ need ip iproute2
 need python3 python3
 need objcopy binutils
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+need promtool prometheus
+need sngrep sngrep
+need tshark tshark
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -39,12 +42,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # The packages of Kamailio and NSD start them, now and at every boot; the tests start their own.
+    # The packages of Kamailio, NSD and Prometheus start them, now and at every boot; the tests start their own.
     [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; ours=/usr/sbin/policy-rc.d; }
     trap 'rm -f "${ours:-}"' EXIT
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     rm -f "${ours:-}"
-    for service in kamailio nsd; do
+    for service in kamailio nsd prometheus; do
         if [[ " ${missing[*]} " == *" $service "* ]]; then
             systemctl disable "$service" >/dev/null 2>&1 || true
         fi
@@ -87,6 +90,9 @@ tests/sipp/run.sh
 
 say "real peers, to the end of the call: SIPp, Kamailio, baresip, OpenSSL"
 tests/interop/run.sh
+
+say "what watches it: promtool, Prometheus, sngrep, tshark"
+tests/observe/run.sh
 
 say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
 tests/dns/run.sh

@@ -23,6 +23,8 @@ mod idle;
 mod metrics;
 #[path = "serve/names.rs"]
 mod names;
+#[path = "serve/observe.rs"]
+mod observe;
 #[path = "serve/reload.rs"]
 mod reload;
 #[path = "cli/run.rs"]

@@ -92,7 +92,7 @@ pub(super) fn of(old: &Side<'_>, new: &Side<'_>, is_same_route: bool) -> Cause {
 }
 
 /// The Contacts of an answer of ours, in order.
-pub(super) fn contacts(answer: &[u8]) -> Vec<NameAddr<'_>> {
+pub(crate) fn contacts(answer: &[u8]) -> Vec<NameAddr<'_>> {
     let lines = header_lines(answer).filter(|(name, _)| *name == b"Contact");
     lines.flat_map(|(_, value)| list_values(value)).filter_map(NameAddr::parse).collect()
 }

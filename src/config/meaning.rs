@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
+    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers, looking_on,
     places::Places,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
@@ -74,6 +74,10 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
     config.log = log(written.log.unwrap_or_default(), &mut faults);
+    config.hep = written.hep.and_then(|written| looking_on::hep(&written, &mut faults));
+    if let Some(found) = written.top.unwrap_or_default().sample {
+        config.top_one_in = looking_on::sample("top.sample", found, &mut faults);
+    }
     if faults.found.is_empty() { Ok(config) } else { Err(faults.found) }
 }
 
@@ -222,7 +226,7 @@ fn header_text(text: &str) -> Result<Box<str>, String> {
     printable(text)
 }
 
-fn printable(text: &str) -> Result<Box<str>, String> {
+pub(super) fn printable(text: &str) -> Result<Box<str>, String> {
     if text.is_empty() || text.len() > CONFIG_TEXT_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(format!(
             "found {text:?}, expected 1 to {CONFIG_TEXT_BYTES_MAX} bytes of text without control characters"
@@ -361,6 +365,7 @@ fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
         let levels = LogLevel::ALL.map(|level| (level.name(), level));
         log.level = faults.take("log.level", one_of(&level, &levels)).unwrap_or_default();
     }
+    log.decisions = written.decisions.and_then(|written| looking_on::decisions(&written, faults));
     log
 }
 

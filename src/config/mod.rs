@@ -6,22 +6,27 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
 };
 
 use crate::{
     decide::Settings,
-    limits::{CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT},
+    limits::{
+        CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT, TOP_ONE_IN_DEFAULT,
+    },
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
 mod admin;
 mod answers;
+mod looking_on;
 mod meaning;
 mod places;
 mod written;
 
 pub use admin::{Admin, AdminPlace};
+pub use looking_on::{Decisions, Hep, Numbers, parse_hep_key};
 pub use meaning::{parse_key, parse_listen};
 
 /// A place to listen.
@@ -133,6 +138,8 @@ pub struct Batching {
 pub struct Log {
     pub format: LogFormat,
     pub level: LogLevel,
+    /// `None`: no decision is logged.
+    pub decisions: Option<Decisions>,
 }
 
 /// All settings of one server.
@@ -160,6 +167,10 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// What is logged.
     pub log: Log,
+    /// Where messages are shown; `None`: nowhere.
+    pub hep: Option<Hep>,
+    /// One message in so many is counted for the top talkers; `None`: none.
+    pub top_one_in: Option<NonZeroU32>,
 }
 
 /// The key of a server that was given none. It is no secret: with it a stranger can foresee To tags
@@ -183,6 +194,8 @@ impl Default for Config {
             tls: None,
             dns_servers: Vec::new(),
             log: Log::default(),
+            hep: None,
+            top_one_in: NonZeroU32::new(TOP_ONE_IN_DEFAULT),
         };
         config.listen_on(vec![Listen {
             name: "default".into(),
@@ -270,7 +283,8 @@ mod tests {
             assert_eq!(config.routes, PathBuf::from("./routes"));
             assert_eq!((config.settings.key, config.key), (DEFAULT_KEY, KeySource::Default));
             assert_eq!(config.settings.ourselves.listeners, [("127.0.0.1".parse().unwrap(), 5060)]);
-            assert_eq!(config.log, Log { format: LogFormat::Human, level: LogLevel::Info });
+            assert_eq!(config.log, Log::default());
+            assert_eq!((config.hep, config.top_one_in), (None, NonZeroU32::new(TOP_ONE_IN_DEFAULT)));
         }
     }
 
@@ -326,7 +340,7 @@ log: {format: json, level: debug}
         assert_eq!(policy.addresses, [Family::Ipv6, Family::Ipv4]);
         assert_eq!(policy.deny, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert_eq!(policy.allow, ["10.9.0.0/16".parse().unwrap()]);
-        assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+        assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug, decisions: None });
     }
 
     #[test]
@@ -385,10 +399,13 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
-            ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
+            (
+                "log: {colour: red}\n",
+                "w.yaml:1:7: log: unknown field `colour`, expected one of `format`, `level`, `decisions`",
+            ),
             (
                 "listen: udp:0.0.0.0:5060\n",
                 "w.yaml:1:9: listen: invalid type: string \"udp:0.0.0.0:5060\", expected a sequence",

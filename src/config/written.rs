@@ -32,6 +32,8 @@ pub(super) struct Written {
     pub(super) tls: Option<WrittenTls>,
     pub(super) dns: Option<WrittenDns>,
     pub(super) log: Option<WrittenLog>,
+    pub(super) hep: Option<WrittenHep>,
+    pub(super) top: Option<WrittenTop>,
 }
 
 /// `connections:`.
@@ -81,6 +83,33 @@ pub(super) struct WrittenDns {
 pub(super) struct WrittenLog {
     pub(super) format: Option<String>,
     pub(super) level: Option<String>,
+    pub(super) decisions: Option<WrittenDecisions>,
+}
+
+/// `log: decisions:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDecisions {
+    pub(super) sample: Option<u64>,
+    pub(super) numbers: Option<String>,
+}
+
+/// `hep:`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenHep {
+    pub(super) to: String,
+    pub(super) agent_id: Option<u32>,
+    pub(super) node: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) sample: Option<u64>,
+}
+
+/// `top:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenTop {
+    pub(super) sample: Option<u64>,
 }
 
 /// `"udp:…"` or `{name: …, address: "udp:…"}`.

@@ -20,6 +20,7 @@ pub mod loader;
 pub mod logging;
 pub mod metrics;
 pub mod rates;
+pub mod mirror;
 pub mod reload;
 pub mod reload_history;
 pub mod resolver;

@@ -33,6 +33,7 @@ use super::{
     loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
     metrics::{Drops, Metrics, Sources},
+    mirror::Mirror,
     reload::{Cause, LoadFn, Reloader, unix_s},
     resolver::Resolver,
     sampling::Sampling,
@@ -88,18 +89,23 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     )
     .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
+    let (mirror, taps) = Mirror::start(&config, config.workers).map_err(|error| {
+        ServeError::Other(format!("messages cannot be shown to those who look on: {error}"))
+    })?;
+    let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(Sources {
         counters: counters.clone(),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        readiness: Arc::clone(&readiness),
+        hep: mirror.hep(),
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
     })
     .map_err(|error| ServeError::Other(format!("metrics: {error}")))?;
 
-    let readiness = Arc::new(Readiness::default());
     let dns_cache = DnsCache { handles: handles.clone(), table: Arc::clone(&table) };
     let differ = Arc::new(Differ {
         table: Arc::clone(&table),
@@ -122,10 +128,11 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         rooms: Rooms::default(),
     });
     let (mut workers, mut questions) = (Vec::new(), Vec::new());
+    let mut taps = taps.into_iter();
     for (event_loop, counters) in loops.into_iter().zip(counters) {
         let (ask, asked) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
         let engine = Engine::new(config.settings.clone(), names.clone());
-        workers.push(Worker { event_loop, engine, counters, ask });
+        workers.push(Worker { event_loop: event_loop.with_tap(taps.next()), engine, counters, ask });
         questions.push(asked);
     }
     let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions };
@@ -135,6 +142,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     say_hello(&config, &addresses, &admin_place, &table.load());
 
     let ended = workers::run(workers, &table, &handles);
+    mirror.finish();
     control.stop();
     ended.map_err(|error| ServeError::Other(format!("the event loop ended: {error}")))
 }

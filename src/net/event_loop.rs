@@ -22,6 +22,7 @@ use super::{
     serving::Serving,
     state::{Pressing, sleep_for},
     streams::{StreamSettings, Streams},
+    tap::Tap,
 };
 use crate::{
     config::{Batching, Listen},
@@ -47,6 +48,8 @@ pub struct EventLoop {
     clock: Clock,
     /// Which of the workers it is, from 0.
     worker: usize,
+    /// Until it runs.
+    tap: Option<Tap>,
 }
 
 /// The token of the handle's waker. Listeners have theirs by index, from 0; connections follow.
@@ -84,7 +87,7 @@ impl EventLoop {
         let waker = Waker::new(poll.registry(), WAKER).map_err(BindError::Loop)?;
         let (handle, inlet) = pair(waker);
         let clock = Clock::start();
-        Ok((Self { poll, inlet, datagrams, streams, addresses, clock, worker }, handle))
+        Ok((Self { poll, inlet, datagrams, streams, addresses, clock, worker, tap: None }, handle))
     }
 
     /// Inodes of the UDP sockets by listener, for reading their drops from /proc/net/udp and udp6;
@@ -101,6 +104,13 @@ impl EventLoop {
         self
     }
 
+    /// Shows some of its messages there.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Option<Tap>) -> Self {
+        self.tap = tap;
+        self
+    }
+
     /// The addresses bound, by listener (port 0 resolved).
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
@@ -110,14 +120,14 @@ impl EventLoop {
     /// Runs until [`Order::Stop`]. `ask` puts a question to the resolver; `false` when its queue is
     /// full. An error is one of the event queue itself, never of a socket.
     pub fn run(
-        self,
+        mut self,
         engine: Engine,
         table: &ArcSwap<Snapshot>,
         counters: &Counters,
         ask: &mut dyn FnMut(Question) -> bool,
     ) -> io::Result<()> {
-        let worker = self.worker;
-        self.run_with(&mut Serving::new(engine, table, counters, worker, ask))
+        let (worker, tap) = (self.worker, self.tap.take());
+        self.run_with(&mut Serving::new(engine, table, counters, worker, ask, tap))
     }
 
     /// [`EventLoop::run`] with any service.
@@ -126,6 +136,7 @@ impl EventLoop {
         let mut sleep = Some(Duration::ZERO);
         let mut stop_by_ms = None;
         loop {
+            service.busy_so_far(self.clock.busy());
             self.wait(&mut events, sleep)?;
             self.datagrams.read(&self.clock, service);
             let now = self.clock.now();
@@ -152,7 +163,12 @@ impl EventLoop {
     }
 
     fn wait(&mut self, events: &mut Events, sleep: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(events, sleep) {
+        let polled = self.poll.poll(events, sleep);
+        // A look without a wait is work.
+        if sleep != Some(Duration::ZERO) {
+            self.clock.slept();
+        }
+        match polled {
             // A signal. What became readable is told by the next call.
             Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
             result => result?,

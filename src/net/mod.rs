@@ -28,6 +28,7 @@ mod service;
 mod serving;
 mod state;
 mod streams;
+mod tap;
 mod trains;
 
 pub use bind::BindError;
@@ -35,3 +36,4 @@ pub use event_loop::EventLoop;
 pub use handle::{Forgotten, Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};
+pub use tap::{End, Next, Outlet, Record, Sampling, Seen, Tap, taps};

@@ -67,6 +67,8 @@ pub trait Service {
     fn connection_refused(&mut self, refusal: ConnectionRefusal);
     /// A connection has ended.
     fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd);
+    /// How long the loop has not slept since it began. Said in every turn.
+    fn busy_so_far(&mut self, _busy: Duration) {}
     /// How long one decision took: the first of each batch.
     fn decided_in(&mut self, took: Duration);
     /// The loop is going to sleep: let go of what was borrowed for this turn.
