@@ -12,8 +12,8 @@ uid=65532
 
 # glibc goes into the binary. Since 2.34 its resolver needs no file beside it, and it allocates faster than musl, which
 # would need a target that the toolchain of a distribution does not bring. The flag is for the binary alone: the
-# libraries are those of any other build.
-cargo rustc --locked --profile "$profile" --bin waypost -- -C target-feature=+crt-static
+# libraries are those of any other build. Names of functions stay in it, for perf; line numbers do not.
+cargo rustc --locked --profile "$profile" --bin waypost -- -C target-feature=+crt-static -C strip=debuginfo
 directory=$profile
 [ "$profile" != dev ] || directory=debug
 install -D -m 755 "target/$directory/waypost" "$root/usr/bin/waypost"
