@@ -26,8 +26,8 @@ use waypost::{
     },
     counters::Counters,
     limits::{
-        ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, DIFF_BODY_BYTES_MAX, DIFFS_AT_ONCE_MAX,
-        SCRAPES_AT_ONCE_MAX,
+        ADMIN_BODY_BYTES_MAX, ADMIN_BODY_MS_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX,
+        DIFF_BODY_BYTES_MAX, DIFFS_AT_ONCE_MAX, EXPLAINS_AT_ONCE_MAX, SCRAPES_AT_ONCE_MAX,
     },
     net::{EventLoop, StreamSettings},
     route::{
@@ -461,6 +461,70 @@ fn comparisons_keep_no_one_waiting_and_are_few_at_a_time() {
     }
     let after = server.diff("", "text/plain", "+441");
     assert_eq!((after.0, &after.1["calls"]), (200, &1.into()));
+}
+
+/// A change that the API is asked for, as it goes over the wire.
+fn change(path: &str, len: usize, body: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\r\n"
+    );
+    (head + body).into_bytes()
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let server = start(same);
+    let level = |len: usize| {
+        let level = r#"{"level": "info"}"#;
+        level.to_owned() + &" ".repeat(len - level.len())
+    };
+    let send = |body: &str| server.send(&change("log/level", body.len(), body));
+    assert_eq!(send(&level(ADMIN_BODY_BYTES_MAX)).status, 200);
+    let answer = send(&level(ADMIN_BODY_BYTES_MAX + 1));
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains(&format!("longer than {ADMIN_BODY_BYTES_MAX} bytes")), "{}", answer.body);
+}
+
+#[test]
+fn a_body_that_does_not_come_holds_its_place_for_a_while_only() {
+    let server = start(same);
+    let slow: Vec<_> =
+        ["log/level", "explain", "dns/flush"].map(|path| server.begin(&change(path, 100, "{\"lev"))).into();
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    for stream in slow {
+        let answer = Server::read(stream);
+        assert_eq!(answer.status, 408);
+        let within = format!("did not come within {} s", ADMIN_BODY_MS_MAX / 1000);
+        assert!(answer.body.contains(&within), "{}", answer.body);
+    }
+}
+
+#[test]
+fn explanations_keep_no_one_waiting_and_are_few_at_a_time() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, began) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    // Whoever explains stands still before it begins.
+    let server = start_beside(same, move || {
+        tell.send(()).unwrap();
+        let _ = wait.lock().unwrap().recv();
+    });
+    let body = r#"{"number": "+44"}"#;
+    let request = change("explain", body.len(), body);
+    let under_way: Vec<_> = (0..EXPLAINS_AT_ONCE_MAX + 2).map(|_| server.begin(&request)).collect();
+    for _ in 0..EXPLAINS_AT_ONCE_MAX {
+        began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
+    }
+    for _ in 0..10 {
+        assert_eq!(server.ask("GET", "/healthz").status, 200);
+    }
+    assert!(began.try_recv().is_err(), "no more than {EXPLAINS_AT_ONCE_MAX} threads");
+    drop(go);
+    for one in under_way {
+        let answer = Server::read(one);
+        let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, &told["verdict"]["status"]), (200, &404.into()));
+    }
 }
 
 #[test]

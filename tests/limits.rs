@@ -337,6 +337,9 @@ const TUNING: &[(&str, &str)] = &[
     ("RECEIVE_BUFFER_BYTES", "a wish to the kernel, which grants less without a word"),
     ("SEND_WAIT_MS_MAX", "a time: the answers that it did not help are counted, and that is tested"),
     ("ADMIN_REQUEST_MS_MAX", "a time of two minutes"),
+    ("CTL_MS_MAX", "likewise"),
+    ("CTL_CONNECT_MS_MAX", "a time that no connection on this machine takes"),
+    ("LIVE_MS_MAX", "a time of ten seconds; that a look ends with its time is tested"),
     ("PROGRESS_MS", "a pause of seconds; the pace that is told after it is tested"),
     ("CONNECTIONS_BACKLOG", "a wish to the kernel, which grants less without a word"),
     (

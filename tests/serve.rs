@@ -7,8 +7,14 @@
 mod admin;
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/api.rs"]
+mod api;
+#[path = "serve/api_document.rs"]
+mod api_document;
 #[path = "serve/caller.rs"]
 mod caller;
+#[path = "serve/ctl.rs"]
+mod ctl;
 #[path = "serve/dns.rs"]
 mod dns;
 #[path = "serve/dns_live.rs"]

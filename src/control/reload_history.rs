@@ -121,3 +121,72 @@ fn names_of_parts(table: &RouteTable) -> impl Iterator<Item = (u8, &str)> {
     let normalisations = table.normalisations.iter().map(|it| (4, it.name()));
     gateways.chain(groups).chain(tables).chain(lists).chain(normalisations)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::file::{Source, parse};
+
+    fn table(text: &str) -> RouteTable {
+        let source = Source { path: "a.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+        parse(&[source]).unwrap().build_from(&|_| Ok(Vec::new())).unwrap().0
+    }
+
+    fn past(result: Outcome, unix_s: i64) -> Past {
+        let report = Report {
+            result,
+            generation: 1,
+            hash: String::new(),
+            routes: 0,
+            duration_ms: 0,
+            error: None,
+            diagnostics: Vec::new(),
+        };
+        Past { unix_s, causes: vec!["HTTP".to_owned()], times: 1, report, changes: None }
+    }
+
+    fn kept(history: &History) -> Vec<(i64, u64)> {
+        history.iter().map(|past| (past.unix_s, past.times)).collect()
+    }
+
+    #[test]
+    fn the_oldest_reload_makes_room_and_what_is_no_news_takes_none() {
+        let mut history = History::default();
+        for unix_s in 0..=i64::try_from(RELOADS_KEPT_MAX).unwrap() {
+            history.add(past(Outcome::Loaded, unix_s), true);
+        }
+        assert_eq!(history.iter().count(), RELOADS_KEPT_MAX);
+        assert_eq!(history.iter().last().map(|past| past.unix_s), Some(1));
+
+        let mut history = History::default();
+        for (outcome, unix_s, is_news) in [
+            (Outcome::Failed, 1, true),
+            (Outcome::Failed, 2, false),
+            (Outcome::Failed, 3, false),
+            (Outcome::Failed, 4, true),
+            (Outcome::Unchanged, 5, false),
+            (Outcome::Unchanged, 6, false),
+            (Outcome::Loaded, 7, true),
+        ] {
+            history.add(past(outcome, unix_s), is_news);
+        }
+        assert_eq!(kept(&history), [(7, 1), (6, 2), (4, 1), (3, 3)]);
+    }
+
+    #[test]
+    fn routes_are_told_apart_by_their_names_and_compared_by_what_they_do() {
+        let old = "gateways: { a: sip:a.example }\nroutes:\n  - { name: uk, when: { number: '+44*' }, answer: { contacts: [a] } }\n  - { name: rest, answer: 404 }\n";
+        let changes = |new: &str| Changes::between(&table(old), &table(new));
+        let none = Changes { added: 0, removed: 0, changed: Some(0) };
+        assert_eq!(changes(old), none);
+        assert_eq!(changes(&old.replace("routes:", "# moved\nroutes:")), none, "its place is no part of it");
+        assert_eq!(changes(&old.replace("+44*", "+441*")), Changes { changed: Some(1), ..none });
+        assert_eq!(changes(&old.replace("404", "480")), Changes { changed: Some(1), ..none });
+        assert_eq!(
+            changes(&old.replace("name: rest", "name: all")),
+            Changes { added: 1, removed: 1, ..none }
+        );
+        let moved = old.replace("gateways: {", "gateways: { b: sip:b.example,").replace("[a]", "[b, a]");
+        assert_eq!(changes(&moved), Changes { changed: None, ..none }, "another gateway came before it");
+    }
+}

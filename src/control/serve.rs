@@ -115,7 +115,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     });
     let admin = Arc::new(Admin {
         place: admin_port.as_ref().map_or_else(|| "off".to_owned(), Bound::shown),
-        access: access(&config, admin_port.as_ref(), &secrets),
+        access: access(admin_port.as_ref(), &secrets),
         about: about(started, started_unix_s, &config, &addresses),
         metrics,
         reloader,
@@ -163,11 +163,10 @@ fn about(started: Instant, started_unix_s: i64, config: &Config, addresses: &[So
     About { started, started_unix_s, workers: config.workers, listeners }
 }
 
-fn access(config: &Config, port: Option<&Bound>, secrets: &Secrets) -> Access {
-    let place = port.map(Bound::place).or(config.admin.as_ref().map(|admin| &admin.place));
+fn access(port: Option<&Bound>, secrets: &Secrets) -> Access {
     // Without a port nobody asks.
     let nowhere = AdminPlace::Tcp(SocketAddr::from(([0; 4], 0)));
-    Access::to(place.unwrap_or(&nowhere), secrets.token())
+    Access::to(port.map_or(&nowhere, Bound::place), secrets.token())
 }
 
 /// A load of certificates and token, then of the routes. New ones make a new generation, so that

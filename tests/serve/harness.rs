@@ -81,11 +81,18 @@ impl Server {
 
     /// With these listeners. The server chooses the ports and tells them in its log.
     pub(crate) fn start_on(listen: &[&str], routes: &Path, config: &str) -> Self {
+        let server = Self::start_at("127.0.0.1:0", listen, routes, config);
+        eventually("the server is ready", || server.get("/readyz").status == 200);
+        server
+    }
+
+    /// The same with its admin port here. It is ready when it says hello.
+    pub(crate) fn start_at(admin: &str, listen: &[&str], routes: &Path, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("waypost.yaml");
         fs::write(&file, config).unwrap();
         let mut command = waypost();
-        command.arg("--config").arg(file).arg("--routes").arg(routes).args(["--admin", "127.0.0.1:0"]);
+        command.arg("--config").arg(file).arg("--routes").arg(routes).args(["--admin", admin]);
         for listen in listen {
             command.args(["--listen", listen]);
         }
@@ -104,8 +111,10 @@ impl Server {
         let place = |text: &str| text.split_once(':').and_then(|(_, rest)| address_at_start(rest));
         server.listeners = places.split(", ").filter_map(place).collect();
         assert_eq!(server.listeners.len(), listen.len(), "{hello}");
-        server.admin = first_address(hello.split("admin http://").nth(1).unwrap());
-        eventually("the server is ready", || server.get("/readyz").status == 200);
+        let admin = hello.split("; admin ").nth(1).unwrap();
+        if let Some((_, address)) = admin.split_once("://") {
+            server.admin = first_address(address);
+        }
         server
     }
 

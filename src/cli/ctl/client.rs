@@ -64,7 +64,7 @@ impl Default for Ask {
     fn default() -> Self {
         Self {
             method: "GET",
-            path: String::new(),
+            path: "/".to_owned(),
             media_type: None,
             body: Vec::new(),
             bytes_max: CTL_BYTES_MAX,
@@ -209,5 +209,45 @@ where
     match body {
         Ok(body) => Ok(Said { status, body: body.into() }),
         Err(_) => Err(Fault::Body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    /// What comes of a server that sends this after its head.
+    fn said(body_len: usize) -> Result<usize, String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let chunk = vec![b' '; 64 * 1024];
+            let mut left = body_len;
+            let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+            // The client may have read enough.
+            while sent.is_ok() && left > 0 {
+                let now = left.min(chunk.len());
+                sent = stream.write_all(&chunk[..now]);
+                left -= now;
+            }
+        });
+        let client = Client::to(&Admin::at(AdminPlace::Tcp(address)), Options::default()).unwrap();
+        let said = client.ask(Ask::default(), Duration::from_secs(60)).map(|said| said.body.len());
+        server.join().unwrap();
+        said
+    }
+
+    #[test]
+    fn an_answer_is_read_up_to_its_limit() {
+        assert_eq!(said(CTL_BYTES_MAX), Ok(CTL_BYTES_MAX));
+        assert!(said(CTL_BYTES_MAX + 1).unwrap_err().contains("or is too long"));
     }
 }

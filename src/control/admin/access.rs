@@ -108,7 +108,7 @@ pub(super) async fn guard(State(admin): State<Arc<Admin>>, request: Request, nex
 
 impl From<Refusal> for Response {
     fn from(refusal: Refusal) -> Self {
-        let problem = Problem::of(&refusal);
+        let problem = Problem::of(refusal);
         match refusal {
             // RFC 6750 §3: a word on what is wrong only where a token was shown.
             Refusal::NoToken => problem
