@@ -2,8 +2,8 @@
 //!
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
-//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
-//! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
+//! Never: is on the way of a packet; `mirror` sees copies. Threads: `control` (admin HTTP, signals, resolver), `reload`
+//! (loads, one at a time, and frees old tables), `watch` (the route files), `mirror` (HEP, decisions, top talkers). The loop is the main thread; those of further
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;

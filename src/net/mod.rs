@@ -13,6 +13,7 @@
 //!             └─ clock, state: how long to sleep                 Serving: engine, route table, counters
 //! ```
 //!
+//! [`Tap`] shows copies of some messages to whoever looks on.
 //! [`EventLoop`] knows sockets and time; [`Service`] is all that it asks of the rest. A listener
 //! is one place to listen, whatever its transport.
 
