@@ -103,6 +103,10 @@ pub struct Counters {
     decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
     decision_sum_ns: AtomicU64,
     socket_troubles: [AtomicU64; SocketTrouble::ALL.len()],
+    /// Messages shown to whoever looks on, and those that were to be.
+    tap_shown: AtomicU64,
+    tap_dropped: AtomicU64,
+    busy_ns: AtomicU64,
     connections: ConnectionCounters,
     dns: DnsCounters,
 }
@@ -120,6 +124,9 @@ impl Default for Counters {
             decisions: zeros(),
             decision_sum_ns: AtomicU64::new(0),
             socket_troubles: zeros(),
+            tap_shown: AtomicU64::new(0),
+            tap_dropped: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             dns: DnsCounters::default(),
         }
@@ -166,6 +173,16 @@ impl Counters {
     pub fn socket_trouble(&self, trouble: SocketTrouble) {
         let index = place(&SocketTrouble::ALL, trouble);
         add(index.and_then(|index| self.socket_troubles.get(index)), 1);
+    }
+
+    /// One message was shown to whoever looks on; or it should have been, and they were behind.
+    pub fn tapped(&self, shown: bool) {
+        add(Some(if shown { &self.tap_shown } else { &self.tap_dropped }), 1);
+    }
+
+    /// How long the loop has not slept so far.
+    pub fn set_busy_ns(&self, ns: u64) {
+        self.busy_ns.store(ns, Relaxed);
     }
 
     /// A connection was taken.
@@ -218,6 +235,9 @@ impl Counters {
             decisions,
             decision_sum_ns,
             socket_troubles,
+            tap_shown,
+            tap_dropped,
+            busy_ns,
             connections,
             dns,
         } = other;
@@ -231,6 +251,9 @@ impl Counters {
         add_each(&self.decisions, decisions);
         add(Some(&self.decision_sum_ns), decision_sum_ns.load(Relaxed));
         add_each(&self.socket_troubles, socket_troubles);
+        add(Some(&self.tap_shown), tap_shown.load(Relaxed));
+        add(Some(&self.tap_dropped), tap_dropped.load(Relaxed));
+        add(Some(&self.busy_ns), busy_ns.load(Relaxed));
         self.connections.add_all(connections);
         self.dns.add_all(dns);
     }
@@ -299,6 +322,18 @@ impl Counters {
             .iter()
             .map(|trouble| trouble.label())
             .zip(self.socket_troubles.iter().map(|count| count.load(Relaxed)))
+    }
+
+    /// Messages shown to whoever looks on, and those that were to be and were not.
+    #[must_use]
+    pub fn taps(&self) -> (u64, u64) {
+        (self.tap_shown.load(Relaxed), self.tap_dropped.load(Relaxed))
+    }
+
+    /// How long the loop has not slept, in nanoseconds.
+    #[must_use]
+    pub fn busy_ns(&self) -> u64 {
+        self.busy_ns.load(Relaxed)
     }
 
     /// Connections open now, by transport.
@@ -483,6 +518,7 @@ mod tests {
             6 => counters.connection_opened(transport),
             7 => counters.connection_closed(transport, one(&ConnectionEnd::ALL, which)),
             8 => counters.connection_refused(one(&ConnectionRefusal::ALL, which)),
+            9 => counters.tapped(which % 2 == 0),
             _ => counters.dns_answer(
                 one(&[Kind::Naptr, Kind::Srv, Kind::A, Kind::Aaaa], which),
                 &Answer::Failed(one(&[Failure::Timeout, Failure::Refused, Failure::Lame], which)),
@@ -504,7 +540,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_sum_of_two_counters_is_the_counter_of_both_streams(
-            events in proptest::collection::vec((any::<bool>(), (0..10_u8, 0..1_000_000_usize)), 0..200),
+            events in proptest::collection::vec((any::<bool>(), (0..11_u8, 0..1_000_000_usize)), 0..200),
             levels in any::<[u32; 2]>(),
         ) {
             let (one, other, both) = (Counters::default(), Counters::default(), Counters::default());
@@ -513,6 +549,9 @@ mod tests {
                 count(&both, event);
             }
             let [level_of_one, level_of_other] = levels.map(u64::from);
+            one.set_busy_ns(level_of_one);
+            other.set_busy_ns(level_of_other);
+            both.set_busy_ns(level_of_one + level_of_other);
             one.set_waits(waits(level_of_one));
             other.set_waits(waits(level_of_other));
             both.set_waits(waits(level_of_one + level_of_other));

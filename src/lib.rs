@@ -40,6 +40,7 @@
 //! | a route file becomes a table | [`route::file`] |
 //! | a number is found among a hundred million | [`numbers`] |
 //! | a table comes into service | [`control`] |
+//! | what was decided is shown to Homer, in the log | [`control::mirror`] |
 //! | two tables are compared | [`compare`] |
 //! | every bound of the server | [`limits`] |
 //!

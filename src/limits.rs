@@ -248,6 +248,49 @@ pub const ADMIN_HEAD_MS_MAX: u64 = 5_000;
 /// Time for a whole admin request, in milliseconds: a reload of the largest tables fits.
 pub const ADMIN_REQUEST_MS_MAX: u64 = 120_000;
 
+/// Reloads that are remembered, for whoever asks what happened.
+pub const RELOADS_KEPT_MAX: usize = 32;
+
+/// Time for the body of an admin request to arrive, in milliseconds: calls to compare take a second on a slow line.
+pub const ADMIN_BODY_MS_MAX: u64 = 10_000;
+
+/// Body of an admin request, in bytes, where a resource says nothing else: a few words, or one SIP message in JSON,
+/// whose bytes may each take six.
+pub const ADMIN_BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// Size of the file of the admin port's token, in bytes.
+pub const TOKEN_FILE_BYTES_MAX: usize = 4 * 1024;
+
+/// Length of the token, in characters. `openssl rand -hex 32` makes 64.
+pub const TOKEN_CHARS_MAX: usize = 256;
+
+/// Fewest characters of a token: 16 that are drawn cannot be tried one by one.
+pub const TOKEN_CHARS_MIN: usize = 16;
+
+/// Seconds of the rates that are kept for plots: ten minutes, of some 200 bytes each.
+pub const RATES_KEPT_S: usize = 600;
+
+/// Routes in one answer of the admin port; the next ones come with the next request.
+pub const ROUTES_SHOWN_MAX: usize = 10_000;
+
+/// Routes in one answer where the request says nothing.
+pub const ROUTES_SHOWN_DEFAULT: usize = 1_000;
+
+/// Explanations that are made at one time.
+pub const EXPLAINS_AT_ONCE_MAX: usize = 2;
+
+/// Steps of a decision that one answer of the admin port tells; the rest is counted. Most decisions take a few dozen.
+pub const STEPS_SHOWN_MAX: usize = 10_000;
+
+/// How long `waypost ctl` waits for an answer, in milliseconds: as long as a server may take for one.
+pub const CTL_MS_MAX: u64 = ADMIN_REQUEST_MS_MAX;
+
+/// How long `waypost ctl` waits for a connection, in milliseconds.
+pub const CTL_CONNECT_MS_MAX: u64 = 5_000;
+
+/// Longest answer that `waypost ctl` reads, in bytes: ten thousand steps, routes or differing calls.
+pub const CTL_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Values of the label `route`; the routes after them are summed as `other`.
 pub const ROUTE_LABELS_MAX: usize = 1_000;
 
@@ -668,3 +711,58 @@ pub const HANDED_SOCKETS_MAX: usize = LISTENERS_MAX * WORKERS_MAX + 1;
 /// Size of all files of one table that is kept for a start without, in bytes: those of [`ROUTE_FILES_MAX`] route files of
 /// the usual size, and of number tables as large as memory holds them.
 pub const LAST_GOOD_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Messages that one worker may have shown to those who look on (HEP, decision log, top talkers) and that they have
+/// not looked at yet; what is to be shown beyond is dropped and counted. They look within [`TAP_PAUSE_MS`], in which
+/// 200,000 requests a second are 400.
+pub const TAP_RECORDS: usize = 512;
+
+/// The same while only the top talkers are counted, of which every 32nd message is enough.
+pub const TAP_RECORDS_OF_TOP: usize = 64;
+
+/// Bytes of one such message and its answer together; what is longer is shown cut. An INVITE of a carrier has 1 to 3 kB,
+/// an answer by default 1.3 kB.
+pub const TAP_RECORD_BYTES: usize = 8 * 1024;
+
+/// Bytes of the message in it, so that there is room for an answer.
+pub const TAP_REQUEST_BYTES_MAX: usize = 6 * 1024;
+
+/// Bytes of the name of its route; route files have names of up to 64.
+pub const TAP_ROUTE_BYTES_MAX: usize = 128;
+
+/// Pause of those who look on between two looks while messages come, in milliseconds: so the loop need not wake them
+/// for each one.
+pub const TAP_PAUSE_MS: u64 = 2;
+
+/// Most calls of which one is shown, and most messages of which one is counted.
+pub const SAMPLE_ONE_IN_MAX: u32 = 1_000_000;
+
+/// Messages of which one is counted for the top talkers where the configuration says nothing: it costs an answer
+/// 1 % of its time, and a hundred calls a second are enough for a picture in a minute.
+pub const TOP_ONE_IN_DEFAULT: u32 = 32;
+
+/// Keys that are counted in each list of top talkers. A key with more than one in so many messages is among them
+/// for sure (Metwally's SpaceSaving).
+pub const TOP_KEYS_MAX: usize = 256;
+
+/// Length of a source, number or domain in the list of top talkers, in bytes; a longer one is counted by its
+/// beginning.
+pub const TOP_KEY_BYTES_MAX: usize = 64;
+
+/// Time that the list of top talkers looks back, in milliseconds; it moves on by halves.
+pub const TOP_WINDOW_MS: u64 = 600_000;
+
+/// Top talkers of each list that are shown where nobody says how many.
+pub const TOP_SHOWN_DEFAULT: usize = 10;
+
+/// Most top talkers of each list that are shown.
+pub const TOP_SHOWN_MAX: usize = 100;
+
+/// Length of the key that Homer may ask for, in bytes.
+pub const HEP_KEY_BYTES_MAX: usize = 128;
+
+/// Length of one value in a line of the decision log, in bytes of the message; a longer one is cut.
+pub const DECISION_VALUE_BYTES_MAX: usize = 128;
+
+const _: () = assert!(TAP_RECORDS_OF_TOP <= TAP_RECORDS && TAP_REQUEST_BYTES_MAX < TAP_RECORD_BYTES);
+const _: () = assert!(TOP_ONE_IN_DEFAULT <= SAMPLE_ONE_IN_MAX && TOP_SHOWN_MAX <= TOP_KEYS_MAX);
+const _: () = assert!(TOP_KEY_BYTES_MAX >= NUMBER_BYTES_MAX);

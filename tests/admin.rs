@@ -7,25 +7,27 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use waypost::{
-    config::Listen,
+    config::{AdminPlace, Listen, Log},
     control::{
         DnsCache,
-        admin::{self, Admin, Readiness},
+        admin::{self, About, Access, Admin, Readiness, Rooms},
         diff::Differ,
         loader::{Load, LoadError, Loaded},
+        logging,
         metrics::{Drops, Metrics, Sources},
         reload::{LoadFn, Reloader},
         resolver::Resolver,
+        sampling::Sampling,
     },
     counters::Counters,
     limits::{
-        ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, DIFF_BODY_BYTES_MAX, DIFFS_AT_ONCE_MAX,
-        SCRAPES_AT_ONCE_MAX,
+        ADMIN_BODY_BYTES_MAX, ADMIN_BODY_MS_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX,
+        DIFF_BODY_BYTES_MAX, DIFFS_AT_ONCE_MAX, EXPLAINS_AT_ONCE_MAX, SCRAPES_AT_ONCE_MAX,
     },
     net::{EventLoop, StreamSettings},
     route::{
@@ -80,25 +82,40 @@ fn start_in(
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let dns_cache = DnsCache { handles: vec![handle], table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
+    let resolver = Resolver::new(vec![([127, 0, 0, 1], 53).into()]);
+    let counters = vec![Arc::new(Counters::default())];
+    let sampling = Arc::new(Sampling::of(counters.clone(), Arc::clone(&table)));
+    let readiness = Arc::new(Readiness::default());
     let sources = Sources {
-        counters: vec![Arc::new(Counters::default())],
+        counters,
         table,
         reloader: reloader.clone(),
-        resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),
+        resolver: resolver.clone(),
+        readiness: Arc::clone(&readiness),
+        hep: Arc::default(),
         drops: Drops::new([("default".into(), 0)]),
     };
-    let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(sources).unwrap();
-    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ };
-    let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-    let address = listener.local_addr().unwrap();
+    let port = admin::bind(&AdminPlace::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
+    let AdminPlace::Tcp(address) = *port.place() else { panic!("{port:?}") };
+    let admin = Admin {
+        place: port.shown(),
+        access: Access::to(port.place(), None),
+        about: About { started: Instant::now(), started_unix_s: 0, workers: 1, listeners: vec![] },
+        metrics,
+        reloader,
+        readiness: Arc::clone(&readiness),
+        dns_cache,
+        resolver,
+        differ,
+        sampling,
+        log: logging::start(Log::default()),
+        rooms: Rooms::default(),
+    };
     thread::spawn(move || {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().on_thread_start(helper).build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            admin::serve(listener, Arc::new(admin)).await;
-        });
+        runtime.block_on(admin::serve(port, Arc::new(admin))).unwrap();
     });
     Server { address, readiness }
 }
@@ -127,7 +144,7 @@ impl Server {
     }
 
     fn ask(&self, method: &str, path: &str) -> Answer {
-        self.send(format!("{method} {path} HTTP/1.1\r\nHost: waypost\r\n\r\n").as_bytes())
+        self.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
     }
 }
 
@@ -224,9 +241,16 @@ fn a_wrong_method_says_the_right_one() {
 fn a_wrong_path_lists_the_right_ones() {
     let answer = start(same).ask("GET", "/");
     assert_eq!(answer.status, 404);
-    for path in
-        ["GET  /metrics", "GET  /healthz", "GET  /readyz", "GET  /dns/cache", "POST /diff", "POST /-/reload"]
-    {
+    for path in [
+        "GET  /metrics ",
+        "GET  /healthz ",
+        "GET  /readyz ",
+        "GET  /dns/cache ",
+        "POST /diff ",
+        "POST /-/reload ",
+        "GET  /api/v1/status ",
+        "POST /api/v1/drain ",
+    ] {
         assert!(answer.body.contains(path), "{}", answer.body);
     }
 }
@@ -238,7 +262,15 @@ fn every_listed_path_is_there() {
     for line in server.ask("GET", "/").body.lines() {
         let mut words = line.split_whitespace();
         let (method, path) = (words.next().unwrap(), words.next().unwrap());
-        assert_eq!(server.ask(method, path).status, 200, "{line}");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Waypost: 1\r\n\r\n");
+        let answer = server.send(request.as_bytes());
+        // Some need to be told what of; one asks a loop, and here there is none.
+        let expected = match path {
+            "/api/v1/explain" | "/api/v1/dns/flush" => 400,
+            "/api/v1/log/level" if method == "POST" => 400,
+            _ => 200,
+        };
+        assert_eq!(answer.status, expected, "{line}: {}", answer.body);
     }
 }
 
@@ -254,7 +286,7 @@ fn metrics_come_with_their_media_type() {
 fn a_head_that_is_too_long_is_refused() {
     let server = start(same);
     let request = |len: usize| {
-        let head = "GET /healthz HTTP/1.1\r\nHost: waypost\r\nX: ";
+        let head = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ";
         format!("{head}{}\r\n\r\n", "x".repeat(len - head.len() - 4))
     };
     assert_eq!(server.send(request(ADMIN_HEAD_BYTES_MAX - 1).as_bytes()).status, 200);
@@ -307,7 +339,7 @@ fn scrapes_keep_no_one_waiting_and_are_few_at_a_time() {
         tell.send(()).unwrap();
         let _ = wait.lock().unwrap().recv();
     });
-    let request = b"GET /metrics HTTP/1.1\r\nHost: waypost\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let scrapes: Vec<_> = (0..SCRAPES_AT_ONCE_MAX + 3).map(|_| server.begin(request)).collect();
     for _ in 0..SCRAPES_AT_ONCE_MAX {
         began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
@@ -328,7 +360,7 @@ impl Server {
     fn diff(&self, query: &str, media_type: &str, calls: &str) -> (u16, serde_json::Value) {
         let len = calls.len();
         let head = format!(
-            "POST /diff{query} HTTP/1.1\r\nHost: waypost\r\nContent-Type: {media_type}\r\nContent-Length: {len}"
+            "POST /diff{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {media_type}\r\nContent-Length: {len}"
         );
         let answer = self.send(format!("{head}\r\n\r\n{calls}").as_bytes());
         (answer.status, serde_json::from_str(&answer.body).unwrap())
@@ -415,7 +447,7 @@ fn comparisons_keep_no_one_waiting_and_are_few_at_a_time() {
         tell.send(()).unwrap();
         let _ = wait.lock().unwrap().recv();
     });
-    let request = b"POST /diff HTTP/1.1\r\nHost: waypost\r\nContent-Length: 4\r\n\r\n+441";
+    let request = b"POST /diff HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n+441";
     let under_way: Vec<_> = (0..DIFFS_AT_ONCE_MAX).map(|_| server.begin(request)).collect();
     for _ in 0..DIFFS_AT_ONCE_MAX {
         began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
@@ -431,17 +463,81 @@ fn comparisons_keep_no_one_waiting_and_are_few_at_a_time() {
     assert_eq!((after.0, &after.1["calls"]), (200, &1.into()));
 }
 
+/// A change that the API is asked for, as it goes over the wire.
+fn change(path: &str, len: usize, body: &str) -> Vec<u8> {
+    let head = format!(
+        "POST /api/v1/{path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\r\n"
+    );
+    (head + body).into_bytes()
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused() {
+    let server = start(same);
+    let level = |len: usize| {
+        let level = r#"{"level": "info"}"#;
+        level.to_owned() + &" ".repeat(len - level.len())
+    };
+    let send = |body: &str| server.send(&change("log/level", body.len(), body));
+    assert_eq!(send(&level(ADMIN_BODY_BYTES_MAX)).status, 200);
+    let answer = send(&level(ADMIN_BODY_BYTES_MAX + 1));
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains(&format!("longer than {ADMIN_BODY_BYTES_MAX} bytes")), "{}", answer.body);
+}
+
+#[test]
+fn a_body_that_does_not_come_holds_its_place_for_a_while_only() {
+    let server = start(same);
+    let slow: Vec<_> =
+        ["log/level", "explain", "dns/flush"].map(|path| server.begin(&change(path, 100, "{\"lev"))).into();
+    assert_eq!(server.ask("GET", "/healthz").status, 200);
+    for stream in slow {
+        let answer = Server::read(stream);
+        assert_eq!(answer.status, 408);
+        let within = format!("did not come within {} s", ADMIN_BODY_MS_MAX / 1000);
+        assert!(answer.body.contains(&within), "{}", answer.body);
+    }
+}
+
+#[test]
+fn explanations_keep_no_one_waiting_and_are_few_at_a_time() {
+    let (go, wait) = mpsc::channel::<()>();
+    let (tell, began) = mpsc::channel();
+    let wait = Mutex::new(wait);
+    // Whoever explains stands still before it begins.
+    let server = start_beside(same, move || {
+        tell.send(()).unwrap();
+        let _ = wait.lock().unwrap().recv();
+    });
+    let body = r#"{"number": "+44"}"#;
+    let request = change("explain", body.len(), body);
+    let under_way: Vec<_> = (0..EXPLAINS_AT_ONCE_MAX + 2).map(|_| server.begin(&request)).collect();
+    for _ in 0..EXPLAINS_AT_ONCE_MAX {
+        began.recv_timeout(Duration::from_secs(60)).expect("a thread beside that of the port");
+    }
+    for _ in 0..10 {
+        assert_eq!(server.ask("GET", "/healthz").status, 200);
+    }
+    assert!(began.try_recv().is_err(), "no more than {EXPLAINS_AT_ONCE_MAX} threads");
+    drop(go);
+    for one in under_way {
+        let answer = Server::read(one);
+        let told: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, &told["verdict"]["status"]), (200, &404.into()));
+    }
+}
+
 #[test]
 fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = admin::bind(address).unwrap_err();
+    let error = admin::bind(&AdminPlace::Tcp(address)).unwrap_err();
     assert_eq!(
         error,
         format!(
             "admin address {address} cannot be had: Address already in use (os error 98): another process has it; set `admin` to a free port, or to off"
         )
     );
-    let error = admin::bind("192.0.2.1:9560".parse().unwrap()).unwrap_err();
+    let error = admin::bind(&AdminPlace::parse("192.0.2.1:9560").unwrap()).unwrap_err();
     assert!(error.ends_with("set `admin` to an address of this machine, or to off"), "{error}");
 }

@@ -4,7 +4,14 @@
 #[path = "../benches/stages/scene.rs"]
 mod scene;
 
+use std::num::NonZeroU32;
+
 use scene::{KINDS, Scene};
+use waypost::{
+    engine::Path,
+    net::{End, Next, Sampling, Seen, taps},
+    route::Transport,
+};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -21,10 +28,36 @@ fn no_answer_allocates_in_steady_state() {
     let mut scenes: Vec<_> =
         ways.map(|(way, size)| (way, size, Scene::new(way, size, PREFIXES).expect("a scene"))).collect();
     let _profiler = dhat::Profiler::builder().testing().build();
+    let (mut taps, outlet) =
+        taps(1, Sampling { calls: NonZeroU32::new(1), ..Sampling::default() }).expect("a tap");
     for (way, size, scene) in &mut scenes {
         let before = dhat::HeapStats::get().total_blocks;
         let answered = (0..ANSWERS).filter(|_| scene.answer() > 0).count();
         let allocations = dhat::HeapStats::get().total_blocks - before;
         dhat::assert_eq!((*way, *size, answered, allocations), (*way, *size, ANSWERS, 0));
     }
+    let here = ([127, 0, 0, 1], 5060).into();
+    let path = Path { source: here, local: here, listener: 0, transport: Transport::Udp };
+    let before = dhat::HeapStats::get().total_blocks;
+    let mut shown = 0;
+    for (way, _, scene) in &scenes {
+        for request in &scene.requests {
+            let seen = Seen {
+                request,
+                answer: &scene.out,
+                to: here,
+                path,
+                end: End::Answer(302),
+                route: Some(*way),
+                waited_ms: 0,
+            };
+            assert_eq!(taps[0].offer(&seen), Some(true));
+            if let Next::Record(record) = outlet.next() {
+                outlet.give_back(record);
+                shown += 1;
+            }
+        }
+    }
+    let allocations = dhat::HeapStats::get().total_blocks - before;
+    dhat::assert_eq!((shown > ANSWERS, allocations), (true, 0));
 }

@@ -337,6 +337,9 @@ const TUNING: &[(&str, &str)] = &[
     ("RECEIVE_BUFFER_BYTES", "a wish to the kernel, which grants less without a word"),
     ("SEND_WAIT_MS_MAX", "a time: the answers that it did not help are counted, and that is tested"),
     ("ADMIN_REQUEST_MS_MAX", "a time of two minutes"),
+    ("CTL_MS_MAX", "likewise"),
+    ("CTL_CONNECT_MS_MAX", "a time that no connection on this machine takes"),
+    ("LIVE_MS_MAX", "a time of ten seconds; that a look ends with its time is tested"),
     ("PROGRESS_MS", "a pause of seconds; the pace that is told after it is tested"),
     ("CONNECTIONS_BACKLOG", "a wish to the kernel, which grants less without a word"),
     (
@@ -359,6 +362,10 @@ const TUNING: &[(&str, &str)] = &[
     ("WATCH_POLL_MS", "a time; tests of the watcher have their own"),
     ("WATCH_QUIET_MS", "a time; that a burst is one reload cannot be told without a clock"),
     ("WATCH_DELAY_MS_MAX", "a time; that a writer without a pause is read is tested"),
+    (
+        "TAP_PAUSE_MS",
+        "a pause; that records wait no longer than their number lasts is tested by what is dropped",
+    ),
     ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
     ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),

@@ -197,7 +197,7 @@ impl Service for Redirect {
     fn deadline_ms(&self) -> Option<u64> {
         None
     }
-    fn drain(&mut self) {}
+    fn drain(&mut self, _: bool) {}
     fn trouble(&mut self, trouble: SocketTrouble) {
         panic!("{trouble:?}");
     }

@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use waypost::{
     control::{
+        admin::Readiness,
         loader::{Load, Loader},
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
@@ -54,6 +55,8 @@ fn bench_of(table: RouteTable) -> Bench {
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        readiness: Arc::new(Readiness::default()),
+        hep: Arc::default(),
         drops: Drops::new([("edge".into(), 0)]),
     })
     .unwrap();

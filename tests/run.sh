@@ -22,6 +22,17 @@ need baresip baresip-core
 need openssl openssl
 need /usr/sbin/nsd nsd
 need valgrind valgrind
+need systemd-analyze systemd
+need dpkg-shlibdeps dpkg-dev
+need lintian lintian
+need groff groff-base
+need ip iproute2
+need python3 python3
+need objcopy binutils
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+need promtool prometheus
+need sngrep sngrep
+need tshark tshark
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -31,12 +42,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # The packages of Kamailio and NSD start them, now and at every boot; the tests start their own.
+    # The packages of Kamailio, NSD and Prometheus start them, now and at every boot; the tests start their own.
     [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; ours=/usr/sbin/policy-rc.d; }
     trap 'rm -f "${ours:-}"' EXIT
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     rm -f "${ours:-}"
-    for service in kamailio nsd; do
+    for service in kamailio nsd prometheus; do
         if [[ " ${missing[*]} " == *" $service "* ]]; then
             systemctl disable "$service" >/dev/null 2>&1 || true
         fi
@@ -45,6 +56,12 @@ fi
 if ! command -v cargo >/dev/null; then
     echo "tests/run.sh needs cargo: install Rust $(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml) or later by rustup" >&2
     exit 1
+fi
+
+if ! command -v cargo-deb >/dev/null; then
+    say "installing cargo-deb"
+    cargo install --locked --quiet cargo-deb@3.8.0
+    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
 fi
 
 say "style"
@@ -74,8 +91,14 @@ tests/sipp/run.sh
 say "real peers, to the end of the call: SIPp, Kamailio, baresip, OpenSSL"
 tests/interop/run.sh
 
+say "what watches it: promtool, Prometheus, sngrep, tshark"
+tests/observe/run.sh
+
 say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
 tests/dns/run.sh
+
+say "what deploy/ offers: the Debian package and its unit, container, Kubernetes, SIP peers"
+tests/deploy/run.sh
 
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"

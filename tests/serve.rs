@@ -7,8 +7,14 @@
 mod admin;
 #[path = "serve/answers.rs"]
 mod answers;
+#[path = "serve/api.rs"]
+mod api;
+#[path = "serve/api_document.rs"]
+mod api_document;
 #[path = "serve/caller.rs"]
 mod caller;
+#[path = "serve/ctl.rs"]
+mod ctl;
 #[path = "serve/dns.rs"]
 mod dns;
 #[path = "serve/dns_live.rs"]
@@ -27,6 +33,8 @@ mod last_good;
 mod metrics;
 #[path = "serve/names.rs"]
 mod names;
+#[path = "serve/observe.rs"]
+mod observe;
 #[path = "serve/reload.rs"]
 mod reload;
 #[path = "serve/replace.rs"]

@@ -86,7 +86,7 @@ impl Service for Echo {
         self.waiting.iter().map(|(until_ms, _)| *until_ms).min()
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, _: bool) {
         self.drained_at = Some(self.messages.len());
     }
 

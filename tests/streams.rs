@@ -57,7 +57,7 @@ impl Service for Counted {
         self.waiting.iter().map(|(at_ms, _)| *at_ms).min()
     }
 
-    fn drain(&mut self) {}
+    fn drain(&mut self, _: bool) {}
 
     fn trouble(&mut self, trouble: SocketTrouble) {
         self.troubles.push(trouble);

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::args::{Admin, Global, LogFormat, LogLevel};
+use super::args::{Admin, Global, LogFormat};
 use crate::{
     config::{self, Config},
     control::{
@@ -78,19 +78,17 @@ fn override_with(config: &mut Config, global: &Global) {
     if let Some(routes) = &global.routes {
         config.routes = routes.clone();
     }
-    match global.admin {
+    match &global.admin {
         None => {}
         Some(Admin::Off) => config.admin = None,
-        Some(Admin::At(address)) => config.admin = Some(address),
+        // Who may use it, the file says.
+        Some(Admin::At(place)) => match &mut config.admin {
+            Some(admin) => admin.place = place.clone(),
+            None => config.admin = Some(config::Admin::at(place.clone())),
+        },
     }
     if let Some(level) = global.log_level {
-        config.log.level = match level {
-            LogLevel::Error => config::LogLevel::Error,
-            LogLevel::Warn => config::LogLevel::Warn,
-            LogLevel::Info => config::LogLevel::Info,
-            LogLevel::Debug => config::LogLevel::Debug,
-            LogLevel::Trace => config::LogLevel::Trace,
-        };
+        config.log.level = level.into();
     }
     if let Some(format) = global.log_format {
         config.log.format = match format {
@@ -122,6 +120,10 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
+    fn place(text: &str) -> config::AdminPlace {
+        config::AdminPlace::parse(text).unwrap()
+    }
+
     fn global(flags: &[&str]) -> Global {
         Cli::try_parse_from(["waypost"].iter().chain(flags)).unwrap().global
     }
@@ -136,7 +138,7 @@ mod tests {
         let config = load_config(&global(&["--config", file])).unwrap();
         assert_eq!(config.listen.len(), 1);
         assert_eq!(config.listen[0].address.port(), 5090);
-        assert_eq!(config.admin.unwrap().port(), 9090);
+        assert_eq!(config.admin.unwrap().place, place("127.0.0.1:9090"));
         assert_eq!(config.routes, dir.path().join("there"), "from the directory of the file");
 
         let flags = ["--config", file, "--listen", "udp:127.0.0.1:1", "--listen", "b=udp:[::1]:2"];
@@ -150,10 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_moves_the_admin_port_and_leaves_its_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("w.yaml");
+        fs::write(&file, "admin: {address: 127.0.0.1:9090, token_file: t}\n").unwrap();
+        let file = file.to_str().unwrap();
+        let admin =
+            load_config(&global(&["--config", file, "--admin", "unix:/run/a"])).unwrap().admin.unwrap();
+        assert_eq!((admin.place, admin.token_file), (place("unix:/run/a"), Some(dir.path().join("t"))));
+        fs::write(file, "admin: off\n").unwrap();
+        let admin =
+            load_config(&global(&["--config", file, "--admin", "unix:/run/a"])).unwrap().admin.unwrap();
+        assert_eq!((admin.place, admin.token_file), (place("unix:/run/a"), None));
+    }
+
+    #[test]
     fn without_file_and_flags_the_defaults_hold() {
         let config = load_config(&global(&[])).unwrap();
         assert_eq!(config.listen[0].address, "127.0.0.1:5060".parse().unwrap());
-        assert_eq!(config.admin, Some("127.0.0.1:9560".parse().unwrap()));
+        assert_eq!(config.admin.unwrap().place, place("127.0.0.1:9560"));
     }
 
     #[test]

@@ -4,8 +4,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{flags, help};
-use crate::{config::Listen, limits::DIFF_SHOWN_DEFAULT, route::Transport};
+use super::{ctl::CtlArgs, flags, help};
+use crate::{
+    config::{AdminPlace, Listen},
+    limits::DIFF_SHOWN_DEFAULT,
+    route::Transport,
+};
 
 /// A stateless SIP redirect server and ENUM/DNS router.
 ///
@@ -49,6 +53,12 @@ pub enum Command {
     /// and with those of the other. DNS is not asked: calls that need it are compared by what they would ask.
     #[command(after_help = help::DIFF)]
     Diff(Box<DiffArgs>),
+    /// See and steer a running server, over its admin port.
+    ///
+    /// The port is that of the configuration, or of --admin; what it answers is in its OpenAPI document
+    /// (GET /api/v1/openapi.json).
+    #[command(after_help = help::CTL, subcommand_required = true)]
+    Ctl(Box<CtlArgs>),
     /// Look a number up in ENUM, and show every name asked, each record and what it is worth.
     ///
     /// The number is looked up as each route with `enum:` does, by the code that serves; with --apex, under
@@ -88,8 +98,8 @@ pub struct Global {
     /// Where to listen; may be given again. tls needs `tls:` in the configuration. NAME=udp:ADDR:PORT names it for `when: { listener: NAME }`.
     #[arg(long, global = true, value_name = "udp|tcp|tls:ADDR:PORT", value_parser = flags::listen)]
     pub listen: Vec<Listen>,
-    /// Where metrics, probes, reload and the DNS cache are served over HTTP, or `off`.
-    #[arg(long, global = true, value_name = "ADDR:PORT|off", value_parser = flags::admin)]
+    /// Where metrics, probes and the admin API are served over HTTP, or `off`; for ctl and explain --live: where the server has them.
+    #[arg(long, global = true, value_name = "ADDR:PORT|unix:PATH|off", value_parser = flags::admin)]
     pub admin: Option<Admin>,
     /// The least urgent lines to log; info without this.
     #[arg(long, global = true, value_name = "LEVEL", value_enum)]
@@ -100,12 +110,12 @@ pub struct Global {
 }
 
 /// `--admin`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admin {
     /// No admin HTTP.
     Off,
     /// Here.
-    At(SocketAddr),
+    At(AdminPlace),
 }
 
 /// `--log-level`.

@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use crate::control::explain::fields::{
+    header, moment, name_addr, request_uri, source, token, transport, word,
+};
+
 use super::{args::Admin, target};
 use crate::{
-    config::Listen,
+    config::{AdminPlace, Listen},
     dns::{Kind, Question, server_address},
     limits::{ASK_COUNT_MAX, ASK_TIMEOUT_MS_MAX, DIFF_SHOWN_MAX, TOOL_WITHIN_MS_MAX},
     route::Transport,
@@ -34,15 +38,17 @@ pub(crate) fn listen(text: &str) -> Result<Listen, String> {
     Ok(Listen { name: name.into(), transport, address })
 }
 
-/// `ADDR:PORT` or `off`.
+/// `ADDR:PORT`, `unix:PATH` or `off`.
 pub(crate) fn admin(text: &str) -> Result<Admin, String> {
     if text == "off" {
         return Ok(Admin::Off);
     }
     // As the server's own log has it.
-    let address = text.strip_prefix("http://").map_or(text, |rest| rest.trim_end_matches('/'));
-    address.parse().map(Admin::At).map_err(|_| {
-        "expected ADDR:PORT with an IP address, as 127.0.0.1:9560 or http://127.0.0.1:9560, or off".to_owned()
+    let address = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let address = address.map_or(text, |rest| rest.trim_end_matches('/'));
+    AdminPlace::parse(address).map(Admin::At).map_err(|_| {
+        "expected ADDR:PORT with an IP address, as 127.0.0.1:9560 or http://127.0.0.1:9560, unix:PATH, or off"
+            .to_owned()
     })
 }
 
@@ -108,84 +114,6 @@ pub(crate) fn within(text: &str) -> Result<Duration, String> {
     time(text, TOOL_WITHIN_MS_MAX)
 }
 
-/// `IP`, `IP:PORT`, `[IP6]:PORT`; the port is 5060 when there is none.
-pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, target::SIP_PORT));
-    }
-    text.parse().map_err(|_| "expected IP or IP:PORT, as 198.51.100.7 or [2001:db8::7]:5060".to_owned())
-}
-
-/// `udp`, `tcp` or `tls`.
-pub(crate) fn transport(text: &str) -> Result<Transport, String> {
-    Transport::from_name(&text.to_ascii_lowercase()).ok_or_else(|| "expected udp, tcp or tls".to_owned())
-}
-
-/// A token (RFC 3261 §25.1): a method.
-pub(crate) fn token(text: &str) -> Result<String, String> {
-    if is_token(text) { Ok(text.to_owned()) } else { Err("expected a SIP token, as INVITE".to_owned()) }
-}
-
-/// One word: no white space, nothing that is not printable ASCII.
-pub(crate) fn word(text: &str) -> Result<String, String> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected printable ASCII without spaces".to_owned())
-    }
-}
-
-/// `Name: value`.
-pub(crate) fn header(text: &str) -> Result<(String, String), String> {
-    let expected = "expected 'Name: value', as 'X-Trunk: gold'";
-    let (name, value) = text.split_once(':').ok_or(expected)?;
-    let (name, value) = (name.trim(), value.trim());
-    if !is_token(name) {
-        return Err(format!("the header name is not a SIP token, {expected}"));
-    }
-    if value.chars().any(char::is_control) {
-        return Err(format!("the value has a control character, {expected}"));
-    }
-    // A second one would make a broken request of a sound one; `explain --raw` is for those.
-    let made =
-        ["via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "max-forwards", "content-length", "l"];
-    if made.iter().any(|own| name.eq_ignore_ascii_case(own)) {
-        return Err(format!(
-            "{name} is in the request already; to change it, put a whole request into a file for explain --raw"
-        ));
-    }
-    Ok((name.to_owned(), value.to_owned()))
-}
-
-/// A Request-URI; see [`target::request_uri`].
-pub(crate) fn request_uri(text: &str) -> Result<String, String> {
-    target::request_uri(&word(text)?)
-}
-
-/// A header value with one address: `<URI>` is made of a URI or a number, a name-addr is left as it is.
-pub(crate) fn name_addr(text: &str) -> Result<String, String> {
-    if text.chars().any(char::is_control) {
-        return Err("it has a control character, expected a URI or a number".to_owned());
-    }
-    if text.contains('<') {
-        let (_, params) = text.rsplit_once('>').ok_or("expected > after <")?;
-        // Ours would be the second one.
-        if params.to_ascii_lowercase().contains("tag=") {
-            return Err("it has a tag already, expected none: waypost makes one".to_owned());
-        }
-        return Ok(text.to_owned());
-    }
-    Ok(format!("<{}>", request_uri(text)?))
-}
-
-/// A moment (RFC 3339), in seconds since 1970.
-pub(crate) fn moment(text: &str) -> Result<i64, String> {
-    text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second).map_err(|_| {
-        "expected a time with its zone, as 2026-12-24T10:00:00Z or 2026-12-24T10:00:00+01:00".to_owned()
-    })
-}
-
 /// `500ms` or `2s`.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     time(text, ASK_TIMEOUT_MS_MAX)
@@ -227,10 +155,6 @@ pub(crate) fn shown_calls(text: &str) -> Result<usize, String> {
     }
 }
 
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,8 +188,12 @@ mod tests {
     #[test]
     fn admin_is_an_address_or_off() {
         assert_eq!(admin("off"), Ok(Admin::Off));
-        assert_eq!(admin("127.0.0.1:9560"), Ok(Admin::At("127.0.0.1:9560".parse().unwrap())));
-        assert_eq!(admin("http://[::1]:9560/"), Ok(Admin::At("[::1]:9560".parse().unwrap())));
+        let at = |place: &str| Ok(Admin::At(AdminPlace::parse(place).unwrap()));
+        assert_eq!(admin("127.0.0.1:9560"), at("127.0.0.1:9560"));
+        assert_eq!(admin("http://[::1]:9560/"), at("[::1]:9560"));
+        assert_eq!(admin("https://[::1]:9560"), at("[::1]:9560"));
+        assert_eq!(admin("unix:/run/waypost/admin.sock"), at("unix:/run/waypost/admin.sock"));
+        assert!(admin("unix:").is_err());
         assert!(admin("http://localhost:9560").is_err());
         assert!(admin("on").is_err());
         assert!(admin("127.0.0.1").is_err());

@@ -10,11 +10,13 @@ Examples:
   waypost ask sip:+442079460123@127.0.0.1     send a real INVITE, show the 3xx
   waypost enum +442079460123                  what does ENUM say, record by record?
   waypost locate sip:example.com              which servers has a domain?
+  waypost ctl status                          how is the server that runs?
 
 Exit codes:
   0  done            3  check, compile: warnings only (1 with --strict)
-  1  refused: the configuration or a route file is wrong, or a port is taken; diff: calls differ
-  2  wrong usage     4  ask, enum, locate: no answer; explain --live: no server to ask
+  1  refused: the configuration or a route file is wrong, or a port is taken; diff: calls differ;
+     ctl: the server refuses
+  2  wrong usage     4  ask, enum, locate: no answer; ctl, explain --live: no server to ask
   5  explain: no route answered; ask: an answer that is not a redirect; enum, locate: nothing there";
 
 pub(crate) const SERVE: &str = "\
@@ -123,6 +125,29 @@ Exit codes:
   4  no answer in time, nothing listens there, or the host name has no address
   5  another answer (2xx, 4xx, 5xx, 6xx)";
 
+pub(crate) const CTL: &str = "\
+Examples:
+  waypost ctl status
+  waypost ctl routes --name uk --limit 20 --json
+  waypost ctl explain +442079460123 --from 198.51.100.7
+  waypost ctl diff numbers.txt
+  waypost ctl reload
+  waypost ctl drain
+  waypost ctl dns lookup sip.example.net AAAA
+  waypost ctl dns flush --all
+  waypost ctl log level debug
+  waypost ctl status --admin unix:/run/waypost/admin.sock
+  waypost ctl status --config /etc/waypost/waypost.yaml
+  waypost ctl gateways --admin 192.0.2.1:9560 --token-file admin.token --ca ca.pem
+
+The port and its token are those of the configuration (--config), or of --admin and --token-file.
+
+Exit codes:
+  0  done
+  1  the server refuses: a reload failed, the token is wrong, a value is not one
+  2  wrong usage, or a wrong configuration
+  4  no server answers at the admin port";
+
 pub(crate) const ENUM: &str = "\
 Examples:
   waypost enum +442079460123
@@ -195,7 +220,7 @@ mod tests {
     #[test]
     fn every_example_is_a_command_line_that_parses() {
         let pages =
-            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
+            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, CTL, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN];
         let mut seen = 0;
         for page in pages {
             for line in page.lines().filter(|line| line.starts_with("  waypost")) {
@@ -206,13 +231,13 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 46);
+        assert_eq!(seen, 59);
     }
 
     #[test]
     fn every_page_has_examples_and_exit_codes() {
         for page in
-            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN]
+            [WAYPOST, SERVE, CHECK, COMPILE, EXPLAIN, DIFF, CTL, ENUM, LOCATE, ASK, SCHEMA, COMPLETIONS, MAN]
         {
             assert!(page.starts_with("Examples:\n"), "{page}");
             assert!(page.contains("\nExit codes:\n"), "{page}");

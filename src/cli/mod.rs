@@ -10,13 +10,12 @@ mod args;
 mod ask;
 mod check;
 mod compile;
-mod describe;
+mod ctl;
 mod diff;
 mod dns;
 mod explain;
 mod flags;
 mod help;
-mod message;
 mod output;
 mod pages;
 mod response;
@@ -25,6 +24,8 @@ mod target;
 
 use std::process::ExitCode;
 
+pub(crate) use crate::control::explain::{describe, message};
+
 pub use args::{Cli, Command, Global};
 
 /// How a command ended. Scripts rely on the numbers: they never change.
@@ -32,13 +33,14 @@ pub use args::{Cli, Command, Global};
 pub enum Exit {
     /// It did what was asked.
     Ok = 0,
-    /// Configuration or routes are refused, or the server could not run. `diff`: calls differ.
+    /// Configuration or routes are refused, or the server could not run. `diff`: calls differ. `ctl`: the server
+    /// refuses.
     Refused = 1,
     /// The command line is wrong. `diff`: any error.
     Usage = 2,
     /// `check`, `compile`: warnings only.
     Warnings = 3,
-    /// `ask`: no answer. `enum`, `locate`: DNS did not answer. `explain --live`: no server to ask.
+    /// `ask`: no answer. `enum`, `locate`: DNS did not answer. `explain --live`, `ctl`: no server to ask.
     Unreachable = 4,
     /// `explain`: no route answered. `ask`: an answer that is not a redirect. `enum`, `locate`: DNS has nothing.
     NoRoute = 5,
@@ -60,6 +62,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Compile(args) => compile::run(&args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
+        Command::Ctl(args) => ctl::run(global, &args),
         Command::Ask(args) => ask::run(&args),
         Command::Enum(args) => dns::run_enum(global, &args),
         Command::Locate(args) => dns::run_locate(global, &args),

@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
+pub(crate) use crate::control::explain::describe::counted;
 use crate::{
     control::logging,
     route::file::{Diagnostic, Severity},
@@ -46,11 +47,6 @@ pub(crate) fn diagnostic(finding: &Diagnostic) -> String {
     } else {
         format!("{file}:{line}:{column}: {severity}: {message}")
     }
-}
-
-/// `1 route`, `2 routes`.
-pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Bytes as text that cannot steer a terminal: control characters and bytes that are not UTF-8 as `\x1b`.

@@ -5,37 +5,8 @@
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 
+pub(crate) use crate::control::explain::fields::{SIP_PORT, is_made_of_number, is_number};
 use crate::limits::ASK_ADDRESSES_MAX;
-
-/// RFC 3261 §19.1.2: the port of sip: over UDP and TCP.
-pub(crate) const SIP_PORT: u16 = 5060;
-
-/// The host of a bare number: never asked for an address, only routed by.
-const NUMBER_HOST: &str = "localhost";
-
-/// A Request-URI of what was typed: a URI as it is, `USER@HOST` with `sip:`, a number as
-/// `sip:NUMBER@localhost`.
-pub(crate) fn request_uri(text: &str) -> Result<String, String> {
-    if is_number(text) {
-        return Ok(format!("sip:{text}@{NUMBER_HOST}"));
-    }
-    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    match scheme.as_deref() {
-        Some("sip" | "sips" | "tel" | "urn") => Ok(text.to_owned()),
-        _ if text.contains('@') => Ok(format!("sip:{text}")),
-        _ => {
-            Err("expected a URI, as sip:+442079460123@example.com, or a number, as +442079460123".to_owned())
-        }
-    }
-}
-
-/// Whether [`request_uri`] made a URI of a bare number: worth a remark.
-pub(crate) fn is_made_of_number(uri: &str) -> bool {
-    uri.strip_prefix("sip:")
-        .and_then(|rest| rest.strip_suffix(NUMBER_HOST))
-        .and_then(|rest| rest.strip_suffix('@'))
-        .is_some_and(is_number)
-}
 
 /// Why there is nowhere to send to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,13 +31,6 @@ pub(crate) fn addresses(uri: &str, to: Option<&str>) -> Result<Vec<SocketAddr>, 
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let host = host.split([';', '?']).next().unwrap_or(host);
     resolve(uri, &host_port(host).map_err(NoAddress::Wrong)?)
-}
-
-pub(crate) fn is_number(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or(text);
-    !digits.is_empty()
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || b"*#-.()".contains(&byte))
-        && digits.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 fn strip_scheme<'a>(uri: &'a str, scheme: &str) -> Option<&'a str> {
@@ -109,28 +73,6 @@ fn first_addresses(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_and_bare_addresses_become_uris() {
-        for (text, uri) in [
-            ("+442079460123", "sip:+442079460123@localhost"),
-            ("999", "sip:999@localhost"),
-            ("*21#", "sip:*21#@localhost"),
-            ("a@b", "sip:a@b"),
-            ("a:secret@b", "sip:a:secret@b"),
-            ("SIPS:a@b", "SIPS:a@b"),
-            ("tel:+44", "tel:+44"),
-            ("urn:service:sos", "urn:service:sos"),
-        ] {
-            assert_eq!(request_uri(text).as_deref(), Ok(uri));
-        }
-        for wrong in ["", "+", "bob", "host:5060", "---"] {
-            assert!(request_uri(wrong).is_err(), "{wrong}");
-        }
-        assert!(is_made_of_number("sip:999@localhost"));
-        assert!(!is_made_of_number("sip:bob@localhost"));
-        assert!(!is_made_of_number("sip:999@localhost:5060"));
-    }
 
     #[test]
     fn the_address_is_that_of_the_host_or_of_the_flag() {

@@ -1,12 +1,13 @@
 //! Pure. In what two answers to one call differ: one word for each pair.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::made::{Made, Side};
 use crate::sip::{NameAddr, Uri, list_values};
 
 /// In what two answers differ: the first of these that fits, from the top.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The same bytes by the route of the same name.
@@ -91,7 +92,7 @@ pub(super) fn of(old: &Side<'_>, new: &Side<'_>, is_same_route: bool) -> Cause {
 }
 
 /// The Contacts of an answer of ours, in order.
-pub(super) fn contacts(answer: &[u8]) -> Vec<NameAddr<'_>> {
+pub(crate) fn contacts(answer: &[u8]) -> Vec<NameAddr<'_>> {
     let lines = header_lines(answer).filter(|(name, _)| *name == b"Contact");
     lines.flat_map(|(_, value)| list_values(value)).filter_map(NameAddr::parse).collect()
 }

@@ -15,6 +15,7 @@ mod shown;
 
 pub use calls::{Format, LineFault, Lines, Written};
 pub use cause::Cause;
+pub(crate) use cause::contacts;
 pub use made::By;
 pub use report::{Pair, PassedOver, Report, Skipped};
 pub use shown::{CallShown, ContactShown, Difference, HeaderShown, SideShown};

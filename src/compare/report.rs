@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Cause, Difference, made::By, shown::by_name};
@@ -11,7 +12,8 @@ use crate::{
 };
 
 /// What came out. Keys are part of the interface: they are added to, never changed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "DiffReport")]
 pub struct Report {
     /// Calls compared.
     pub calls: u64,
@@ -37,7 +39,7 @@ pub struct Report {
 }
 
 /// The calls that went by one route and go by another, or by the same.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct Pair {
     pub old: String,
@@ -47,7 +49,7 @@ pub struct Pair {
 }
 
 /// Packets that are no calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct PassedOver {
     pub why: &'static str,
@@ -55,7 +57,7 @@ pub struct PassedOver {
 }
 
 /// Something that is no call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct Skipped {
     pub place: String,

@@ -1,5 +1,6 @@
 //! Pure. Calls and answers for a report. Keys are part of the interface: they are added to, never changed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A call that is answered differently, both sides whole.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct Difference {
     pub call: CallShown,
@@ -24,7 +25,7 @@ pub struct Difference {
 }
 
 /// A call.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CallShown {
     /// Where it was read: FILE:LINE, or FILE:PACKET of a capture.
     pub place: String,
@@ -41,7 +42,7 @@ pub struct CallShown {
 }
 
 /// What one side says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct SideShown {
     /// The route that answered; `None`: no route did.
     pub route: Option<String>,
@@ -62,7 +63,7 @@ pub struct SideShown {
 }
 
 /// One Contact.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct ContactShown {
     pub uri: String,
@@ -71,7 +72,7 @@ pub struct ContactShown {
 }
 
 /// One header line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct HeaderShown {
     pub name: String,

@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
+    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers, looking_on,
     places::Places,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
@@ -40,7 +40,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.workers = faults.take("workers", up_to(found, WORKERS_MAX)).unwrap_or(config.workers);
     }
     if let Some(admin) = written.admin {
-        config.admin = faults.take("admin", admin_address(&admin)).unwrap_or(config.admin);
+        config.admin = super::admin::admin(&admin, &mut faults).unwrap_or(config.admin);
     }
     if let Some(routes) = written.routes {
         config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
@@ -81,6 +81,10 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.dns_servers = dns_servers(&servers, &mut faults);
     }
     config.log = log(written.log.unwrap_or_default(), &mut faults);
+    config.hep = written.hep.and_then(|written| looking_on::hep(&written, &mut faults));
+    if let Some(found) = written.top.unwrap_or_default().sample {
+        config.top_one_in = looking_on::sample("top.sample", found, &mut faults);
+    }
     if faults.found.is_empty() { Ok(config) } else { Err(faults.found) }
 }
 
@@ -190,16 +194,7 @@ fn lame_duck_s(found: u64) -> Result<u64, String> {
     taken.ok_or_else(|| format!("found {found}, expected 0 to {LAME_DUCK_S_MAX}"))
 }
 
-fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|_| {
-        format!("found \"{text}\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off")
-    })
-}
-
-fn path(text: &str, example: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str, example: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         Err(format!("an empty path, expected one such as {example}"))
     } else {
@@ -243,7 +238,7 @@ fn header_text(text: &str) -> Result<Box<str>, String> {
     printable(text)
 }
 
-fn printable(text: &str) -> Result<Box<str>, String> {
+pub(super) fn printable(text: &str) -> Result<Box<str>, String> {
     if text.is_empty() || text.len() > CONFIG_TEXT_BYTES_MAX || text.chars().any(char::is_control) {
         return Err(format!(
             "found {text:?}, expected 1 to {CONFIG_TEXT_BYTES_MAX} bytes of text without control characters"
@@ -379,15 +374,10 @@ fn log(written: WrittenLog, faults: &mut Faults<'_>) -> Log {
             .unwrap_or_default();
     }
     if let Some(level) = written.level {
-        let levels = [
-            ("error", LogLevel::Error),
-            ("warn", LogLevel::Warn),
-            ("info", LogLevel::Info),
-            ("debug", LogLevel::Debug),
-            ("trace", LogLevel::Trace),
-        ];
+        let levels = LogLevel::ALL.map(|level| (level.name(), level));
         log.level = faults.take("log.level", one_of(&level, &levels)).unwrap_or_default();
     }
+    log.decisions = written.decisions.and_then(|written| looking_on::decisions(&written, faults));
     log
 }
 

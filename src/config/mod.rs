@@ -6,6 +6,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
 };
 
@@ -13,15 +14,20 @@ use crate::{
     decide::Settings,
     limits::{
         CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT, LAME_DUCK_S_DEFAULT,
+        TOP_ONE_IN_DEFAULT,
     },
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
+mod admin;
 mod answers;
+mod looking_on;
 mod meaning;
 mod places;
 mod written;
 
+pub use admin::{Admin, AdminPlace};
+pub use looking_on::{Decisions, Hep, Numbers, parse_hep_key};
 pub use meaning::{parse_key, parse_listen};
 
 /// A place to listen.
@@ -66,6 +72,23 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
+}
+
+impl LogLevel {
+    /// Every level, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// `connections:`. What TCP and TLS may take.
@@ -129,6 +152,8 @@ impl Default for Stop {
 pub struct Log {
     pub format: LogFormat,
     pub level: LogLevel,
+    /// `None`: no decision is logged.
+    pub decisions: Option<Decisions>,
 }
 
 /// All settings of one server.
@@ -138,8 +163,8 @@ pub struct Config {
     pub listen: Vec<Listen>,
     /// Threads that answer, from 1; each has all listeners.
     pub workers: usize,
-    /// Where metrics, probes and reload are; `None` for `off`.
-    pub admin: Option<SocketAddr>,
+    /// Where metrics, probes and the API are; `None` for `off`.
+    pub admin: Option<Admin>,
     /// The directory of the route files.
     pub routes: PathBuf,
     /// Where the last table that served is kept for a start without; `None`: nowhere.
@@ -160,6 +185,10 @@ pub struct Config {
     pub dns_servers: Vec<SocketAddr>,
     /// What is logged.
     pub log: Log,
+    /// Where messages are shown; `None`: nowhere.
+    pub hep: Option<Hep>,
+    /// One message in so many is counted for the top talkers; `None`: none.
+    pub top_one_in: Option<NonZeroU32>,
 }
 
 /// The key of a server that was given none. It is no secret: with it a stranger can foresee To tags
@@ -174,7 +203,7 @@ impl Default for Config {
         let mut config = Self {
             listen: Vec::new(),
             workers: 1,
-            admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
+            admin: Some(Admin::at(AdminPlace::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))))),
             routes: PathBuf::from(DEFAULT_ROUTES),
             state: None,
             stop: Stop::default(),
@@ -185,6 +214,8 @@ impl Default for Config {
             tls: None,
             dns_servers: Vec::new(),
             log: Log::default(),
+            hep: None,
+            top_one_in: NonZeroU32::new(TOP_ONE_IN_DEFAULT),
         };
         config.listen_on(vec![Listen {
             name: "default".into(),
@@ -276,11 +307,13 @@ mod tests {
         for text in ["", "# nothing\n", "---\n", "listen:\nadmin:\n", "{}"] {
             let config = parse("w.yaml", text).expect(text);
             assert_eq!(config.listen, Config::default().listen);
-            assert_eq!((config.workers, config.admin), (1, Some("127.0.0.1:9560".parse().unwrap())));
+            assert_eq!(config.workers, 1);
+            assert_eq!(config.admin, Some(Admin::at(AdminPlace::Tcp("127.0.0.1:9560".parse().unwrap()))));
             assert_eq!(config.routes, PathBuf::from("./routes"));
             assert_eq!((config.settings.key, config.key), (DEFAULT_KEY, KeySource::Default));
             assert_eq!(config.settings.ourselves.listeners, [("127.0.0.1".parse().unwrap(), 5060)]);
-            assert_eq!(config.log, Log { format: LogFormat::Human, level: LogLevel::Info });
+            assert_eq!(config.log, Log::default());
+            assert_eq!((config.hep, config.top_one_in), (None, NonZeroU32::new(TOP_ONE_IN_DEFAULT)));
         }
     }
 
@@ -339,7 +372,42 @@ log: {format: json, level: debug}
         assert_eq!(policy.addresses, [Family::Ipv6, Family::Ipv4]);
         assert_eq!(policy.deny, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert_eq!(policy.allow, ["10.9.0.0/16".parse().unwrap()]);
-        assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+        assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug, decisions: None });
+    }
+
+    #[test]
+    fn the_admin_port_has_a_short_form_and_a_long_one() {
+        let admin = |text: &str| parse("w.yaml", text).unwrap().admin;
+        assert_eq!(admin("admin: \"[::1]:1\""), Some(Admin::at(AdminPlace::Tcp("[::1]:1".parse().unwrap()))));
+        assert_eq!(admin("admin: unix:/run/a"), Some(Admin::at(AdminPlace::Unix("/run/a".into()))));
+        assert_eq!(admin("admin: {address: unix:/run/a}"), admin("admin: unix:/run/a"));
+        let tls = Tls { certificate: "c".into(), key: "k".into(), client_ca: None, client_required: false };
+        let place = AdminPlace::Tcp("0.0.0.0:9560".parse().unwrap());
+        assert_eq!(
+            admin("admin: {address: \"0.0.0.0:9560\", token_file: t, tls: {certificate: c, key: k}}"),
+            Some(Admin { place, token_file: Some("t".into()), tls: Some(tls) })
+        );
+        for (text, expected) in [
+            (
+                "admin: {address: off}\n",
+                "w.yaml:1:18: admin.address: found \"off\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, unix:PATH, such as unix:/run/waypost/admin.sock, or off",
+            ),
+            ("admin: {token_file: t}\n", "w.yaml:1:8: admin: missing field `address`"),
+            (
+                "admin: {address: unix:/a, token_file: \"\"}\n",
+                "w.yaml:1:39: admin.token_file: an empty path, expected one such as /etc/waypost/admin.token",
+            ),
+            (
+                "admin: {address: unix:/a, tls: {certificate: c, key: k}}\n",
+                "w.yaml:1:32: admin.tls: a Unix socket does not leave this machine and has no TLS; leave tls out",
+            ),
+            (
+                "admin: {address: unix:/a, user: me}\n",
+                "w.yaml:1:27: admin: unknown field `user`, expected one of `address`, `token_file`, `tls`",
+            ),
+        ] {
+            assert_eq!(faults(text), [expected]);
+        }
     }
 
     #[test]
@@ -363,10 +431,13 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
-            ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),
+            (
+                "log: {colour: red}\n",
+                "w.yaml:1:7: log: unknown field `colour`, expected one of `format`, `level`, `decisions`",
+            ),
             (
                 "listen: udp:0.0.0.0:5060\n",
                 "w.yaml:1:9: listen: invalid type: string \"udp:0.0.0.0:5060\", expected a sequence",
@@ -438,7 +509,7 @@ log: {format: json, level: debug}
             ),
             (
                 "admin: localhost:9560\n",
-                "w.yaml:1:8: admin: found \"localhost:9560\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, or off",
+                "w.yaml:1:8: admin: found \"localhost:9560\", expected ADDRESS:PORT with an IP address, such as 127.0.0.1:9560, unix:PATH, such as unix:/run/waypost/admin.sock, or off",
             ),
             ("routes: \"\"\n", "w.yaml:1:9: routes: an empty path, expected one such as ./routes"),
             (

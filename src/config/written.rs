@@ -11,6 +11,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
+use super::admin::WrittenAdmin;
 use crate::route::file::{Diagnostic, Severity};
 
 /// The whole file. A key without value is as good as left out.
@@ -19,7 +20,7 @@ use crate::route::file::{Diagnostic, Severity};
 pub(super) struct Written {
     pub(super) listen: Option<Vec<WrittenListen>>,
     pub(super) workers: Option<u64>,
-    pub(super) admin: Option<String>,
+    pub(super) admin: Option<WrittenAdmin>,
     pub(super) routes: Option<String>,
     pub(super) state: Option<String>,
     pub(super) stop: Option<WrittenStop>,
@@ -33,6 +34,8 @@ pub(super) struct Written {
     pub(super) tls: Option<WrittenTls>,
     pub(super) dns: Option<WrittenDns>,
     pub(super) log: Option<WrittenLog>,
+    pub(super) hep: Option<WrittenHep>,
+    pub(super) top: Option<WrittenTop>,
 }
 
 /// `connections:`.
@@ -89,6 +92,33 @@ pub(super) struct WrittenDns {
 pub(super) struct WrittenLog {
     pub(super) format: Option<String>,
     pub(super) level: Option<String>,
+    pub(super) decisions: Option<WrittenDecisions>,
+}
+
+/// `log: decisions:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenDecisions {
+    pub(super) sample: Option<u64>,
+    pub(super) numbers: Option<String>,
+}
+
+/// `hep:`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenHep {
+    pub(super) to: String,
+    pub(super) agent_id: Option<u32>,
+    pub(super) node: Option<String>,
+    pub(super) key_file: Option<String>,
+    pub(super) sample: Option<u64>,
+}
+
+/// `top:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenTop {
+    pub(super) sample: Option<u64>,
 }
 
 /// `"udp:…"` or `{name: …, address: "udp:…"}`.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    config::{self, Config, KeySource},
+    config::{self, AdminPlace, Config, KeySource},
     limits::CONFIG_FILE_BYTES_MAX,
     route::file::Diagnostic,
 };
@@ -58,10 +58,26 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
             *file = from(path, file);
         }
     }
+    if let Some(admin) = &mut config.admin {
+        let tls = admin.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        for file in tls.chain(&mut admin.token_file) {
+            *file = from(path, file);
+        }
+        if let AdminPlace::Unix(socket) = &mut admin.place {
+            *socket = from(path, socket);
+        }
+    }
     if let KeySource::File(file) = &config.key {
         let file = from(path, file);
         config.settings.key = read_key(&file).map_err(|why| ConfigError::Key { path: file.clone(), why })?;
         config.key = KeySource::File(file);
+    }
+    if let Some(hep) = &mut config.hep
+        && let Some(file) = hep.key_file.take()
+    {
+        let file = from(path, &file);
+        hep.key = read_hep_key(&file).map_err(|why| ConfigError::Key { path: file.clone(), why })?;
+        hep.key_file = Some(file);
     }
     Ok(config)
 }
@@ -80,6 +96,11 @@ fn read_key(path: &Path) -> Result<[u8; 16], String> {
     let bytes = files::read(path, CONFIG_FILE_BYTES_MAX).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|_| "is not text".to_owned())?;
     config::parse_key(&text).map_err(|why| format!("is no key: {why}"))
+}
+
+fn read_hep_key(path: &Path) -> Result<Vec<u8>, String> {
+    let bytes = files::read(path, CONFIG_FILE_BYTES_MAX).map_err(|error| error.to_string())?;
+    config::parse_hep_key(&bytes).map_err(|why| format!("is no key: {why}"))
 }
 
 #[cfg(test)]
@@ -114,6 +135,16 @@ mod tests {
         let config = config.unwrap();
         assert_eq!(config.settings.key[..3], [0x00, 0x11, 0x22]);
         assert_eq!(config.key, KeySource::File(dir.path().join("good")));
+    }
+
+    #[test]
+    fn the_key_of_homer_is_read() {
+        let (dir, config) = read_text("hep: {to: \"192.0.2.9:9060\", key_file: short}\n");
+        let hep = config.unwrap().hep.unwrap();
+        assert_eq!((hep.key, hep.key_file), (b"0011".to_vec(), Some(dir.path().join("short"))));
+        let (dir, config) = read_text("hep: {to: \"192.0.2.9:9060\", key_file: none}\n");
+        let shown = config.unwrap_err().to_string().replace(&dir.path().display().to_string(), "DIR");
+        assert_eq!(shown, "key file DIR/none cannot be read: No such file or directory (os error 2)");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// A whole comparison.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct Compared {
     pub old: Compiled,
@@ -38,7 +39,7 @@ pub struct Compared {
 }
 
 /// One of the two tables.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Compiled {
     /// SHA-256 of all its files.
     pub hash: String,

@@ -10,7 +10,7 @@ use crate::{
     route::file::{Diagnostic, Severity},
 };
 
-use super::tls::TlsError;
+use super::{admin::token::TokenError, tls::TlsError};
 
 /// Why there is no table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum LoadError {
     },
     /// A certificate, which is read together with the routes.
     Tls(TlsError),
+    /// The token of the admin port, likewise.
+    Token(TokenError),
     /// Our own fault, told instead of ending the thread.
     Internal {
         what: String,
@@ -107,6 +109,7 @@ impl fmt::Display for LoadError {
                 }
             }
             Self::Tls(error) => error.fmt(f),
+            Self::Token(error) => error.fmt(f),
             Self::Internal { what } => {
                 write!(f, "internal error while loading routes: {what}; please report it")
             }

@@ -2,27 +2,33 @@
 //!
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
-//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver, systemd), `reload` (loads, one at a
-//! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
+//! Never: is on the way of a packet; `mirror` sees copies. Threads: `control` (admin HTTP, signals, resolver, systemd),
+//! `reload` (loads, one at a time, and frees old tables), `watch` (the route files), `mirror` (HEP, decisions, top
+//! talkers). The loop is the main thread; those of further
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;
-pub mod admin_answer;
-mod admin_diff;
-mod admin_dns;
 pub mod config_file;
 pub mod diff;
+pub mod dns_json;
 mod events;
+pub(crate) mod explain;
 pub mod files;
 pub mod last_good;
+pub mod last_hits;
 mod lifecycle;
 mod load_error;
 pub mod loader;
 pub mod logging;
 pub mod metrics;
+pub mod mirror;
+pub mod rates;
 pub mod reload;
+pub mod reload_history;
 pub mod resolver;
 pub mod retired;
+pub mod sampling;
+pub mod secrets;
 mod serve;
 pub mod signals;
 pub mod tables;
@@ -30,5 +36,5 @@ pub mod tls;
 pub mod watch;
 mod workers;
 
-pub use admin_dns::DnsCache;
+pub use admin::DnsCache;
 pub use serve::{ServeError, serve};

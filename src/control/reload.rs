@@ -18,6 +18,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -31,6 +32,7 @@ use crate::{
 
 use super::{
     loader::{Load, LoadError, Loaded},
+    reload_history::{Changes, History, Past},
     retired::Retired,
 };
 
@@ -54,7 +56,7 @@ impl fmt::Display for Cause {
 }
 
 /// How a reload ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// A new table serves.
@@ -82,7 +84,8 @@ impl Outcome {
 
 /// What is told to whoever asked for a reload. The generation, hash and routes are of the table
 /// that serves now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ReloadReport")]
 #[allow(missing_docs)]
 pub struct Report {
     pub result: Outcome,
@@ -136,6 +139,7 @@ pub struct Reloader {
     /// A nudge waits in the queue: a second one would get the same load.
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
+    history: Arc<Mutex<History>>,
 }
 
 #[derive(Debug)]
@@ -156,16 +160,18 @@ impl Reloader {
         let status = Status { success_unix_s: table.load().loaded_unix_s, ..Status::default() };
         let status = Arc::new(Mutex::new(status));
         let nudged = Arc::new(AtomicBool::new(false));
+        let history = Arc::default();
         let worker = Worker {
             table,
             load,
             after,
             nudged: Arc::clone(&nudged),
             status: Arc::clone(&status),
+            history: Arc::clone(&history),
             retired: Retired::default(),
         };
         thread::Builder::new().name("reload".to_owned()).spawn(move || worker.run(&queue))?;
-        Ok(Self { requests, nudged, status })
+        Ok(Self { requests, nudged, status, history })
     }
 
     /// Asks for a load that begins after this call, and for its report.
@@ -202,6 +208,12 @@ impl Reloader {
     pub fn status(&self) -> Status {
         *lock(&self.status)
     }
+
+    /// The last reloads.
+    #[must_use]
+    pub fn history(&self) -> History {
+        lock(&self.history).clone()
+    }
 }
 
 /// The state of the thread.
@@ -211,6 +223,7 @@ struct Worker {
     after: AfterFn,
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
+    history: Arc<Mutex<History>>,
     retired: Retired<Snapshot>,
 }
 
@@ -232,8 +245,15 @@ impl Worker {
 
     /// One load for all of these.
     fn serve(&mut self, together: Vec<Request>) {
-        let (report, is_news) = self.reload();
+        let (report, is_news, changes) = self.reload();
         log(&together, &report, is_news);
+        if !is_watcher_looking_twice(&together, &report) {
+            let mut causes: Vec<_> = together.iter().map(|request| request.cause.to_string()).collect();
+            causes.sort_unstable();
+            causes.dedup();
+            let past = Past { unix_s: unix_s(), causes, times: 1, report: report.clone(), changes };
+            lock(&self.history).add(past, is_news);
+        }
         for report_to in together.into_iter().filter_map(|request| request.report) {
             // An HTTP caller may have gone: it does not want to know any more.
             let _ = report_to.send(report.clone());
@@ -255,16 +275,17 @@ impl Worker {
         }
     }
 
-    /// The report, and whether it says what the one before did not.
-    fn reload(&mut self) -> (Report, bool) {
+    /// The report, whether it says what the one before did not, and what is new in a new table.
+    fn reload(&mut self) -> (Report, bool, Option<Changes>) {
         let began = Instant::now();
         let result = self.wait_for_room().and_then(|()| self.load_guarded());
         let is_news = !matches!(result, Ok(Load::Same) | Err(LoadError::Again(_)));
+        let mut changes = None;
         let (outcome, error, diagnostics) = match result {
             Ok(Load::Same) => (Outcome::Unchanged, None, Vec::new()),
             Ok(Load::New(loaded)) => {
                 let Loaded { table, warnings, hash } = *loaded;
-                self.put_into_service(table, hash);
+                changes = Some(self.put_into_service(table, hash));
                 (Outcome::Loaded, None, warnings)
             }
             Err(error) => (Outcome::Failed, Some(error.to_string()), error.diagnostics().to_vec()),
@@ -281,7 +302,7 @@ impl Worker {
             error,
             diagnostics: diagnostics.into_iter().take(DIAGNOSTICS_MAX).collect(),
         };
-        (report, is_news)
+        (report, is_news, changes)
     }
 
     /// Old tables are memory: a new one comes when the old ones are gone, later when somebody holds on to
@@ -312,11 +333,15 @@ impl Worker {
         })
     }
 
-    fn put_into_service(&mut self, table: crate::route::RouteTable, hash: String) {
+    fn put_into_service(&mut self, table: crate::route::RouteTable, hash: String) -> Changes {
         let previous = self.table.load_full();
-        let next = Snapshot::new(table, hash, unix_s(), Some(&previous));
+        let next = Arc::new(Snapshot::new(table, hash, unix_s(), Some(&previous)));
         drop(previous);
-        self.retired.keep(self.table.swap(Arc::new(next)));
+        let previous = self.table.swap(Arc::clone(&next));
+        // Compared when the new one serves: nobody waits for it to be counted.
+        let changes = Changes::between(&previous.table, &next.table);
+        self.retired.keep(previous);
+        changes
     }
 
     fn note(&self, outcome: Outcome, duration: Duration) {
@@ -333,6 +358,11 @@ impl Worker {
     }
 }
 
+/// The watcher looks twice at what was written a moment ago.
+fn is_watcher_looking_twice(requests: &[Request], report: &Report) -> bool {
+    report.result == Outcome::Unchanged && requests.iter().all(|request| request.cause == Cause::Watch)
+}
+
 fn log(requests: &[Request], report: &Report, is_news: bool) {
     let cause = requests.first().map_or_else(String::new, |request| request.cause.to_string());
     let Report { generation, routes, duration_ms, .. } = report;
@@ -345,8 +375,7 @@ fn log(requests: &[Request], report: &Report, is_news: bool) {
                 tracing::warn!("{file}:{line}:{column}: {message}");
             }
         }
-        // The watcher looks twice at what was written a moment ago.
-        Outcome::Unchanged if requests.iter().all(|request| request.cause == Cause::Watch) => {
+        Outcome::Unchanged if is_watcher_looking_twice(requests, report) => {
             tracing::debug!(generation, hash = short, "routes unchanged, asked by {cause}");
         }
         Outcome::Unchanged => tracing::info!(generation, hash = short, "routes unchanged, asked by {cause}"),
@@ -371,8 +400,8 @@ pub(crate) fn unix_s() -> i64 {
 }
 
 /// A thread that panicked with the lock held left whole numbers behind.
-fn lock(status: &Mutex<Status>) -> MutexGuard<'_, Status> {
-    status.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -385,7 +414,7 @@ mod tests {
     use crate::route::RouteTable;
 
     /// What the log says, line by line, of loads that end so, each for one of these causes.
-    fn logged(loads: Vec<(Cause, Result<Load, LoadError>)>) -> (Vec<String>, Vec<Report>, Status) {
+    fn logged(loads: Vec<(Cause, Result<Load, LoadError>)>) -> (Vec<String>, Vec<Report>, Status, History) {
         #[derive(Clone, Default)]
         struct Lines(Arc<Mutex<Vec<u8>>>);
         impl Write for Lines {
@@ -407,13 +436,14 @@ mod tests {
             .finish();
         let (causes, results): (Vec<_>, VecDeque<_>) = loads.into_iter().unzip();
         let results = Mutex::new(results);
-        let status = Arc::new(Mutex::new(Status::default()));
+        let (status, history) = (Arc::new(Mutex::new(Status::default())), Arc::default());
         let mut worker = Worker {
             table: Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "".into(), 0, None))),
             load: Box::new(move |_| results.lock().unwrap().pop_front().unwrap()),
             after: Box::new(|_| {}),
             nudged: Arc::default(),
             status: Arc::clone(&status),
+            history: Arc::clone(&history),
             retired: Retired::default(),
         };
         let mut reports = Vec::new();
@@ -426,14 +456,15 @@ mod tests {
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let status = *status.lock().unwrap();
-        (text.lines().map(|line| line.trim().to_owned()).collect(), reports, status)
+        let history = lock(&history).clone();
+        (text.lines().map(|line| line.trim().to_owned()).collect(), reports, status, history)
     }
 
     #[test]
     fn a_failure_is_logged_once_and_told_and_counted_each_time() {
         let error = || LoadError::NotADirectory { dir: "routes".into() };
         let again = || Err(LoadError::Again(Box::new(error())));
-        let (lines, reports, status) = logged(vec![
+        let (lines, reports, status, history) = logged(vec![
             (Cause::Watch, Err(error())),
             (Cause::Watch, again()),
             (Cause::Http, again()),
@@ -462,5 +493,9 @@ mod tests {
         assert_eq!(reports[2].result, Outcome::Failed);
         assert_eq!(reports[2].error, Some(said));
         assert_eq!(status.counts, [0, 1, 5]);
+        let kept: Vec<_> = history.iter().map(|past| (past.causes.join(", "), past.times)).collect();
+        let kept: Vec<_> = kept.iter().map(|(cause, times)| (&**cause, *times)).collect();
+        let files = "a change of the files";
+        assert_eq!(kept, [(files, 1), ("SIGHUP", 1), ("HTTP", 1), (files, 2)], "the newest first");
     }
 }

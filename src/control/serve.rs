@@ -5,13 +5,13 @@
 //! Never: serves with half of what it needs: all is loaded and bound before the first packet.
 
 use std::{
-    net::{SocketAddr, TcpListener as StdListener},
+    net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -19,7 +19,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    config::{Config, KeySource},
+    config::{self, AdminPlace, Config, KeySource, Listen},
     counters::Counters,
     dns::Question,
     engine::Engine,
@@ -31,21 +31,22 @@ use crate::{
 
 use super::{
     DnsCache,
-    admin::{self, Admin, Readiness},
+    admin::{self, About, Access, Admin, Bound, ListenerTold, Readiness, Rooms},
     diff::Differ,
     last_good::LastGood,
     lifecycle::{
-        Course, Inherited, Program, Systemd, admin_port, after_load, all_are_taken, first_table,
-        keep_workers, shared,
+        Course, Inherited, Program, Systemd, after_load, all_are_taken, first_table, keep_workers, shared,
     },
     loader::{LoadError, Loader},
     logging,
     metrics::{Drops, Metrics, Sources},
-    reload::{Cause, LoadFn, Reloader},
+    mirror::Mirror,
+    reload::{Cause, LoadFn, Reloader, unix_s},
     resolver::Resolver,
+    sampling::Sampling,
+    secrets::{RoutesAndSecrets, Secrets},
     signals::Signals,
-    tls::Certificates,
-    watch::{RoutesAndCertificates, Timing, Watcher},
+    watch::{Timing, Watcher},
     workers::{self, Worker},
 };
 
@@ -65,7 +66,8 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     // Before there are threads.
     let inherited = Inherited::take();
     let program = Program::of_this_process();
-    logging::start(config.log);
+    let log = logging::start(config.log);
+    let (started, started_unix_s) = (Instant::now(), unix_s());
     let Inherited { mut handed, predecessor } =
         inherited.map_err(|error| ServeError::Other(error.to_string()))?;
     let program = program.map_err(|error| {
@@ -76,10 +78,10 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let last_good = config.state.as_deref().map(LastGood::new);
     let (first, is_kept) = first_table(&loader, last_good.as_ref(), config.workers)?;
     let table = Arc::new(ArcSwap::from_pointee(first));
-    let certificates = config.tls.clone().map(Certificates::read).transpose();
-    let certificates = certificates.map_err(|error| ServeError::Other(error.to_string()))?.map(Arc::new);
+    let secrets = Secrets::read(&config).map_err(|error| ServeError::Other(error.to_string()))?;
+    let secrets = Arc::new(secrets);
 
-    let streams = stream_settings(&config, certificates.as_deref());
+    let streams = stream_settings(&config, &secrets);
     raise_file_limit(&config);
     let bound = EventLoop::take_workers(&config.listen, &streams, config.workers, &mut handed);
     let bound = bound.map_err(|error| ServeError::Other(error.to_string()))?;
@@ -90,8 +92,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     // Port 0 is a real one now: that is where we are.
     config.settings.ourselves.listeners =
         addresses.iter().map(|address| (address.ip(), address.port())).collect();
-    let admin_port = config.admin.map(|address| admin_port(address, &mut handed)).transpose();
-    let admin_port = admin_port.map_err(ServeError::Other)?;
+    let take_admin = |admin: &config::Admin| admin::take(&admin.place, &mut handed, predecessor.is_some());
+    let admin_port = config.admin.as_ref().map(take_admin).transpose();
+    let admin_port = admin_port.map_err(ServeError::Other)?.map(|port| port.with_tls(secrets.admin_tls()));
     all_are_taken(handed, predecessor.is_some()).map_err(ServeError::Other)?;
     let sockets = shared(&loops, admin_port.as_ref())
         .map_err(|error| ServeError::Other(format!("the sockets cannot be shared: {error}")))?;
@@ -101,40 +104,60 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let systemd = Systemd::new(predecessor.is_some());
     let replaced = Arc::new(AtomicBool::new(false));
     let after = after_load(last_good, &loader, (&table, is_kept), &systemd, &replaced);
-    let reloader = Reloader::start_with(Arc::clone(&table), load_both(&loader, certificates.clone()), after)
+    let reloader = Reloader::start_with(Arc::clone(&table), load_all(&loader, Arc::clone(&secrets)), after)
         .map_err(|error| no_thread(&error))?;
     if is_kept {
         reloader.begin_with_last_known_good();
     }
     let nudged = reloader.clone();
-    let _watcher =
-        Watcher::start(Arc::new(RoutesAndCertificates(loader, certificates)), Timing::default(), move || {
-            nudged.nudge(Cause::Watch)
-        })
-        .map_err(|error| no_thread(&error))?;
+    let _watcher = Watcher::start(
+        Arc::new(RoutesAndSecrets(loader, Arc::clone(&secrets))),
+        Timing::default(),
+        move || nudged.nudge(Cause::Watch),
+    )
+    .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
+    let (mirror, taps) = Mirror::start(&config, config.workers).map_err(|error| {
+        ServeError::Other(format!("messages cannot be shown to those who look on: {error}"))
+    })?;
+    let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(Sources {
         counters: counters.clone(),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        readiness: Arc::clone(&readiness),
+        hep: mirror.hep(),
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
     })
     .map_err(|error| ServeError::Other(format!("metrics: {error}")))?;
 
-    let readiness = Arc::new(Readiness::default());
     let dns_cache = DnsCache { handles: handles.clone(), table: Arc::clone(&table) };
     let differ = Arc::new(Differ {
         table: Arc::clone(&table),
         routes: config.routes.clone(),
         settings: Arc::new(config.settings.clone()),
-        listen: config.listen.clone(),
+        listen: listeners(&config, &addresses),
+    });
+    let admin = Arc::new(Admin {
+        place: admin_port.as_ref().map_or_else(|| "off".to_owned(), Bound::shown),
+        access: access(admin_port.as_ref(), &secrets),
+        about: about(started, started_unix_s, &config, &addresses),
+        metrics,
+        reloader,
+        readiness: Arc::clone(&readiness),
+        dns_cache,
+        resolver: resolver.clone(),
+        differ,
+        sampling: Arc::new(Sampling::of(counters.clone(), Arc::clone(&table))),
+        log,
+        rooms: Rooms::default(),
     });
     let course = Course {
         systemd: systemd.clone(),
-        reloader: reloader.clone(),
+        reloader: admin.reloader.clone(),
         readiness: Arc::clone(&readiness),
         loops: handles.clone(),
         sockets,
@@ -142,47 +165,66 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         lame_duck: Duration::from_secs(config.stop.lame_duck_s),
         replaced: Box::new(move || replaced.store(true, Ordering::Relaxed)),
     };
-    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ });
     let (mut workers, mut questions) = (Vec::new(), Vec::new());
+    let mut taps = taps.into_iter();
     for (event_loop, counters) in loops.into_iter().zip(counters) {
         let (ask, asked) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
         let engine = Engine::new(config.settings.clone(), names.clone());
-        workers.push(Worker { event_loop, engine, counters, ask });
+        workers.push(Worker { event_loop: event_loop.with_tap(taps.next()), engine, counters, ask });
         questions.push(asked);
     }
     let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions, course };
-    let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
+    let admin_place = control.admin.place.clone();
     let control = control.start()?;
     readiness.serve();
-    say_hello(&config, &addresses, admin_address, &table.load());
+    say_hello(&config, &addresses, &admin_place, &table.load());
     match predecessor {
         Some(predecessor) => predecessor.relieve(systemd),
         None => systemd.ready(),
     }
 
     let ended = workers::run(workers, &table, &handles);
+    mirror.finish();
     control.stop();
     ended.map_err(|error| ServeError::Other(format!("the event loop ended: {error}")))
 }
 
-/// A load of the certificates, then of the routes. New certificates make a new generation, so that
+/// The listeners, with the ports that they have.
+fn listeners(config: &Config, addresses: &[SocketAddr]) -> Vec<Listen> {
+    let listener = |(listen, address): (&Listen, &SocketAddr)| Listen { address: *address, ..listen.clone() };
+    config.listen.iter().zip(addresses).map(listener).collect()
+}
+
+fn about(started: Instant, started_unix_s: i64, config: &Config, addresses: &[SocketAddr]) -> About {
+    let told = |listen: Listen| ListenerTold {
+        name: listen.name.into(),
+        transport: listen.transport.name(),
+        address: listen.address,
+    };
+    let listeners = listeners(config, addresses).into_iter().map(told).collect();
+    About { started, started_unix_s, workers: config.workers, listeners }
+}
+
+fn access(port: Option<&Bound>, secrets: &Secrets) -> Access {
+    // Without a port nobody asks.
+    let nowhere = AdminPlace::Tcp(SocketAddr::from(([0; 4], 0)));
+    Access::to(port.map_or(&nowhere, Bound::place), secrets.token())
+}
+
+/// A load of certificates and token, then of the routes. New ones make a new generation, so that
 /// whoever asked sees that something changed.
-fn load_both(loader: &Arc<Loader>, certificates: Option<Arc<Certificates>>) -> LoadFn {
+fn load_all(loader: &Arc<Loader>, secrets: Arc<Secrets>) -> LoadFn {
     let loader = Arc::clone(loader);
     let failed = Mutex::new(None);
     Box::new(move |serving| {
-        let renewed = certificates.as_ref().map_or(Ok(false), |certificates| certificates.reload());
+        let renewed = secrets.reload();
         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
         match renewed {
             Ok(renewed) => {
                 *failed = None;
-                if renewed {
-                    tracing::info!("TLS certificates renewed");
-                }
                 loader.load(serving.filter(|_| !renewed))
             }
             Err(error) => {
-                let error = LoadError::Tls(error);
                 let before = failed.replace(error.clone());
                 Err(if before.as_ref() == Some(&error) { LoadError::Again(Box::new(error)) } else { error })
             }
@@ -190,13 +232,13 @@ fn load_both(loader: &Arc<Loader>, certificates: Option<Arc<Certificates>>) -> L
     })
 }
 
-fn stream_settings(config: &Config, certificates: Option<&Certificates>) -> StreamSettings {
+fn stream_settings(config: &Config, secrets: &Secrets) -> StreamSettings {
     StreamSettings {
         // Of one worker.
         connections_max: config.connections.max.div_ceil(config.workers.max(1)),
         per_source_max: config.connections.per_source,
         idle_ms: config.connections.idle_s.saturating_mul(1000),
-        tls: certificates.map(Certificates::in_service),
+        tls: secrets.listeners_tls(),
         ..StreamSettings::default()
     }
 }
@@ -233,16 +275,24 @@ fn no_thread(error: &std::io::Error) -> ServeError {
 
 /// The one line that says that the server is there, and what should not stay as it is. Whoever reads
 /// it may send requests and signals.
-fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr>, snapshot: &Snapshot) {
+fn say_hello(config: &Config, addresses: &[SocketAddr], admin: &str, snapshot: &Snapshot) {
     if config.key == KeySource::Default {
         tracing::warn!(
             "no key is set: strangers can foresee our To tags and weighted choices; set `key` (openssl rand -hex 16) in the configuration, the same on all servers of a fleet"
         );
     }
-    if let Some(address) = config.admin.filter(|address| !address.ip().is_loopback()) {
-        tracing::warn!(
-            "the admin port {address} has no login: whoever reaches it can read metrics and reload routes"
-        );
+    if let Some(config::Admin { place, token_file, tls }) =
+        config.admin.as_ref().filter(|admin| !admin.place.is_local())
+    {
+        match (token_file, tls) {
+            (None, _) => tracing::warn!(
+                "the admin port {place} has no token: beyond metrics and probes it answers nobody; set admin: {{address: …, token_file: FILE}}, or keep it on loopback or a Unix socket"
+            ),
+            (Some(_), None) => tracing::warn!(
+                "the admin port {place} has no TLS: who listens on the way learns the token; set admin: {{tls: {{certificate: FILE, key: FILE}}}}"
+            ),
+            (Some(_), Some(_)) => {}
+        }
     }
     let listening: Vec<String> = config
         .listen
@@ -250,7 +300,6 @@ fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr
         .zip(addresses)
         .map(|(listen, address)| format!("{}:{address} ({})", listen.transport.name(), listen.name))
         .collect();
-    let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
     let workers = match config.workers {
         1 => String::new(),
         several => format!("; {several} workers"),
@@ -268,7 +317,7 @@ fn say_hello(config: &Config, addresses: &[SocketAddr], admin: Option<SocketAddr
 /// What the control thread takes with it.
 struct Control {
     admin: Arc<Admin>,
-    admin_port: Option<StdListener>,
+    admin_port: Option<Bound>,
     /// Of the workers, and their questions likewise.
     handles: Vec<Handle>,
     resolver: Resolver,
@@ -307,14 +356,12 @@ impl Control {
 
     async fn run(self, signals: Signals, end: &Notify) {
         let Self { admin, admin_port, handles, resolver, questions, course } = self;
-        let serving = match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
-            Ok(Some(listener)) => Some(tokio::spawn(admin::serve(listener, admin)).abort_handle()),
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!("admin port: {error}");
-                None
-            }
-        };
+        let serving = admin_port.map(|port| {
+            tokio::spawn(Arc::clone(&admin.sampling).run());
+            let serving = admin::serve(port, admin);
+            tokio::spawn(async { serving.await.inspect_err(|error| tracing::error!("admin port: {error}")) })
+                .abort_handle()
+        });
         for (questions, answers) in questions.into_iter().zip(handles) {
             tokio::spawn(resolver.clone().run(questions, move |question, answer| {
                 // One that finds the loop's inlet full is lost: who waits for it gives up in its time.
@@ -347,7 +394,8 @@ mod tests {
     fn the_workers_share_out_the_connections() {
         let settings = |workers, max| {
             let connections = Connections { max, per_source: 7, ..Connections::default() };
-            let settings = stream_settings(&Config { workers, connections, ..Config::default() }, None);
+            let settings =
+                stream_settings(&Config { workers, connections, ..Config::default() }, &Secrets::default());
             (settings.connections_max, settings.per_source_max)
         };
         for (workers, max, each) in [(1, 5, 5), (2, 5, 3), (5, 5, 1), (64, 5, 1)] {

@@ -160,6 +160,17 @@ fn build(files: &config::Tls, pem: &Pem) -> Result<ServerConfig, TlsError> {
     builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))
 }
 
+/// The certificates of a file, as those to trust.
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path, &bytes(path)?)? {
+        roots
+            .add(certificate)
+            .map_err(|error| TlsError::Unusable { path: path.to_path_buf(), why: error.to_string() })?;
+    }
+    Ok(roots)
+}
+
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {

@@ -19,7 +19,7 @@ use std::{
 
 use crate::limits::{WATCH_DELAY_MS_MAX, WATCH_POLL_MS, WATCH_QUIET_MS};
 
-use super::{events::Events, loader::Loader, tls::Certificates};
+use super::{events::Events, loader::Loader};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug)]
@@ -60,21 +60,6 @@ impl Watched for Loader {
 
     fn is_stale(&self) -> bool {
         self.is_stale()
-    }
-}
-
-/// The routes, and the certificates where there are some.
-pub struct RoutesAndCertificates(pub Arc<Loader>, pub Option<Arc<Certificates>>);
-
-impl Watched for RoutesAndCertificates {
-    fn directories(&self) -> Vec<PathBuf> {
-        let mut directories = self.0.directories();
-        directories.extend(self.1.iter().flat_map(|certificates| certificates.directories()));
-        directories
-    }
-
-    fn is_stale(&self) -> bool {
-        self.0.is_stale() || self.1.as_ref().is_some_and(|certificates| certificates.is_stale())
     }
 }
 

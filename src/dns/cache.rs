@@ -161,6 +161,33 @@ impl Cache {
         }
     }
 
+    /// Forgets the answer to this question; whether there was one.
+    pub fn forget(&mut self, question: &Question) -> bool {
+        let found = self.find(question.name(), question.kind(), question.upstream());
+        if let Some(slot) = found {
+            self.remove(slot);
+        }
+        found.is_some()
+    }
+
+    /// Empties the cache into the one returned. What was counted stays.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = Self {
+            slots: Vec::new(),
+            index: HashTable::new(),
+            hasher: self.hasher.clone(),
+            free: Vec::new(),
+            hand: 0,
+            bytes: 0,
+            entries_max: self.entries_max,
+            lives: self.lives,
+            refreshes: RefCell::default(),
+            tallies: self.tallies.clone(),
+        };
+        std::mem::replace(self, empty)
+    }
+
     /// Entries, those past their end included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -771,6 +798,31 @@ mod tests {
         assert_eq!(seen(&one, "n.example.", 2 * S), None);
         // An equal upstream of a newer table finds the same answers.
         assert!(seen(&upstream(53, short), "a.example.", 0).is_some());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_asked_for_again_and_stays_counted() {
+        let mut cache = Cache::with(2, Lives::default(), &[1; 16]);
+        for name in ["a.example", "b.example"] {
+            cache.insert(question(name, Kind::A), found(vec![a(1)], 60), 0);
+        }
+        assert!(cache.forget(&question("A.example.", Kind::A)));
+        assert!(
+            !cache.forget(&question("a.example", Kind::A))
+                && !cache.forget(&question("b.example", Kind::Srv))
+        );
+        assert_eq!((cache.len(), look(&cache, "a.example", Kind::A, 0)), (1, Seen::Unknown));
+        assert_eq!(look(&cache, "b.example", Kind::A, 0), Seen::Found(&[a(1)]));
+        let tallies = cache.tallies();
+
+        let all = cache.take();
+        assert_eq!((all.len(), cache.len(), cache.bytes()), (1, 0, 0));
+        assert_eq!(cache.tallies(), tallies);
+        // It is as large as before.
+        for name in ["a.example", "b.example", "c.example"] {
+            cache.insert(question(name, Kind::A), found(vec![a(2)], 60), 0);
+        }
+        assert_eq!(cache.len(), 2);
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub struct Engine<D = Decider> {
     room: WaitingRoom,
     /// Questions to put, no more than may be under way.
     questions: VecDeque<Question>,
+    /// What [`Engine::next_ready`] last gave an outcome of, for whoever looks on.
+    served: Option<Waiting>,
     tallies: Tallies,
 }
 
@@ -115,13 +117,24 @@ impl<D: Decide> Engine<D> {
             draining: false,
             room: WaitingRoom::default(),
             questions: VecDeque::new(),
+            served: None,
             tallies: Tallies::default(),
         }
     }
 
-    /// OPTIONS to ourselves are answered 503 from now on.
-    pub fn drain(&mut self) {
-        self.draining = true;
+    /// Whether OPTIONS to ourselves are answered 503 from now on.
+    pub fn drain(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// Forgets what DNS has said to this question; whether there was anything.
+    pub fn forget(&mut self, question: &Question) -> bool {
+        self.cache.forget(question)
+    }
+
+    /// Forgets all that DNS has said, and hands it over: to free it takes time.
+    pub fn forget_all(&mut self) -> Cache {
+        self.cache.take()
     }
 
     /// Handles one message. The method, once it could be read, is for the metrics.
@@ -160,6 +173,7 @@ impl<D: Decide> Engine<D> {
     /// Decides the next datagram that is ready or whose time is over; `None` when there is none.
     /// Call until `None` after [`Engine::answered`] and at [`Engine::deadline_ms`].
     pub fn next_ready(&mut self, table: &RouteTable, now: Now, out: &mut [u8]) -> Option<Outcome> {
+        self.served = None;
         let waiting = self.room.take_due(now.ms)?;
         let is_late = waiting.deadline_ms <= now.ms;
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
@@ -167,11 +181,21 @@ impl<D: Decide> Engine<D> {
         let turn = Turn { table, now };
         let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, Failure::Timeout, out)
         {
-            Decided::Now(outcome) => outcome,
+            Decided::Now(outcome) => {
+                self.served = Some(waiting);
+                outcome
+            }
             Decided::Ask(ask) => self.park_again(waiting, ask, turn, out),
         };
         self.check_invariants();
         Some(outcome)
+    }
+
+    /// The datagram that [`Engine::next_ready`] last gave an outcome of, where it came from, and when. `None` when
+    /// it waits on.
+    #[must_use]
+    pub fn served(&self) -> Option<(&[u8], Path, u64)> {
+        self.served.as_ref().map(|waiting| (&*waiting.bytes, waiting.path, waiting.arrived_ms))
     }
 
     /// The next question to put to the resolver. Call until `None` after every call of
@@ -254,7 +278,9 @@ impl<D: Decide> Engine<D> {
         } else {
             return self.park(Waiting { deadline_ms, ..waiting }, ask.questions, turn.now);
         };
-        self.decide_with_what_there_is(&waiting.bytes, waiting.path, late, turn, out)
+        let outcome = self.decide_with_what_there_is(&waiting.bytes, waiting.path, late, turn, out);
+        self.served = Some(waiting);
+        outcome
     }
 
     fn park(&mut self, mut waiting: Waiting, questions: Vec<Question>, now: Now) -> Outcome {

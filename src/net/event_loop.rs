@@ -19,11 +19,12 @@ use super::{
     datagrams::Datagrams,
     ending::{Ending, Next},
     handed::{Handed, Listening},
-    handle::{CacheLook, Handle, Inlet, Order, pair},
+    handle::{CacheTask, Handle, Inlet, Order, pair},
     service::{Ready, Service},
     serving::Serving,
     state::{Pressing, sleep_for},
     streams::{StreamSettings, Streams},
+    tap::Tap,
 };
 use crate::{
     config::{Batching, Listen},
@@ -48,6 +49,8 @@ pub struct EventLoop {
     clock: Clock,
     /// Which of the workers it is, from 0.
     worker: usize,
+    /// Until it runs.
+    tap: Option<Tap>,
 }
 
 /// The token of the handle's waker. Listeners have theirs by index, from 0; connections follow.
@@ -95,7 +98,7 @@ impl EventLoop {
         let waker = Waker::new(poll.registry(), WAKER).map_err(BindError::Loop)?;
         let (handle, inlet) = pair(waker);
         let clock = Clock::start();
-        Ok((Self { poll, inlet, datagrams, streams, addresses, clock, worker }, handle))
+        Ok((Self { poll, inlet, datagrams, streams, addresses, clock, worker, tap: None }, handle))
     }
 
     /// Inodes of the UDP sockets by listener, for reading their drops from /proc/net/udp and udp6;
@@ -109,6 +112,13 @@ impl EventLoop {
     #[must_use]
     pub fn with_batching(mut self, batching: Batching) -> Self {
         self.datagrams.set_segments(batching.gso);
+        self
+    }
+
+    /// Shows some of its messages there.
+    #[must_use]
+    pub fn with_tap(mut self, tap: Option<Tap>) -> Self {
+        self.tap = tap;
         self
     }
 
@@ -128,14 +138,14 @@ impl EventLoop {
     /// Runs until [`Order::Stop`] or [`Order::Release`]. `ask` puts a question to the resolver; `false` when its queue is
     /// full. An error is one of the event queue itself, never of a socket.
     pub fn run(
-        self,
+        mut self,
         engine: Engine,
         table: &ArcSwap<Snapshot>,
         counters: &Counters,
         ask: &mut dyn FnMut(Question) -> bool,
     ) -> io::Result<()> {
-        let worker = self.worker;
-        self.run_with(&mut Serving::new(engine, table, counters, worker, ask))
+        let (worker, tap) = (self.worker, self.tap.take());
+        self.run_with(&mut Serving::new(engine, table, counters, worker, ask, tap))
     }
 
     /// [`EventLoop::run`] with any service.
@@ -144,13 +154,14 @@ impl EventLoop {
         let mut sleep = Some(Duration::ZERO);
         let mut ending = Ending::default();
         loop {
+            service.busy_so_far(self.clock.busy());
             self.wait(&mut events, sleep)?;
             self.datagrams.read(&self.clock, service);
             let now = self.clock.now();
             self.streams.serve(service, now);
             let all_heard = self.hear_answers(service, now);
             let all_ready = self.send_ready(service, now);
-            let all_shown = self.show_cache(service, now);
+            let all_shown = self.tend_cache(service, now);
             self.streams.expire(service, now);
             service.rest();
 
@@ -172,7 +183,12 @@ impl EventLoop {
     }
 
     fn wait(&mut self, events: &mut Events, sleep: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(events, sleep) {
+        let polled = self.poll.poll(events, sleep);
+        // A look without a wait is work.
+        if sleep != Some(Duration::ZERO) {
+            self.clock.slept();
+        }
+        match polled {
             // A signal. What became readable is told by the next call.
             Err(error) if error.kind() == ErrorKind::Interrupted => events.clear(),
             result => result?,
@@ -219,12 +235,17 @@ impl EventLoop {
         all
     }
 
-    /// Answers looks at the DNS cache; `false` when there may be more.
-    fn show_cache<S: Service>(&self, service: &S, now: Now) -> bool {
+    /// Does what is wanted of the DNS cache; `false` when there may be more.
+    fn tend_cache<S: Service>(&self, service: &mut S, now: Now) -> bool {
         for _ in 0..CACHE_LOOKS_PER_TURN_MAX {
-            let Some(CacheLook { questions, reply }) = self.inlet.next_look() else { return true };
-            // Who looked may have gone.
-            let _ = reply.send(service.kept(&questions, now));
+            // Who wanted it may have gone.
+            match self.inlet.next_task() {
+                Some(CacheTask::Look { questions, reply }) => drop(reply.send(service.kept(&questions, now))),
+                Some(CacheTask::Forget { questions, reply }) => {
+                    drop(reply.send(service.forget(questions.as_deref())));
+                }
+                None => return true,
+            }
         }
         false
     }
@@ -235,7 +256,8 @@ impl EventLoop {
         while let Some(order) = self.inlet.next_order() {
             none = false;
             match order {
-                Order::Drain => service.drain(),
+                Order::Drain => service.drain(true),
+                Order::Undrain => service.drain(false),
                 Order::Release => {
                     self.datagrams.release(self.poll.registry());
                     self.streams.release();

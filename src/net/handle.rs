@@ -1,12 +1,12 @@
 //! Outside. What other threads may tell the loop, and how it learns of it.
 //!
-//! In:    orders, DNS answers and looks at the DNS cache, from any thread.
+//! In:    orders, DNS answers, and what is wanted of the DNS cache, from any thread.
 //! Out:   the same, to the loop, which is woken.
 //! Never: blocks the sender.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU8, Ordering},
     mpsc::{Receiver, SyncSender, sync_channel},
 };
 
@@ -14,7 +14,7 @@ use mio::Waker;
 use tokio::sync::oneshot;
 
 use crate::{
-    dns::{Answer, Question},
+    dns::{Answer, Cache, Question},
     limits::{CACHE_LOOKS_WAITING_MAX, QUESTIONS_UNDER_WAY_MAX},
 };
 
@@ -23,6 +23,8 @@ use crate::{
 pub enum Order {
     /// Answer OPTIONS with 503 from now on.
     Drain,
+    /// Answer OPTIONS as before [`Order::Drain`].
+    Undrain,
     /// Leave the listening sockets to another process that has them, too. Answer what was taken, and the
     /// connections that are here; return when they have ended.
     Release,
@@ -41,11 +43,22 @@ pub struct Kept {
     pub fresh_for_ms: u64,
 }
 
-/// A look at the cache: questions, the first of which that has an answer is wanted.
+/// What the cache no longer keeps.
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// Answers.
+    pub count: usize,
+    /// All of them, where all were forgotten: to free them takes time that the loop has not.
+    pub all: Option<Box<Cache>>,
+}
+
+/// What is wanted of the cache.
 #[derive(Debug)]
-pub(super) struct CacheLook {
-    pub(super) questions: Vec<Question>,
-    pub(super) reply: oneshot::Sender<Option<Kept>>,
+pub(super) enum CacheTask {
+    /// The first of these questions that has an answer.
+    Look { questions: Vec<Question>, reply: oneshot::Sender<Option<Kept>> },
+    /// To forget the answers to these, or all.
+    Forget { questions: Option<Vec<Question>>, reply: oneshot::Sender<Forgotten> },
 }
 
 /// The control side's hold on the loop. Cloneable; sending wakes the loop.
@@ -53,19 +66,19 @@ pub(super) struct CacheLook {
 pub struct Handle {
     orders: Arc<Orders>,
     answers: SyncSender<(Question, Answer)>,
-    looks: SyncSender<CacheLook>,
+    tasks: SyncSender<CacheTask>,
     waker: Arc<Waker>,
 }
 
 impl Handle {
     /// Gives an order. It cannot be lost, and giving it twice is giving it once.
     pub fn order(&self, order: Order) {
-        let flag = match order {
-            Order::Drain => &self.orders.drain,
-            Order::Release => &self.orders.release,
-            Order::Stop => &self.orders.stop,
-        };
-        flag.store(true, Ordering::Release);
+        match order {
+            Order::Drain => self.orders.drain.store(DRAIN, Ordering::Release),
+            Order::Undrain => self.orders.drain.store(UNDRAIN, Ordering::Release),
+            Order::Release => self.orders.release.store(true, Ordering::Release),
+            Order::Stop => self.orders.stop.store(true, Ordering::Release),
+        }
         self.wake();
     }
 
@@ -83,9 +96,19 @@ impl Handle {
     #[must_use]
     pub fn look_into_cache(&self, questions: Vec<Question>) -> Option<oneshot::Receiver<Option<Kept>>> {
         let (reply, kept) = oneshot::channel();
-        let taken = self.looks.try_send(CacheLook { questions, reply }).is_ok();
+        let taken = self.tasks.try_send(CacheTask::Look { questions, reply }).is_ok();
         self.wake();
         taken.then_some(kept)
+    }
+
+    /// Has the loop's DNS cache forget the answers to `questions`; all, where there are none. `None` as with
+    /// [`Handle::look_into_cache`].
+    #[must_use]
+    pub fn forget(&self, questions: Option<Vec<Question>>) -> Option<oneshot::Receiver<Forgotten>> {
+        let (reply, forgotten) = oneshot::channel();
+        let taken = self.tasks.try_send(CacheTask::Forget { questions, reply }).is_ok();
+        self.wake();
+        taken.then_some(forgotten)
     }
 
     fn wake(&self) {
@@ -94,10 +117,14 @@ impl Handle {
     }
 }
 
+const DRAIN: u8 = 1;
+const UNDRAIN: u8 = 2;
+
 /// Orders given and not yet taken.
 #[derive(Debug, Default)]
 struct Orders {
-    drain: AtomicBool,
+    /// [`DRAIN`], [`UNDRAIN`] or neither: of the two the last one counts.
+    drain: AtomicU8,
     release: AtomicBool,
     stop: AtomicBool,
 }
@@ -107,21 +134,19 @@ struct Orders {
 pub(super) struct Inlet {
     orders: Arc<Orders>,
     answers: Receiver<(Question, Answer)>,
-    looks: Receiver<CacheLook>,
+    tasks: Receiver<CacheTask>,
 }
 
 impl Inlet {
     /// The next order. Drain comes before Release, and that before Stop.
     pub(super) fn next_order(&self) -> Option<Order> {
-        let taken = |flag: &AtomicBool| flag.swap(false, Ordering::Acquire);
-        if taken(&self.orders.drain) {
-            Some(Order::Drain)
-        } else if taken(&self.orders.release) {
-            Some(Order::Release)
-        } else if taken(&self.orders.stop) {
-            Some(Order::Stop)
-        } else {
-            None
+        let taken = |flag: &AtomicBool, order| flag.swap(false, Ordering::Acquire).then_some(order);
+        match self.orders.drain.swap(0, Ordering::Acquire) {
+            DRAIN => Some(Order::Drain),
+            UNDRAIN => Some(Order::Undrain),
+            _ => {
+                taken(&self.orders.release, Order::Release).or_else(|| taken(&self.orders.stop, Order::Stop))
+            }
         }
     }
 
@@ -130,20 +155,20 @@ impl Inlet {
         self.answers.try_recv().ok()
     }
 
-    /// The next look at the DNS cache.
-    pub(super) fn next_look(&self) -> Option<CacheLook> {
-        self.looks.try_recv().ok()
+    /// What is wanted next of the DNS cache.
+    pub(super) fn next_task(&self) -> Option<CacheTask> {
+        self.tasks.try_recv().ok()
     }
 }
 
 /// Both ends.
 pub(super) fn pair(waker: Waker) -> (Handle, Inlet) {
     let (sender, receiver) = sync_channel(QUESTIONS_UNDER_WAY_MAX);
-    let (looker, looks) = sync_channel(CACHE_LOOKS_WAITING_MAX);
+    let (tasker, tasks) = sync_channel(CACHE_LOOKS_WAITING_MAX);
     let orders = Arc::new(Orders::default());
     let handle =
-        Handle { orders: Arc::clone(&orders), answers: sender, looks: looker, waker: Arc::new(waker) };
-    (handle, Inlet { orders, answers: receiver, looks })
+        Handle { orders: Arc::clone(&orders), answers: sender, tasks: tasker, waker: Arc::new(waker) };
+    (handle, Inlet { orders, answers: receiver, tasks })
 }
 
 #[cfg(test)]
@@ -165,12 +190,17 @@ mod tests {
         assert_eq!(inlet.next_order(), None);
         let other = handle.clone();
         handle.order(Order::Stop);
+        handle.order(Order::Undrain);
         handle.order(Order::Drain);
         other.order(Order::Stop);
         other.order(Order::Release);
         assert_eq!(inlet.next_order(), Some(Order::Drain));
         assert_eq!(inlet.next_order(), Some(Order::Release));
         assert_eq!(inlet.next_order(), Some(Order::Stop));
+        assert_eq!(inlet.next_order(), None);
+        handle.order(Order::Drain);
+        handle.order(Order::Undrain);
+        assert_eq!(inlet.next_order(), Some(Order::Undrain), "the last of the two");
         assert_eq!(inlet.next_order(), None);
     }
 
@@ -198,14 +228,14 @@ mod tests {
         let questions = || vec![Question::new("a.example.net", Kind::A).unwrap()];
         let waiting: Vec<_> =
             (0..CACHE_LOOKS_WAITING_MAX).map(|_| handle.look_into_cache(questions()).unwrap()).collect();
-        assert!(handle.look_into_cache(questions()).is_none());
+        assert!(handle.look_into_cache(questions()).is_none() && handle.forget(None).is_none());
         for mut receiver in waiting {
-            let CacheLook { questions: asked, reply } = inlet.next_look().unwrap();
+            let Some(CacheTask::Look { questions: asked, reply }) = inlet.next_task() else { panic!("none") };
             assert_eq!(asked, questions());
             reply.send(None).unwrap();
             assert_eq!(receiver.try_recv(), Ok(None));
         }
-        assert!(inlet.next_look().is_none());
+        assert!(inlet.next_task().is_none());
         drop(inlet);
         assert!(handle.look_into_cache(questions()).is_none(), "the loop has ended");
     }

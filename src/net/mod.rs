@@ -13,6 +13,7 @@
 //!             └─ clock, state: how long to sleep                 Serving: engine, route table, counters
 //! ```
 //!
+//! [`Tap`] shows copies of some messages to whoever looks on.
 //! [`EventLoop`] knows sockets and time; [`Service`] is all that it asks of the rest. A listener
 //! is one place to listen, whatever its transport.
 
@@ -30,11 +31,13 @@ mod service;
 mod serving;
 mod state;
 mod streams;
+mod tap;
 mod trains;
 
 pub use bind::BindError;
 pub use event_loop::EventLoop;
 pub use handed::{ADMIN, Handed, Listening};
-pub use handle::{Handle, Kept, Order};
+pub use handle::{Forgotten, Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};
+pub use tap::{End, Next, Outlet, Record, Sampling, Seen, Tap, taps};

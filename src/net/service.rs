@@ -8,7 +8,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::handle::Kept;
+use super::handle::{Forgotten, Kept};
 use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
@@ -48,13 +48,17 @@ pub trait Service {
     fn kept(&self, _questions: &[Question], _now: Now) -> Option<Kept> {
         None
     }
+    /// Forgets the answers to these questions; all, where there are none.
+    fn forget(&mut self, _questions: Option<&[Question]>) -> Forgotten {
+        Forgotten::default()
+    }
     /// Deals with the next message that waited and need wait no longer. Called in every turn until
     /// it says [`Ready::None`].
     fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready;
     /// When the first message that waits must wait no longer; `None` when none waits.
     fn deadline_ms(&self) -> Option<u64>;
-    /// [`super::Order::Drain`] came.
-    fn drain(&mut self);
+    /// [`super::Order::Drain`] came, or, `false`, [`super::Order::Undrain`].
+    fn drain(&mut self, draining: bool);
     /// A system call failed; the loop goes on.
     fn trouble(&mut self, trouble: SocketTrouble);
     /// A connection was taken.
@@ -63,6 +67,8 @@ pub trait Service {
     fn connection_refused(&mut self, refusal: ConnectionRefusal);
     /// A connection has ended.
     fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd);
+    /// How long the loop has not slept since it began. Said in every turn.
+    fn busy_so_far(&mut self, _busy: Duration) {}
     /// How long one decision took: the first of each batch.
     fn decided_in(&mut self, took: Duration);
     /// The loop is going to sleep: let go of what was borrowed for this turn.

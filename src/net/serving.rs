@@ -11,11 +11,13 @@ use std::{sync::Arc, time::Duration};
 use arc_swap::{ArcSwap, Guard};
 
 use super::{
-    handle::Kept,
+    handle::{Forgotten, Kept},
     service::{Departure, Ready, Service},
+    tap::{End, Seen, Tap},
 };
 use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
+    decide::Silence,
     dns::{Answer, Failure, Question},
     engine::{Engine, Now, Outcome, Path},
     route::Transport,
@@ -30,6 +32,8 @@ pub(super) struct Serving<'a> {
     /// Which worker this is: hits of routes are counted by worker.
     worker: usize,
     ask: &'a mut dyn FnMut(Question) -> bool,
+    /// Shows some of the messages to whoever looks on.
+    tap: Option<Tap>,
     /// The table of this turn.
     snapshot: Option<Guard<Arc<Snapshot>>>,
     /// An answer came in since [`Engine::next_ready`] last said `None`.
@@ -43,8 +47,9 @@ impl<'a> Serving<'a> {
         counters: &'a Counters,
         worker: usize,
         ask: &'a mut dyn FnMut(Question) -> bool,
+        tap: Option<Tap>,
     ) -> Self {
-        Self { engine, table, counters, worker, ask, snapshot: None, answers_came: false }
+        Self { engine, table, counters, worker, ask, tap, snapshot: None, answers_came: false }
     }
 
     /// Counts an outcome and does what it asks for.
@@ -58,6 +63,33 @@ impl<'a> Serving<'a> {
                 Some(Departure { len: reply.len, to: reply.to, path })
             }
             Outcome::Silence(_) | Outcome::Wait => None,
+        }
+    }
+
+    /// Shows a message with what became of it. `message` is that of [`Engine::served`] when there is none here.
+    #[cold]
+    #[inline(never)]
+    fn show(&mut self, message: Option<(&[u8], Path)>, now: Now, outcome: &Outcome, out: &[u8]) {
+        let Some(tap) = &mut self.tap else { return };
+        let here = message.map(|(bytes, path)| (bytes, path, now.ms));
+        let Some((request, path, arrived_ms)) = here.or_else(|| self.engine.served()) else { return };
+        let (end, to, route, answer) = match outcome {
+            Outcome::Send { reply, .. } => {
+                let answer = out.get(..reply.len).unwrap_or_default();
+                (End::Answer(reply.status), reply.to, reply.route, answer)
+            }
+            Outcome::Silence(silence) => {
+                let route = if let Silence::Route(route) = silence { Some(*route) } else { None };
+                (End::Silence(*silence), path.source, route, &[][..])
+            }
+            // It is shown when that is over.
+            Outcome::Wait => return,
+        };
+        let routes = self.snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.table.routes);
+        let route = route.and_then(|route| routes.get(route)).map(|route| &*route.name);
+        let waited_ms = now.ms.saturating_sub(arrived_ms);
+        if let Some(shown) = tap.offer(&Seen { request, answer, to, path, end, route, waited_ms }) {
+            self.counters.tapped(shown);
         }
     }
 
@@ -75,6 +107,9 @@ impl Service for Serving<'_> {
         let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
         let (method, outcome) = self.engine.datagram(bytes, path, &snapshot.table, now, out);
         self.counters.request(method, path.transport);
+        if self.tap.is_some() {
+            self.show(Some((bytes, path)), now, &outcome, out);
+        }
         self.put_questions(now);
         self.carry_out(outcome)
     }
@@ -92,6 +127,14 @@ impl Service for Serving<'_> {
         })
     }
 
+    fn forget(&mut self, questions: Option<&[Question]>) -> Forgotten {
+        let Some(questions) = questions else {
+            let all = self.engine.forget_all();
+            return Forgotten { count: all.len(), all: Some(Box::new(all)) };
+        };
+        Forgotten { count: questions.iter().filter(|it| self.engine.forget(it)).count(), all: None }
+    }
+
     fn next_ready(&mut self, now: Now, out: &mut [u8]) -> Ready {
         let due = self.engine.deadline_ms().is_some_and(|deadline_ms| deadline_ms <= now.ms);
         if !self.answers_came && !due {
@@ -102,6 +145,9 @@ impl Service for Serving<'_> {
             self.answers_came = false;
             return Ready::None;
         };
+        if self.tap.is_some() {
+            self.show(None, now, &outcome, out);
+        }
         self.put_questions(now);
         self.carry_out(outcome).map_or(Ready::Silent, Ready::Send)
     }
@@ -110,8 +156,8 @@ impl Service for Serving<'_> {
         self.engine.deadline_ms()
     }
 
-    fn drain(&mut self) {
-        self.engine.drain();
+    fn drain(&mut self, draining: bool) {
+        self.engine.drain(draining);
     }
 
     fn trouble(&mut self, trouble: SocketTrouble) {
@@ -128,6 +174,10 @@ impl Service for Serving<'_> {
 
     fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd) {
         self.counters.connection_closed(transport, end);
+    }
+
+    fn busy_so_far(&mut self, busy: Duration) {
+        self.counters.set_busy_ns(u64::try_from(busy.as_nanos()).unwrap_or(u64::MAX));
     }
 
     fn decided_in(&mut self, took: Duration) {

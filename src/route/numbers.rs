@@ -55,6 +55,7 @@ pub struct Terms {
 #[derive(Debug)]
 pub struct NumberTable {
     name: Box<str>,
+    file: Box<str>,
     table: Arc<Table>,
     terms: Terms,
 }
@@ -63,7 +64,19 @@ impl NumberTable {
     /// A table under its name in the route file.
     #[must_use]
     pub fn new(name: &str, table: Arc<Table>, terms: Terms) -> Self {
-        Self { name: name.into(), table, terms }
+        Self { name: name.into(), file: Box::default(), table, terms }
+    }
+
+    /// The same, read from this file of the routes directory.
+    #[must_use]
+    pub fn of_file(self, file: &str) -> Self {
+        Self { file: file.into(), ..self }
+    }
+
+    /// The file that it was read from, as the route file names it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.file
     }
 
     /// The name in the route file.

@@ -115,6 +115,8 @@ impl Default for Defaults {
 pub struct Gateway {
     pub name: Box<str>,
     pub place: Place,
+    /// Its URI as the route file has it, for people.
+    pub written: Box<str>,
     /// A template without a user part stands for `{number}` with the parameters that were set
     /// (`rn`, `npdi`, `cic`, `tgrp`, `trunk-context`); one with a user part is taken as it is.
     pub uri: UriTemplate,

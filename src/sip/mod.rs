@@ -6,6 +6,7 @@
 //!
 //! Never: allocates per header, logs, judges policy, looks at the body.
 
+mod call_id;
 #[cfg(test)]
 mod cases;
 mod class;
@@ -31,6 +32,7 @@ mod uri;
 mod via;
 mod writer;
 
+pub use call_id::call_id_in;
 pub use escape::{decoded, same_name};
 pub use fault::{Fault, Unanswerable};
 pub use fold::unfolded;

@@ -34,10 +34,27 @@ impl Server {
         self.request("POST", "/-/reload")
     }
 
+    /// A change that the API is asked for.
+    pub(crate) fn post(&self, path: &str, body: &serde_json::Value) -> Said {
+        self.ask(
+            "POST",
+            path,
+            &[("Host", "localhost"), ("Content-Type", "application/json")],
+            &body.to_string(),
+        )
+    }
+
     fn request(&self, method: &str, path: &str) -> Said {
+        self.ask(method, path, &[("Host", "localhost")], "")
+    }
+
+    /// A request with these headers.
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Said {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(format!("{method} {path} HTTP/1.1\r\nHost: waypost\r\n\r\n").as_bytes()).unwrap();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + body).as_bytes()).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));

@@ -86,12 +86,21 @@ impl Server {
         Self::start_by(waypost(), listen, routes, config)
     }
 
+    /// The same with its admin port here.
+    pub(crate) fn start_at(admin: &str, listen: &[&str], routes: &Path, config: &str) -> Self {
+        Self::start_with(waypost(), admin, listen, routes, config)
+    }
+
     /// The same, by a command that has everything but its arguments.
-    pub(crate) fn start_by(mut command: Command, listen: &[&str], routes: &Path, config: &str) -> Self {
+    pub(crate) fn start_by(command: Command, listen: &[&str], routes: &Path, config: &str) -> Self {
+        Self::start_with(command, "127.0.0.1:0", listen, routes, config)
+    }
+
+    fn start_with(mut command: Command, admin: &str, listen: &[&str], routes: &Path, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("waypost.yaml");
         fs::write(&file, config).unwrap();
-        command.arg("--config").arg(file).arg("--routes").arg(routes).args(["--admin", "127.0.0.1:0"]);
+        command.arg("--config").arg(file).arg("--routes").arg(routes).args(["--admin", admin]);
         for listen in listen {
             command.args(["--listen", listen]);
         }
@@ -124,8 +133,13 @@ impl Server {
         let places = hello.split(" serves ").nth(1).unwrap().split("; admin").next().unwrap();
         let place = |text: &str| text.split_once(':').and_then(|(_, rest)| address_at_start(rest));
         server.listeners = places.split(", ").filter_map(place).collect();
-        server.admin = first_address(hello.split("admin http://").nth(1).unwrap());
-        eventually("the server is ready", || server.get("/readyz").status == 200);
+        let admin = hello.split("; admin ").nth(1).unwrap();
+        if let Some((scheme, address)) = admin.split_once("://") {
+            server.admin = first_address(address);
+            if scheme == "http" {
+                eventually("the server is ready", || server.get("/readyz").status == 200);
+            }
+        }
         server
     }
 

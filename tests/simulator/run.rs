@@ -193,7 +193,7 @@ impl Run {
                 self.table = table;
             }
             Event::Drain => {
-                self.engine.drain();
+                self.engine.drain(true);
                 self.draining = true;
             }
             Event::Step(by_ms) => {

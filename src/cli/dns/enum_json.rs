@@ -12,7 +12,7 @@ use super::{
     show,
 };
 use crate::{
-    control::admin_answer::{record_to_json, result_name},
+    control::dns_json::{record_to_json, result_name},
     dns::{Answer, EnumResult, Nothing, attribute},
 };
 

@@ -15,7 +15,7 @@ use crate::{
         describe,
         output::{self, Paint, counted, shown},
     },
-    control::admin_answer::result_name,
+    control::dns_json::result_name,
     dns::{
         Answer, DnsView, Failure, How, LocateResult, Located, Record, Seen, Srv, Step, Target,
         TargetTransport, locate, needs_dns,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::asking::Asked;
 use crate::{
     cli::describe,
-    control::admin_answer::{kind_name, to_json, zone_text},
+    control::dns_json::{kind_name, to_json, zone_text},
     dns::{Answer, Naptr, Record, Srv},
 };
 

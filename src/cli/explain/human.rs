@@ -1,11 +1,8 @@
 //! Outside. An explanation for people.
 
-use super::{Explanation, Live, Step};
 use crate::{
-    cli::{
-        describe,
-        output::{Paint, counted, shown},
-    },
+    cli::output::{Paint, counted, shown},
+    control::explain::{Explanation, Live, describe, recorder::Step},
     decide::{Reply, Verdict},
     route::{Condition, RouteId, RouteTable, Row, TableId},
 };
@@ -216,7 +213,7 @@ fn quoted(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::explain::samples;
+    use crate::control::explain::samples;
 
     #[test]
     fn an_explanation_is_read_from_top_to_bottom() {

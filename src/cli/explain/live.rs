@@ -5,98 +5,60 @@
 //! Never: makes the server ask DNS; waits longer than [`LIVE_MS_MAX`] in all.
 
 use std::{
-    io::{self, Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    cli::describe,
-    control::admin_answer::{from_json, kind_name, to_json},
-    dns::{Answer, Question},
+    cli::{
+        Exit,
+        ctl::client::{Ask, Client, Options},
+    },
+    config::Admin,
+    control::{
+        dns_json::{from_json, kind_name},
+        explain::{Live, looked::Known},
+    },
+    dns::Question,
     limits::{LIVE_BYTES_MAX, LIVE_MS_MAX},
 };
 
 /// A server that runs.
-#[derive(Clone, Debug)]
-pub(super) struct Live {
-    pub(super) admin: SocketAddr,
-    /// Of the routes in service.
-    pub(super) generation: u64,
-    pub(super) routes_hash: String,
+#[derive(Debug)]
+pub(super) struct Server {
+    client: Client,
+    told: Live,
     ends: Instant,
 }
 
-/// A question of the decision, and what is known of it.
-#[derive(Clone, Debug)]
-pub(super) struct Looked {
-    pub(super) question: Question,
-    /// `None`: nothing, or nobody was asked.
-    pub(super) kept: Option<Kept>,
-}
-
-/// What the server's cache keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) answer: Answer,
-    /// 0: past its end.
-    pub(super) fresh_for_ms: u64,
-}
-
-impl Live {
+impl Server {
     /// Finds the server.
-    pub(super) fn reach(admin: SocketAddr) -> Result<Self, String> {
+    pub(super) fn reach(admin: &Admin) -> Result<Self, (String, Exit)> {
+        let client = Client::to(admin, Options::default()).map_err(|why| (why, Exit::Usage))?;
         let ends = Instant::now() + Duration::from_millis(LIVE_MS_MAX);
-        let said = get(admin, "/dns/cache", ends)?;
-        let generation = said.get("generation").and_then(Value::as_u64);
-        let routes_hash = said.get("routes_hash").and_then(Value::as_str).map(str::to_owned);
-        let (generation, routes_hash) = generation.zip(routes_hash).ok_or_else(|| no_waypost(admin))?;
-        Ok(Self { admin, generation, routes_hash, ends })
+        let told = told(&client, ends).map_err(|why| (why, Exit::Unreachable))?;
+        Ok(Self { client, told, ends })
     }
 
     /// What the cache keeps of a question.
-    pub(super) fn look(&self, question: &Question) -> Result<Option<Kept>, String> {
-        let said = get(self.admin, &path(question), self.ends)?;
-        kept_of(&said, question).ok_or_else(|| no_waypost(self.admin))
+    pub(super) fn look(&self, question: &Question) -> Result<Option<Known>, String> {
+        let said = get(&self.client, &path(question), self.ends)?;
+        kept_of(&said, question).ok_or_else(|| self.client.no_waypost())
+    }
+
+    pub(super) fn into_told(self) -> Live {
+        self.told
     }
 }
 
-impl Looked {
-    /// One line.
-    pub(super) fn line(&self) -> String {
-        let question = describe::question(&self.question);
-        match &self.kept {
-            None => format!("{question}: not in the cache: the server would ask"),
-            Some(Kept { answer, fresh_for_ms: 0 }) => {
-                format!("{question}: {}, stale: used when DNS does not answer", describe::dns_answer(answer))
-            }
-            Some(Kept { answer, fresh_for_ms }) => {
-                let left_s = fresh_for_ms.div_ceil(1000);
-                format!("{question}: {}, fresh for {left_s} s", describe::dns_answer(answer))
-            }
-        }
-    }
-
-    /// The same for programs.
-    pub(super) fn json(&self) -> Value {
-        let mut told = Map::new();
-        told.insert("question".to_owned(), describe::question(&self.question).into());
-        told.insert("found".to_owned(), self.kept.is_some().into());
-        match &self.kept {
-            None => {}
-            Some(Kept { answer, fresh_for_ms: 0 }) => {
-                told.insert("stale".to_owned(), true.into());
-                told.insert("answer".to_owned(), to_json(answer));
-            }
-            Some(Kept { answer, fresh_for_ms }) => {
-                told.insert("fresh_for_ms".to_owned(), (*fresh_for_ms).into());
-                told.insert("answer".to_owned(), to_json(answer));
-            }
-        }
-        told.into()
-    }
+fn told(client: &Client, ends: Instant) -> Result<Live, String> {
+    let said = get(client, "/dns/cache", ends)?;
+    let generation = said.get("generation").and_then(Value::as_u64);
+    let routes_hash = said.get("routes_hash").and_then(Value::as_str).map(str::to_owned);
+    let (generation, routes_hash) = generation.zip(routes_hash).ok_or_else(|| client.no_waypost())?;
+    Ok(Live { admin: client.place(), generation, routes_hash })
 }
 
 fn path(question: &Question) -> String {
@@ -112,7 +74,7 @@ fn path(question: &Question) -> String {
 
 /// What the server said of a question; `Some(None)` when it does not have it, or only one that other servers
 /// answered.
-fn kept_of(said: &Value, question: &Question) -> Option<Option<Kept>> {
+fn kept_of(said: &Value, question: &Question) -> Option<Option<Known>> {
     if !said.get("found")?.as_bool()? {
         return Some(None);
     }
@@ -125,64 +87,34 @@ fn kept_of(said: &Value, question: &Question) -> Option<Option<Kept>> {
     }
     let answer = from_json(said.get("answer")?, question.kind())?;
     let fresh_for_ms = said.get("fresh_for_ms").and_then(Value::as_u64).unwrap_or(0);
-    Some(Some(Kept { answer, fresh_for_ms }))
+    Some(Some(Known { answer, fresh_for_ms }))
 }
 
-fn no_waypost(admin: SocketAddr) -> String {
-    format!(
-        "what answers at {admin} is not the admin port of a waypost of this version; name that of the server: --admin ADDR:PORT"
-    )
-}
-
-fn get(admin: SocketAddr, path: &str, ends: Instant) -> Result<Value, String> {
-    let text = exchange(admin, path, ends).map_err(|error| {
-        format!(
-            "no server answers at its admin port {admin} ({error}); start it, or name the port it has: --admin ADDR:PORT"
-        )
-    })?;
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| no_waypost(admin))?;
-    let status = head.split(' ').nth(1).unwrap_or_default();
-    let said = serde_json::from_str::<Value>(body).map_err(|_| no_waypost(admin))?;
-    match (status, said.get("error").and_then(Value::as_str)) {
-        ("200", _) => Ok(said),
-        (_, Some(error)) => Err(format!("the server at {admin} says: {error}")),
-        _ => Err(no_waypost(admin)),
+fn get(client: &Client, path: &str, ends: Instant) -> Result<Value, String> {
+    let ask = Ask { method: "GET", path: path.to_owned(), bytes_max: LIVE_BYTES_MAX, ..Ask::default() };
+    let said = client.ask(ask, ends.saturating_duration_since(Instant::now()))?;
+    let value = serde_json::from_slice::<Value>(&said.body).map_err(|_| client.no_waypost())?;
+    match (said.status, value.get("error").and_then(Value::as_str)) {
+        (200, _) => Ok(value),
+        (_, Some(error)) => Err(format!("the server at {} says: {error}", client.place())),
+        _ => Err(client.no_waypost()),
     }
-}
-
-/// One request and its answer, head and body, up to [`LIVE_BYTES_MAX`].
-fn exchange(admin: SocketAddr, path: &str, ends: Instant) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&admin, left(ends)?)?;
-    stream.set_write_timeout(Some(left(ends)?))?;
-    stream
-        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let (mut bytes, mut chunk) = (Vec::new(), [0; 16 * 1024]);
-    loop {
-        stream.set_read_timeout(Some(left(ends)?))?;
-        let count = stream.read(&mut chunk)?;
-        let read = chunk.get(..count).unwrap_or_default();
-        if read.is_empty() {
-            return String::from_utf8(bytes).map_err(io::Error::other);
-        }
-        if bytes.len().saturating_add(count) > LIVE_BYTES_MAX {
-            return Err(io::Error::other("its answer is too long"));
-        }
-        bytes.extend_from_slice(read);
-    }
-}
-
-/// Never zero: that would be no timeout at all.
-fn left(ends: Instant) -> io::Result<Duration> {
-    let left = ends.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, sync::Arc, thread};
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        sync::Arc,
+        thread,
+    };
 
     use super::*;
-    use crate::dns::{Kind, OwnLives, Upstream};
+    use crate::{
+        config::AdminPlace,
+        dns::{Kind, OwnLives, Upstream},
+    };
 
     /// What one look at a server comes to that says this.
     fn reach(answer: Vec<u8>) -> Result<Live, String> {
@@ -195,9 +127,9 @@ mod tests {
             // The client may have read enough.
             let _ = stream.write_all(&answer);
         });
-        let live = Live::reach(admin);
+        let live = Server::reach(&Admin::at(AdminPlace::Tcp(admin)));
         server.join().unwrap();
-        live.map_err(|error| error.replace(&admin.to_string(), "ADMIN"))
+        live.map(Server::into_told).map_err(|(error, _)| error.replace(&admin.to_string(), "ADMIN"))
     }
 
     #[test]
@@ -205,14 +137,14 @@ mod tests {
         let head = "HTTP/1.1 200 OK\r\n\r\n";
         let good = reach(format!("{head}{{\"generation\":3,\"routes_hash\":\"ab\"}}").into_bytes()).unwrap();
         assert_eq!((good.generation, &*good.routes_hash), (3, "ab"));
-        let long = [head.as_bytes(), &vec![b' '; LIVE_BYTES_MAX]].concat();
+        let long = [head.as_bytes(), &vec![b' '; LIVE_BYTES_MAX + 1]].concat();
         for (answer, expected) in [
             (b"SIP/2.0 400 Bad Request\r\n\r\n".to_vec(), "is not the admin port"),
             (format!("{head}{{}}").into_bytes(), "is not the admin port"),
             (b"HTTP/1.1 404 Not Found\r\n\r\nGET /metrics\n".to_vec(), "is not the admin port"),
             (b"HTTP/1.1 503 X\r\n\r\n{\"error\":\"busy\"}".to_vec(), "the server at ADMIN says: busy"),
-            (b"\xff".to_vec(), "no server answers at its admin port ADMIN"),
-            (long, "its answer is too long"),
+            (b"\xff".to_vec(), "is not the admin port"),
+            (long, "or is too long"),
         ] {
             let error = reach(answer).unwrap_err();
             assert!(error.contains(expected), "{error}");
@@ -221,9 +153,11 @@ mod tests {
 
     #[test]
     fn no_time_is_left_after_the_end() {
-        let error = exchange(([127, 0, 0, 1], 9).into(), "/", Instant::now()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(left(Instant::now() + Duration::from_millis(LIVE_MS_MAX)).is_ok());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = Admin::at(AdminPlace::Tcp(listener.local_addr().unwrap()));
+        let client = Client::to(&admin, Options::default()).unwrap();
+        let error = get(&client, "/dns/cache", Instant::now()).unwrap_err();
+        assert!(error.contains("(it took too long)"), "{error}");
     }
 
     #[test]

@@ -4,13 +4,11 @@
 //! Out:   a configuration that loses none of them, or which one has no place.
 //! Never: closes one that has a place.
 
-use std::net::{SocketAddr, TcpListener};
-
 use crate::{
     config::Config,
-    control::admin,
+    control::admin::Bound,
     limits::WORKERS_MAX,
-    net::{ADMIN, EventLoop, Handed, Listening},
+    net::{EventLoop, Handed, Listening},
 };
 
 /// A socket that is closed takes with it what its queue holds: who replaces a server has as many workers at least.
@@ -23,15 +21,6 @@ pub(in crate::control) fn keep_workers(config: &mut Config, handed: &Handed) {
         );
         config.workers = needed;
     }
-}
-
-pub(in crate::control) fn admin_port(
-    address: SocketAddr,
-    handed: &mut Handed,
-) -> Result<TcpListener, String> {
-    let Some(listener) = handed.take_admin(address) else { return admin::bind(address) };
-    let usable = listener.set_nonblocking(true);
-    usable.map(|()| listener).map_err(|error| format!("admin address {address}: {error}"))
 }
 
 /// What `listen` does not name any more is closed when we replace a server; from systemd it is a mistake.
@@ -53,14 +42,12 @@ pub(in crate::control) fn all_are_taken(handed: Handed, replaces: bool) -> Resul
 /// All sockets we listen on, for a program that replaces us.
 pub(in crate::control) fn shared(
     loops: &[EventLoop],
-    admin_port: Option<&TcpListener>,
+    admin_port: Option<&Bound>,
 ) -> std::io::Result<Vec<Listening>> {
     let mut sockets = Vec::new();
     for event_loop in loops {
         sockets.extend(event_loop.share()?);
     }
-    if let Some(listener) = admin_port {
-        sockets.push(Listening { name: ADMIN, socket: listener.try_clone()?.into() });
-    }
+    sockets.extend(admin_port.map(Bound::share).transpose()?.flatten());
     Ok(sockets)
 }

@@ -23,7 +23,7 @@ mod systemd;
 mod table;
 
 pub(super) use course::Course;
-pub(super) use handing::{admin_port, all_are_taken, keep_workers, shared};
+pub(super) use handing::{all_are_taken, keep_workers, shared};
 pub(super) use inherited::Inherited;
 pub(super) use program::Program;
 pub(super) use systemd::Systemd;

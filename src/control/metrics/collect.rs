@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -18,6 +19,8 @@ use prometheus::{
 
 use crate::{
     control::{
+        admin::Readiness,
+        mirror::HepNumbers,
         reload::{Outcome, Reloader, unix_s},
         resolver::Resolver,
     },
@@ -27,7 +30,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, drops::AtListener};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub struct Sources {
     pub table: Arc<ArcSwap<Snapshot>>,
     pub reloader: Reloader,
     pub resolver: Resolver,
+    pub readiness: Arc<Readiness>,
+    pub hep: Arc<HepNumbers>,
     pub drops: Drops,
 }
 
@@ -48,6 +53,8 @@ pub(super) struct Collected {
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
     resolver: Resolver,
+    readiness: Arc<Readiness>,
+    hep: Arc<HepNumbers>,
     drops: Mutex<Drops>,
 }
 
@@ -63,6 +70,8 @@ impl Collected {
             table: sources.table,
             reloader: sources.reloader,
             resolver: sources.resolver,
+            readiness: sources.readiness,
+            hep: sources.hep,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -81,7 +90,10 @@ impl Collector for Collected {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = vec![family(&super::BUILD_INFO, [(vec![env!("CARGO_PKG_VERSION")], 1.0)])];
+        let ready = f64::from(u8::from(self.readiness.missing().is_empty()));
+        families.push(single(&super::READY, ready));
         self.of_the_loops(&mut families);
+        self.of_those_who_look_on(&mut families);
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
         families
@@ -118,10 +130,27 @@ impl Collected {
         families.extend(dns::families(counters, &self.resolver.numbers()));
         families.push(decision_duration(counters));
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
-        families.push(family(
-            &super::SOCKET_DROPS,
-            drops.read().map(|(listener, sum)| (vec![listener], float(sum))),
-        ));
+        let listeners = drops.read();
+        let by_listener = |number: fn(&AtListener) -> u64| {
+            listeners.iter().map(move |of| (vec![&*of.listener], float(number(of))))
+        };
+        families.push(family(&super::SOCKET_DROPS, by_listener(|of| of.dropped)));
+        families.push(family(&super::SOCKET_QUEUE, by_listener(|of| of.queued_bytes)));
+        let busy = (1..).zip(&self.counters).map(|(worker, counters)| {
+            let busy_s = Duration::from_nanos(counters.busy_ns()).as_secs_f64();
+            (vec![worker.to_string()], busy_s)
+        });
+        families.push(family::<String>(&super::LOOP_BUSY, busy));
+    }
+
+    fn of_those_who_look_on(&self, families: &mut Vec<MetricFamily>) {
+        let taps = self.counters.iter().map(|counters| counters.taps());
+        let (shown, dropped) = taps.fold((0, 0), |(shown, dropped), of| (shown + of.0, dropped + of.1));
+        let messages = [("shown", shown), ("dropped", dropped)];
+        families.push(family(&super::TAP, messages.map(|(result, count)| (vec![result], float(count)))));
+        let packets = [("sent", self.hep.sent()), ("failed", self.hep.failed())];
+        families
+            .push(family(&super::HEP_PACKETS, packets.map(|(result, count)| (vec![result], float(count)))));
     }
 
     fn of_the_table(&self, families: &mut Vec<MetricFamily>) {

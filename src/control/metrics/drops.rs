@@ -1,7 +1,7 @@
-//! Outside. Datagrams that the kernel dropped, by listener.
+//! Outside. Datagrams that the kernel dropped, and those that wait in it, by listener.
 //!
 //! In:    /proc/net/udp and udp6, read at each scrape, and the inodes of our sockets.
-//! Out:   sums that only grow; a listener that several workers have is one.
+//! Out:   sums of drops, which only grow, and bytes that wait now; a listener that several workers have is one.
 //! Never: asks a loop; its sockets are found by their inodes.
 
 use std::{
@@ -13,11 +13,19 @@ use std::{
 
 use crate::limits::PROC_NET_BYTES_MAX;
 
+/// What the kernel says of one listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct AtListener {
+    pub(super) listener: Box<str>,
+    pub(super) dropped: u64,
+    /// Memory of what waits to be read.
+    pub(super) queued_bytes: u64,
+}
+
 /// The drops of all listeners.
 #[derive(Debug)]
 pub struct Drops {
-    /// Names and sums.
-    listeners: Vec<(Box<str>, u64)>,
+    listeners: Vec<AtListener>,
     /// By inode.
     sockets: HashMap<u64, Socket>,
     files: Vec<PathBuf>,
@@ -42,44 +50,49 @@ impl Drops {
         inodes: impl IntoIterator<Item = (Box<str>, u64)>,
         files: impl IntoIterator<Item = impl Into<PathBuf>>,
     ) -> Self {
-        let mut listeners: Vec<(Box<str>, u64)> = Vec::new();
+        let mut listeners: Vec<AtListener> = Vec::new();
         let mut sockets = HashMap::new();
         for (name, inode) in inodes {
-            let known = listeners.iter().position(|(known, _)| *known == name);
+            let known = listeners.iter().position(|known| known.listener == name);
             let listener = known.unwrap_or(listeners.len());
             if known.is_none() {
-                listeners.push((name, 0));
+                listeners.push(AtListener { listener: name, dropped: 0, queued_bytes: 0 });
             }
             sockets.insert(inode, Socket { listener, raw: 0 });
         }
         Self { listeners, sockets, files: files.into_iter().map(Into::into).collect() }
     }
 
-    /// Reads the kernel's numbers and gives the sums. A file that cannot be read leaves them as they were.
-    pub fn read(&mut self) -> impl Iterator<Item = (&str, u64)> {
+    /// Reads the kernel's numbers and gives the sums. A file that cannot be read leaves those of drops as they were.
+    pub(super) fn read(&mut self) -> &[AtListener] {
+        self.listeners.iter_mut().for_each(|listener| listener.queued_bytes = 0);
         for file in &self.files {
             let Ok(file) = File::open(file) else { continue };
             let most = u64::try_from(PROC_NET_BYTES_MAX).unwrap_or(u64::MAX);
             for line in BufReader::new(file.take(most)).lines().map_while(Result::ok) {
-                let Some((inode, raw)) = inode_and_drops(&line) else { continue };
+                let Some((inode, queued_bytes, raw)) = inode_queue_and_drops(&line) else { continue };
                 let Some(socket) = self.sockets.get_mut(&inode) else { continue };
                 let more = u64::from(raw.wrapping_sub(socket.raw));
                 socket.raw = raw;
-                if let Some((_, sum)) = self.listeners.get_mut(socket.listener) {
-                    *sum = sum.saturating_add(more);
+                if let Some(listener) = self.listeners.get_mut(socket.listener) {
+                    listener.dropped = listener.dropped.saturating_add(more);
+                    listener.queued_bytes = listener.queued_bytes.saturating_add(queued_bytes);
                 }
             }
         }
-        self.listeners.iter().map(|(listener, sum)| (&**listener, *sum))
+        &self.listeners
     }
 }
 
 /// `sl local rem st queues timer retransmits uid timeout inode ref pointer drops`.
-fn inode_and_drops(line: &str) -> Option<(u64, u32)> {
+fn inode_queue_and_drops(line: &str) -> Option<(u64, u64, u32)> {
     let mut fields = line.split_ascii_whitespace();
-    let inode = fields.nth(9)?.parse().ok()?;
+    // Two numbers, hexadecimal: to send, received.
+    let (_, queue) = fields.nth(4)?.split_once(':')?;
+    let queued_bytes = u64::from_str_radix(queue, 16).ok()?;
+    let inode = fields.nth(4)?.parse().ok()?;
     let drops = fields.nth(2)?.parse().ok()?;
-    Some((inode, drops))
+    Some((inode, queued_bytes, drops))
 }
 
 #[cfg(test)]
@@ -91,13 +104,17 @@ mod tests {
     const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
 
     fn line(inode: u64, drops: u32) -> String {
+        queued(inode, 0, drops)
+    }
+
+    fn queued(inode: u64, bytes: u32, drops: u32) -> String {
         format!(
-            " 1234: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000  1000        0 {inode} 2 0000000000000000 {drops}"
+            " 1234: 0100007F:13C4 00000000:0000 07 00000000:{bytes:08X} 00:00000000 00000000  1000        0 {inode} 2 0000000000000000 {drops}"
         )
     }
 
     fn sums(drops: &mut Drops) -> Vec<u64> {
-        drops.read().map(|(_, sum)| sum).collect()
+        drops.read().iter().map(|listener| listener.dropped).collect()
     }
 
     #[test]
@@ -128,7 +145,21 @@ mod tests {
         fs::write(&udp, [line(7, 1), line(8, 10), line(9, 100), line(10, 1000)].join("\n")).unwrap();
         let sockets = [("a".into(), 7), ("b".into(), 8), ("a".into(), 9), ("b".into(), 10)];
         let mut drops = Drops::read_from(sockets, [&udp]);
-        assert_eq!(drops.read().collect::<Vec<_>>(), [("a", 101), ("b", 1010)]);
+        let sums: Vec<_> = drops.read().iter().map(|of| (&*of.listener, of.dropped)).collect();
+        assert_eq!(sums, [("a", 101), ("b", 1010)]);
+    }
+
+    #[test]
+    fn what_waits_is_of_now() {
+        let dir = tempfile::tempdir().unwrap();
+        let udp = dir.path().join("udp");
+        let mut drops = Drops::read_from([("a".into(), 7), ("a".into(), 8)], [&udp]);
+        let mut waits = |lines: [String; 2]| {
+            fs::write(&udp, lines.join("\n")).unwrap();
+            drops.read()[0].queued_bytes
+        };
+        assert_eq!(waits([queued(7, 0x500, 0), queued(8, 0x1a, 0)]), 0x51a);
+        assert_eq!(waits([queued(7, 3, 0), queued(9, 5, 0)]), 3);
     }
 
     #[test]
@@ -153,6 +184,7 @@ mod tests {
                 socket.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
             }
             assert!(sums(&mut drops)[0] > 0);
+            assert!(drops.read()[0].queued_bytes > 1000, "one at least has room and waits");
         }
     }
 }

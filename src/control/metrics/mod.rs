@@ -63,6 +63,7 @@ macro_rules! metrics {
 
 metrics! { OURS:
     BUILD_INFO = Gauge "waypost_build_info" ["version"] "The version that runs; always 1."
+    READY = Gauge "waypost_ready" [] "1 while calls should be sent here, 0 while they should not: what /readyz says."
     REQUESTS = Counter "waypost_requests_total" ["method", "transport"]
         "Messages received, by method (\"other\" for methods without a rule of their own, \"unreadable\" when there is none)."
     ANSWERS = Counter "waypost_answers_total" ["code"] "Answers sent, by status code."
@@ -79,6 +80,12 @@ metrics! { OURS:
         "Extra headers left out because they or the answer would have been too long."
     DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
         "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
+    LOOP_BUSY = Counter "waypost_loop_busy_seconds_total" ["worker"]
+        "Time in which each worker's loop did not sleep; its rate is the part of the time that the loop is busy, and at 1 it can take no more."
+    TAP = Counter "waypost_tap_messages_total" ["result"]
+        "Messages of the samples for HEP, the decision log and the top talkers: \"shown\" to them, or \"dropped\" since they were behind."
+    HEP_PACKETS = Counter "waypost_hep_packets_total" ["result"]
+        "HEP packets, \"sent\" or \"failed\": the socket did not take them, or nobody was at the address."
     WAITING = Gauge "waypost_waiting" [] "Messages that wait for DNS."
     DNS_WAITS = Counter "waypost_dns_waits_total" [] "Messages that had to wait for DNS."
     DNS_RETRANSMISSIONS = Counter "waypost_dns_retransmissions_total" []
@@ -111,6 +118,8 @@ metrics! { OURS:
     DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
         "Datagrams that the kernel dropped because the listener's receive buffer was full."
+    SOCKET_QUEUE = Gauge "waypost_socket_receive_queue_bytes" ["listener"]
+        "Memory of datagrams that wait in the listener's receive buffers now; near net.core.rmem_max, the next ones are dropped."
     SOCKET_ERRORS = Counter "waypost_socket_errors_total" ["kind"]
         "Trouble with sockets, by kind: a system call that failed, a datagram that was too long, an answer whose connection was gone."
     CONNECTIONS = Gauge "waypost_connections" ["transport"] "Connections open now, by transport."

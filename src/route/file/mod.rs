@@ -44,7 +44,7 @@ pub struct Source {
 }
 
 /// Something wrong in a file: what, where, what was expected, what to do.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[allow(missing_docs)]
 pub struct Diagnostic {
     pub file: String,
@@ -55,7 +55,7 @@ pub struct Diagnostic {
 }
 
 /// Whether a file with this finding is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs)]
 pub enum Severity {

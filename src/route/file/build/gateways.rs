@@ -22,16 +22,19 @@ impl Builder<'_> {
             for (index, (name, written)) in file.written.gateways.iter().flat_map(|it| &it.0).enumerate() {
                 let (key, value) = section.entry(index);
                 let gateway = match written {
-                    GatewayWritten::Uri(uri) => self.uri_template(value, &uri.0).map(|uri| Gateway {
-                        name: name.as_str().into(),
-                        place: key.place(),
-                        uri,
-                        prefix: "".into(),
-                        strip: 0,
-                        params: Vec::new(),
-                        expires_s: None,
-                        resolve: false,
-                    }),
+                    GatewayWritten::Uri(Text(uri_text)) => {
+                        self.uri_template(value, uri_text).map(|uri| Gateway {
+                            name: name.as_str().into(),
+                            place: key.place(),
+                            written: uri_text.as_str().into(),
+                            uri,
+                            prefix: "".into(),
+                            strip: 0,
+                            params: Vec::new(),
+                            expires_s: None,
+                            resolve: false,
+                        })
+                    }
                     GatewayWritten::Settings(settings) => self.gateway(key, value, name, settings),
                 };
                 self.table.gateways.extend(gateway);
@@ -71,6 +74,7 @@ impl Builder<'_> {
         Some(Gateway {
             name: name.into(),
             place: key.place(),
+            written: written.uri.0.as_str().into(),
             uri,
             prefix: prefix.into(),
             strip: written.strip.unwrap_or(0).into(),

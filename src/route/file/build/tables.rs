@@ -21,7 +21,7 @@ impl Builder<'_> {
                 let empty = Shape { kind: Kind::Exact, columns: Vec::new(), key: KeyColumns::One(0) };
                 let table = table.unwrap_or_else(|| Arc::new(numbers::Builder::new(empty).finish().table));
                 let table = self.number_table(at, name, table);
-                self.table.tables.push(table);
+                self.table.tables.push(table.of_file(&written.file.0));
             }
         }
     }
