@@ -59,7 +59,12 @@ expect "capabilities it has, and can get" "$(awk '/^Cap(Prm|Eff|Amb|Inh):|^NoNew
 expect "files of the image that its user could change" "$(find "$image" \( ! -uid 0 -o -perm /022 \) ! -type l -printf '%P ')" ""
 exit_status "${contained[@]}" ask --timeout 5s sip:+12025550123@here.example.net
 expect "a call, to a name that the host knows" "$status $(grep -o '^404' <<<"$said")" "5 404"
+eval "check=($(sed -n 's/^HEALTHCHECK .* CMD //p' "$file" | python3 -c 'import json, shlex, sys; print(shlex.join(json.load(sys.stdin)))'))"
+exit_status "${contained[@]}" "${check[@]:1}"
+expect "its health check: exit status" "$status" 0
 kill -TERM "$server"
 ended=0
 wait "$server" || ended=$?
 expect "stopped: exit status" "$ended" 0
+exit_status "${contained[@]}" "${check[@]:1}"
+expect "its health check, when it has stopped: exit status" "$status" 4
