@@ -474,13 +474,13 @@ fn change(path: &str, len: usize, body: &str) -> Vec<u8> {
 #[test]
 fn a_body_that_is_too_long_is_refused() {
     let server = start(same);
-    let level = |len: usize| {
-        let level = r#"{"level": "info"}"#;
-        level.to_owned() + &" ".repeat(len - level.len())
+    let call = |len: usize| {
+        let call = r#"{"number": "+44"}"#;
+        call.to_owned() + &" ".repeat(len - call.len())
     };
-    let send = |body: &str| server.send(&change("log/level", body.len(), body));
-    assert_eq!(send(&level(ADMIN_BODY_BYTES_MAX)).status, 200);
-    let answer = send(&level(ADMIN_BODY_BYTES_MAX + 1));
+    let send = |body: &str| server.send(&change("explain", body.len(), body));
+    assert_eq!(send(&call(ADMIN_BODY_BYTES_MAX)).status, 200);
+    let answer = send(&call(ADMIN_BODY_BYTES_MAX + 1));
     assert_eq!(answer.status, 413);
     assert!(answer.body.contains(&format!("longer than {ADMIN_BODY_BYTES_MAX} bytes")), "{}", answer.body);
 }

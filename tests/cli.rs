@@ -8,8 +8,20 @@ mod run;
 use responder::{Responder, Seen, answer};
 use run::{Ran, waypost};
 
-const COMMANDS: [&str; 11] =
-    ["serve", "check", "compile", "diff", "explain", "enum", "locate", "ask", "schema", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "serve",
+    "check",
+    "compile",
+    "diff",
+    "explain",
+    "ctl",
+    "enum",
+    "locate",
+    "ask",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_every_command_and_teaches() {
@@ -125,6 +137,10 @@ fn the_man_page_has_every_command() {
         assert!(ran.out.contains(&heading), "{heading} in {}", ran.out);
     }
     assert_eq!(ran.out.matches(".SS EXAMPLES AND EXIT CODES").count(), COMMANDS.len());
+    let of_ctl = ran.out.split(".SH \"WAYPOST CTL\"").nth(1).unwrap().split("\n.SH ").next().unwrap();
+    for word in ["token\\-file", "\\fBstatus\\fR", "\\fBdns flush\\fR"] {
+        assert!(of_ctl.contains(word), "{word} in {of_ctl}");
+    }
     // The server options are said once, in the options of waypost itself.
     assert_eq!(ran.out.matches("\nWhere to listen; may be given again.").count(), 1, "{}", ran.out);
     assert!(!ran.out.contains(".SH \"\""), "{}", ran.out);

@@ -50,16 +50,35 @@ fn man_page() -> io::Result<Vec<u8>> {
     man.render_options_section(&mut page)?;
     section(&mut page, "EXAMPLES AND EXIT CODES", &command);
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
-        render_command(&mut page, sub)?;
+        render_command(&mut page, sub, &command)?;
     }
     man.render_version_section(&mut page)?;
     Ok(page)
 }
 
+/// The commands below one, in one list.
+fn subcommands(command: &Command, before: &str) -> String {
+    let mut list = String::new();
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        let words = format!("{before}{}", sub.get_name());
+        let below = subcommands(sub, &format!("{words} "));
+        if below.is_empty() {
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            list.push_str(&format!(".TP\n\\fB{words}\\fR\n{about}\n"));
+        } else {
+            list.push_str(&below);
+        }
+    }
+    list
+}
+
 /// One command as a section of the page; its own sections become subsections. The server's options
 /// are not said again.
-fn render_command(page: &mut Vec<u8>, command: &Command) -> io::Result<()> {
-    let own = command.clone().mut_args(|arg| if arg.is_global_set() { arg.hide(true) } else { arg });
+fn render_command(page: &mut Vec<u8>, command: &Command, root: &Command) -> io::Result<()> {
+    let is_of_root = |arg: &clap::Arg| root.get_arguments().any(|known| known.get_id() == arg.get_id());
+    let own = command
+        .clone()
+        .mut_args(|arg| if arg.is_global_set() && is_of_root(&arg) { arg.hide(true) } else { arg });
     let name =
         command.get_display_name().unwrap_or_else(|| command.get_name()).replace('-', " ").to_uppercase();
     page.extend(format!(".SH \"{name}\"\n").as_bytes());
@@ -69,6 +88,11 @@ fn render_command(page: &mut Vec<u8>, command: &Command) -> io::Result<()> {
     man.render_synopsis_section(&mut sections)?;
     if own.get_arguments().any(|arg| !arg.is_hide_set()) {
         man.render_options_section(&mut sections)?;
+    }
+    let words = subcommands(&own, "");
+    if !words.is_empty() {
+        // The library's own section names pages that there are not.
+        sections.extend(format!(".SH COMMANDS\n{words}").as_bytes());
     }
     for line in String::from_utf8_lossy(&sections).lines() {
         match line.strip_prefix(".SH ") {

@@ -47,11 +47,13 @@ fn two_workers_answer_on_one_port_and_are_counted_as_one_server() {
     let routes = Routes::of(&refuse_with(480));
     let mut server = start(&routes, "");
     assert!(server.line_with(" serves ").ends_with("; 2 workers"));
-    let threads: BTreeSet<String> = fs::read_dir(format!("/proc/{}/task", server.pid()))
-        .unwrap()
-        .map(|task| fs::read_to_string(task.unwrap().path().join("comm")).unwrap())
-        .collect();
-    assert!(threads.contains("worker-2\n") && !threads.contains("worker-3\n"), "{threads:?}");
+    let threads = || -> BTreeSet<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("comm")).ok()).collect()
+    };
+    // A worker's thread begins after the server has said hello.
+    eventually("the second worker runs", || threads().contains("worker-2\n"));
+    assert!(!threads().contains("worker-3\n"), "{:?}", threads());
 
     let callers = callers();
     for round in 0..3 {

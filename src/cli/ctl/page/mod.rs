@@ -6,6 +6,11 @@
 
 use serde_json::Value;
 
+mod cells;
+mod explained;
+
+use cells::{aligned, count, items, lines, moment, plain, table, text, uptime};
+
 use super::{Ctl, CtlDns, CtlLog};
 use crate::cli::output::{self, Paint, counted, shown};
 
@@ -16,7 +21,7 @@ pub(super) fn of(what: &Ctl, said: &Value, paint: Paint) -> String {
         Ctl::Routes { .. } => routes(said),
         Ctl::Tables => tables(said),
         Ctl::Gateways => gateways(said),
-        Ctl::Explain(_) => explanation(said, paint),
+        Ctl::Explain(_) => explained::explanation(said, paint),
         Ctl::Diff { .. } => comparison(said),
         Ctl::Reload => reload(said),
         Ctl::Drain | Ctl::Undrain => format!("{}\n", draining(said)),
@@ -252,159 +257,6 @@ fn side(side: &Value) -> String {
     let status = if side["status"].is_null() { "silence".to_owned() } else { text(side, "status") };
     let contacts: Vec<_> = items(side, "contacts").map(|contact| text(contact, "uri")).collect();
     if contacts.is_empty() { status } else { format!("{status} {}", contacts.join(", ")) }
-}
-
-fn explanation(said: &Value, paint: Paint) -> String {
-    let first = text(said, "request");
-    let first =
-        plain(said.get("request").unwrap_or(&Value::Null)).lines().next().map_or(first, str::to_owned);
-    let mut page = format!("{}\n", paint.bold(first.split("\\x0d").next().unwrap_or(&first)));
-    page.push_str(&format!(
-        "from {} to {} (listener \"{}\", {}), generation {}\n",
-        text(said, "from"),
-        text(said, "to"),
-        text(said, "listener"),
-        text(said, "transport"),
-        text(&said["live"], "generation")
-    ));
-    for note in items(said, "notes") {
-        page.push_str(&format!("note: {}\n", plain(note)));
-    }
-    items(said, "steps").for_each(|one| page.push_str(&step(one, paint)));
-    if said.get("steps_left_out").is_some() {
-        page.push_str(&format!("and {} steps more\n", text(said, "steps_left_out")));
-    }
-    page.push('\n');
-    for question in items(&said["live"], "dns") {
-        let state = match (question["found"] == true, question["stale"] == true) {
-            (false, _) => "not in the cache: the server would ask",
-            (true, true) => "stale",
-            (true, false) => "fresh",
-        };
-        page.push_str(&format!("DNS {}: {state}\n", text(question, "question")));
-    }
-    page.push_str(&verdict(&said["verdict"]));
-    page
-}
-
-fn step(step: &Value, paint: Paint) -> String {
-    let route = || {
-        format!(
-            "{}  {}:{}",
-            text(&step["route"], "name"),
-            text(&step["route"], "file"),
-            text(&step["route"], "line")
-        )
-    };
-    match step["step"].as_str().unwrap_or_default() {
-        "list" => format!("\nlist {}\n", text(step, "list")),
-        "route" => format!("  route {}\n", route()),
-        "condition" => {
-            let holds = if step["holds"] == true { paint.good("yes") } else { paint.bad("no ") };
-            format!("    {holds}  {}: saw \"{}\"\n", text(step, "condition"), text(step, "saw"))
-        }
-        "table" => match step["row"].as_object() {
-            None => format!("    table {}: \"{}\" is not in it\n", text(step, "table"), text(step, "key")),
-            Some(_) => format!(
-                "    table {}: \"{}\" hits {}\n",
-                text(step, "table"),
-                text(step, "key"),
-                text(&step["row"], "matched")
-            ),
-        },
-        "set" => format!("    set  {} = \"{}\"\n", text(step, "name"), text(step, "value")),
-        "acts" => format!("    =>   {}\n", paint.good(text(step, "does"))),
-        "contact" => format!("    contact  q={}  {}\n", text(step, "q"), text(step, "uri")),
-        "dropped" => format!("    dropped  {}: {}\n", text(step, "uri"), text(step, "why")),
-        _ => format!("    note {}\n", text(step, "note")),
-    }
-}
-
-fn verdict(verdict: &Value) -> String {
-    match verdict["kind"].as_str().unwrap_or_default() {
-        "reply" => {
-            let by = if verdict["route"].is_null() {
-                "no route".to_owned()
-            } else {
-                text(&verdict["route"], "name")
-            };
-            let answer = verdict["answer"].as_str().unwrap_or_default();
-            format!(
-                "answer {} by {by}, to {}\n\n{}",
-                text(verdict, "status"),
-                text(verdict, "to"),
-                output::shown_message(answer.as_bytes())
-            )
-        }
-        "silence" => format!("no answer: {}\n", text(verdict, "why")),
-        _ => "no answer: it waits for DNS\n".to_owned(),
-    }
-}
-
-/// Rows under a head.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let head = head.iter().map(|word| (*word).to_owned()).collect();
-    aligned(std::iter::once(head).chain(rows))
-}
-
-/// Columns as wide as their widest cell; the last one as it is.
-fn aligned(rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let rows: Vec<_> = rows.into_iter().collect();
-    let mut widths: Vec<usize> = Vec::new();
-    for row in &rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut page = String::new();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        page.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        page.push('\n');
-    }
-    page
-}
-
-fn items<'v>(value: &'v Value, key: &str) -> impl Iterator<Item = &'v Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
-}
-
-fn count(value: &Value, key: &str) -> usize {
-    value.get(key).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
-}
-
-fn text(value: &Value, key: &str) -> String {
-    value.get(key).map_or_else(|| "?".to_owned(), plain)
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => shown(text.as_bytes()),
-        Value::Null => "-".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Line ends as they are.
-fn lines(text: &str) -> String {
-    text.replace("\\x0a", "\n")
-}
-
-fn moment(value: &Value, key: &str) -> String {
-    let unix_s = value.get(key).and_then(Value::as_i64).unwrap_or_default();
-    jiff::Timestamp::from_second(unix_s).map_or_else(|_| unix_s.to_string(), |at| at.to_string())
-}
-
-fn uptime(said: &Value) -> String {
-    let s = count(said, "uptime_s");
-    let (days, hours, minutes) = (s / 86_400, s / 3_600 % 24, s / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{s} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
 }
 
 #[cfg(test)]
