@@ -10,7 +10,10 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Admin, answer::json};
+use super::{
+    Admin,
+    answer::{Problem, json},
+};
 use crate::net::Order;
 
 /// How it stands.
@@ -26,7 +29,10 @@ pub(super) async fn drain(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 pub(super) async fn undrain(State(admin): State<Arc<Admin>>) -> Response {
-    admin.readiness.undrain();
+    if !admin.readiness.undrain() {
+        return Problem::of("the server was told to end, and does: there is nothing to undrain")
+            .answer(StatusCode::CONFLICT);
+    }
     ordered(&admin, Order::Undrain)
 }
 

@@ -246,7 +246,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/v1/undrain",
         id: "undrain",
         summary: "ends what drain began",
-        says: &[(200, "It does not drain.", Content::Json(of::<Draining>))],
+        says: &[
+            (200, "It does not drain.", Content::Json(of::<Draining>)),
+            (409, "The server ends.", Content::Json(of::<Problem>)),
+        ],
         answers: || post(drain::undrain),
         ..CHANGE
     },

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Readiness {
     serving: AtomicBool,
     draining: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Readiness {
@@ -24,15 +25,25 @@ impl Readiness {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// New work is welcome again.
-    pub fn undrain(&self) {
+    /// No new work any more: the server ends.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// New work is welcome again. `false` when the server ends: it is not.
+    pub fn undrain(&self) -> bool {
         self.draining.store(false, Ordering::Relaxed);
+        !self.is_ending()
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     /// Whether it drains.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.draining.load(Ordering::Relaxed) || self.is_ending()
     }
 
     /// What is not ready.
@@ -46,5 +57,22 @@ impl Readiness {
             missing.push("the server is draining");
         }
         missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_ends_is_ready_for_nobody_any_more() {
+        let readiness = Readiness::default();
+        readiness.serve();
+        readiness.drain();
+        assert_eq!(readiness.missing(), ["the server is draining"]);
+        assert!(readiness.undrain() && readiness.missing().is_empty());
+        readiness.end();
+        assert!(!readiness.undrain() && readiness.is_draining());
+        assert_eq!(readiness.missing(), ["the server is draining"]);
     }
 }

@@ -96,7 +96,7 @@ impl Course {
     }
 
     async fn stop(self, signal: &'static str, signals: &mut Signals) {
-        self.readiness.drain();
+        self.readiness.end();
         self.order(Order::Drain);
         self.systemd.stopping("answering what is here, then ending");
         if self.lame_duck.is_zero() {
