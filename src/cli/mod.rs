@@ -16,10 +16,8 @@ mod dns;
 mod explain;
 mod flags;
 mod help;
-mod message;
 mod output;
 mod pages;
-mod response;
 mod serve;
 mod target;
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How to use it.
-const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
+const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service and the gateways that are down";
 
 /// The way to the caches.
 #[derive(Debug)]
@@ -41,6 +41,13 @@ impl DnsCache {
         let snapshot = self.table.load_full();
         let mut shown = json!({ "generation": snapshot.generation, "routes_hash": snapshot.hash });
         if query.is_empty() {
+            let gateways = snapshot.table.gateways.iter().enumerate();
+            let down =
+                gateways.filter(|(id, _)| snapshot.marks.is_down(*id)).map(|(_, gateway)| &*gateway.name);
+            let down: Vec<&str> = down.collect();
+            if let Some(shown) = shown.as_object_mut() {
+                shown.insert("gateways_down".to_owned(), down.into());
+            }
             return (StatusCode::OK, shown);
         }
         let wanted = match Wanted::read(query) {

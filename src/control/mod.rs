@@ -10,6 +10,7 @@ pub mod admin;
 pub mod admin_answer;
 mod admin_diff;
 mod admin_dns;
+pub(crate) mod client;
 pub mod config_file;
 pub mod diff;
 mod events;

@@ -98,6 +98,10 @@ impl Page<'_> {
                 self.line(&format!("    contact  q={}.{:03}  {uri}", q_milli / 1000, q_milli % 1000));
             }
             Step::Dropped { uri, why } => self.line(&format!("    dropped  {}: {why}", shown(uri))),
+            Step::Down(gateway) => {
+                let name = describe::gateway(*gateway, self.table);
+                self.line(&format!("    down     {}: left out", self.paint.bad(name)));
+            }
             Step::Note(what) => self.line(&format!("    note {}", shown(what.as_bytes()))),
         }
     }

@@ -99,6 +99,7 @@ fn step_json(step: &Step, table: &RouteTable, at: &mut Option<RouteId>) -> Value
             json!({ "step": "contact", "uri": text(uri), "q": f64::from(*q_milli) / 1000.0 })
         }
         Step::Dropped { uri, why } => json!({ "step": "dropped", "uri": text(uri), "why": why }),
+        Step::Down(gateway) => json!({ "step": "down", "gateway": describe::gateway(*gateway, table) }),
         Step::Note(what) => json!({ "step": "note", "note": what }),
     }
 }

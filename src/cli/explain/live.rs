@@ -26,6 +26,8 @@ pub(super) struct Live {
     /// Of the routes in service.
     pub(super) generation: u64,
     pub(super) routes_hash: String,
+    /// Its gateways that are down.
+    pub(super) down: Vec<String>,
     ends: Instant,
 }
 
@@ -53,7 +55,9 @@ impl Live {
         let generation = said.get("generation").and_then(Value::as_u64);
         let routes_hash = said.get("routes_hash").and_then(Value::as_str).map(str::to_owned);
         let (generation, routes_hash) = generation.zip(routes_hash).ok_or_else(|| no_waypost(admin))?;
-        Ok(Self { admin, generation, routes_hash, ends })
+        let down = said.get("gateways_down").and_then(Value::as_array).ok_or_else(|| no_waypost(admin))?;
+        let down = down.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        Ok(Self { admin, generation, routes_hash, down, ends })
     }
 
     /// What the cache keeps of a question.

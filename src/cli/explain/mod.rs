@@ -24,17 +24,16 @@ use super::{
     Exit,
     adapters::{self, Routes},
     args::{ExplainArgs, Global},
-    message::Message,
     output::{self, Paint},
     target,
 };
 use crate::{
     config::{Config, Listen},
-    control::{diff::reached_at, reload::unix_s},
+    control::{client::Message, diff::reached_at, reload::unix_s},
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure},
     limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
-    route::RouteTable,
+    route::{Down, RouteTable},
 };
 
 /// Everything that is known about one request.
@@ -77,7 +76,12 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         Ok(live) => live,
         Err((message, exit)) => return refuse(&message, exit),
     };
-    let explained = explain(&routes, live, &config.settings, &request, arrival, args);
+    let live_down = live.as_ref().map(|live| live.down.as_slice()).unwrap_or_default();
+    let down = match down(&args.down, live_down, &routes.table) {
+        Ok(down) => down,
+        Err(message) => return refuse(&message, Exit::Usage),
+    };
+    let explained = explain(&routes, down, live, &config.settings, &request, arrival, args);
     let explanation = match explained {
         Ok(explanation) => explanation,
         Err(message) => return refuse(&message, Exit::Unreachable),
@@ -88,6 +92,15 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         output::stdout(&human::of(&explanation, Paint::of_stdout(), io::stdout().is_terminal()));
     }
     explanation.exit()
+}
+
+/// The gateways that are down: those named, and those of the server, which may have other routes.
+fn down(named: &[String], live: &[String], table: &RouteTable) -> Result<Down, String> {
+    let id = |name: &String| table.gateways.iter().position(|gateway| *gateway.name == **name);
+    let found =
+        |name| id(name).ok_or_else(|| format!("--down: there is no gateway \"{name}\" in these routes"));
+    let named = named.iter().map(found).collect::<Result<Vec<_>, _>>()?;
+    Ok(Down::of(named.into_iter().chain(live.iter().filter_map(id))))
 }
 
 fn refuse(message: &str, exit: Exit) -> Exit {
@@ -115,6 +128,7 @@ impl Explanation<'_> {
 
 fn explain<'a>(
     routes: &'a Routes,
+    down: Down,
     live: Option<Live>,
     settings: &Settings,
     request: &'a [u8],
@@ -123,7 +137,8 @@ fn explain<'a>(
 ) -> Result<Explanation<'a>, String> {
     let Routes { table, hash, .. } = routes;
     let unix_s = args.at.unwrap_or_else(unix_s);
-    let questions = questions(table, live.as_ref(), settings, request, &arrival, unix_s)?;
+    let down = &down;
+    let questions = questions(routes, down, live.as_ref(), settings, request, &arrival, unix_s)?;
     let mut cache = Cache::new();
     for Looked { question, kept } in &questions {
         if let Some(Kept { answer, .. }) = kept {
@@ -132,7 +147,7 @@ fn explain<'a>(
     }
     // What is not known counts as not answered in time: what the server does when DNS is down.
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context { settings, table, dns, unix_s, draining: false };
+    let context = Context { settings, table, dns, unix_s, draining: false, down };
     let mut recorder = Recorder::default();
     let mut answer = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request, &arrival, &context, &mut Scratch::new(), &mut recorder, &mut answer);
@@ -144,18 +159,20 @@ fn explain<'a>(
 /// The questions of the request, each put after those before it have their answer of the live server, or have
 /// failed.
 fn questions(
-    table: &RouteTable,
+    routes: &Routes,
+    down: &Down,
     live: Option<&Live>,
     settings: &Settings,
     request: &[u8],
     arrival: &Arrival<'_>,
     unix_s: i64,
 ) -> Result<Vec<Looked>, String> {
+    let table = &routes.table;
     let (mut cache, mut asked) = (Cache::new(), Vec::<Looked>::new());
     let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     while asked.len() < QUESTIONS_PER_REQUEST_MAX {
         let dns = DnsView::new(&cache, 0);
-        let context = Context { settings, table, dns, unix_s, draining: false };
+        let context = Context { settings, table, dns, unix_s, draining: false, down };
         let verdict = decide(request, arrival, &context, &mut scratch, &mut NoTrace, &mut answer);
         let Verdict::Ask(ask) = verdict else { break };
         for question in ask.questions {

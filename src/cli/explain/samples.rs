@@ -3,7 +3,7 @@
 use super::{Explanation, Recorder};
 use crate::{
     decide::{Arrival, Reply, Trace as _, Verdict},
-    route::{Answer, Body, Condition, List, Place, Route, RouteTable, Then, Transport},
+    route::{Answer, Body, Condition, List, Place, Route, RouteTable, Then, Transport, WhenAllDown},
     sip::Method,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn table() -> RouteTable {
         body: Body::None,
         empty: None,
         within_ms: 400,
+        when_all_down: WhenAllDown::UseAll,
     };
     RouteTable {
         lists: vec![List { name: "routes".into(), routes: vec![0, 1] }],

@@ -22,10 +22,11 @@ impl Builder<'_> {
             for (index, (name, written)) in file.written.gateways.iter().flat_map(|it| &it.0).enumerate() {
                 let (key, value) = section.entry(index);
                 let gateway = match written {
-                    GatewayWritten::Uri(uri) => self.uri_template(value, &uri.0).map(|uri| Gateway {
+                    GatewayWritten::Uri(uri) => self.uri_template(value, &uri.0).map(|template| Gateway {
                         name: name.as_str().into(),
                         place: key.place(),
-                        uri,
+                        health: self.health(value, value, &uri.0, &template, None),
+                        uri: template,
                         prefix: "".into(),
                         strip: 0,
                         params: Vec::new(),
@@ -68,6 +69,8 @@ impl Builder<'_> {
             );
             self.error(at.key("resolve"), message);
         }
+        let health =
+            self.health(at.key("uri"), at.key("health"), &written.uri.0, &uri, written.health.as_ref());
         Some(Gateway {
             name: name.into(),
             place: key.place(),
@@ -77,6 +80,7 @@ impl Builder<'_> {
             params,
             expires_s: written.expires,
             resolve,
+            health,
         })
     }
 
