@@ -17,6 +17,7 @@ use waypost::{
         DnsCache,
         admin::{self, Admin, Readiness},
         diff::Differ,
+        health::Gateways,
         loader::{Load, LoadError, Loaded},
         metrics::{Drops, Metrics, Sources},
         reload::{LoadFn, Reloader},
@@ -80,16 +81,18 @@ fn start_in(
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let dns_cache = DnsCache { handles: vec![handle], table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
+    let gateways = Gateways::new(Arc::clone(&table));
     let sources = Sources {
         counters: vec![Arc::new(Counters::default())],
         table,
+        gateways: gateways.clone(),
         reloader: reloader.clone(),
         resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),
         drops: Drops::new([("default".into(), 0)]),
     };
     let readiness = Arc::new(Readiness::default());
     let metrics = Metrics::new(sources).unwrap();
-    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ };
+    let admin = Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ, gateways };
     let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

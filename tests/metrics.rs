@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use waypost::{
     control::{
+        health::Gateways,
         loader::{Load, Loader},
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
@@ -52,6 +53,7 @@ fn bench_of(table: RouteTable) -> Bench {
     let metrics = Metrics::new(Sources {
         counters: vec![Arc::clone(&counters)],
         table: Arc::clone(&table),
+        gateways: Gateways::new(Arc::clone(&table)),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
         drops: Drops::new([("edge".into(), 0)]),

@@ -18,7 +18,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{RawQuery, Request, State},
+    extract::{Path, RawQuery, Request, State},
     http::{Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -41,7 +41,9 @@ use crate::limits::{
 use super::{
     admin_diff,
     admin_dns::DnsCache,
+    admin_gateways,
     diff::Differ,
+    health::Gateways,
     metrics::{MEDIA_TYPE, Metrics},
     reload::{Cause, Outcome, Refused, Reloader},
 };
@@ -87,15 +89,21 @@ pub struct Admin {
     pub readiness: Arc<Readiness>,
     pub dns_cache: DnsCache,
     pub differ: Arc<Differ>,
+    pub gateways: Gateways,
 }
 
 /// Paths, with the method and what they are for: what a wrong path is answered with.
-const PATHS: [(&str, &str, &str); 6] = [
+const PATHS: [(&str, &str, &str); 7] = [
     ("GET", "/metrics", "metrics for Prometheus"),
     ("GET", "/healthz", "200 while the process runs"),
     ("GET", "/readyz", "200 while calls should be sent here, else 503 and why"),
     ("GET", "/dns/cache", "what DNS has said: ?name=NAME&type=NAPTR, SRV, A or AAAA"),
     ("POST", "/diff", "calls as the body: which would the route files of now answer differently? ?limit=N"),
+    (
+        "POST",
+        "/gateways/NAME/down",
+        "leaves a gateway out of Contact lists; up: never; auto: as its probes say",
+    ),
     ("POST", "/-/reload", "reads the route files again: 200, or 422 with every fault and its place"),
 ];
 
@@ -164,6 +172,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/readyz", get(readyz))
         .route("/dns/cache", get(dns_cache))
         .route("/diff", post(diff))
+        .route("/gateways/{name}/{mark}", post(mark_gateway))
         .route("/-/reload", post(reload))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
@@ -207,6 +216,14 @@ async fn diff(admin: Arc<Admin>, room: Arc<Semaphore>, request: Request) -> Resp
         Ok(compared) => json(StatusCode::OK, &compared),
         Err((status, refused)) => json(status, &refused),
     }
+}
+
+async fn mark_gateway(
+    State(admin): State<Arc<Admin>>,
+    Path((name, mark)): Path<(String, String)>,
+) -> Response {
+    let (status, shown) = admin_gateways::mark(&admin.gateways, &name, &mark);
+    json(status, &shown)
 }
 
 async fn reload(State(admin): State<Arc<Admin>>) -> Response {

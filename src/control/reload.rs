@@ -19,7 +19,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     limits::{
@@ -131,6 +131,7 @@ pub struct Reloader {
     /// A nudge waits in the queue: a second one would get the same load.
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
+    loaded: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -146,15 +147,17 @@ impl Reloader {
         let status = Status { success_unix_s: table.load().loaded_unix_s, ..Status::default() };
         let status = Arc::new(Mutex::new(status));
         let nudged = Arc::new(AtomicBool::new(false));
+        let loaded = Arc::new(Notify::new());
         let worker = Worker {
             table,
             load,
+            loaded: Arc::clone(&loaded),
             nudged: Arc::clone(&nudged),
             status: Arc::clone(&status),
             retired: Retired::default(),
         };
         thread::Builder::new().name("reload".to_owned()).spawn(move || worker.run(&queue))?;
-        Ok(Self { requests, nudged, status })
+        Ok(Self { requests, nudged, status, loaded })
     }
 
     /// Asks for a load that begins after this call, and for its report.
@@ -177,6 +180,12 @@ impl Reloader {
         }
     }
 
+    /// Told each time that another table is in service. It is for one listener.
+    #[must_use]
+    pub fn loaded(&self) -> Arc<Notify> {
+        Arc::clone(&self.loaded)
+    }
+
     /// How reloads went.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -188,6 +197,7 @@ impl Reloader {
 struct Worker {
     table: Arc<ArcSwap<Snapshot>>,
     load: LoadFn,
+    loaded: Arc<Notify>,
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
     retired: Retired<Snapshot>,
@@ -294,6 +304,7 @@ impl Worker {
         let next = Snapshot::new(table, hash, unix_s(), Some(&previous));
         drop(previous);
         self.retired.keep(self.table.swap(Arc::new(next)));
+        self.loaded.notify_one();
     }
 
     fn note(&self, outcome: Outcome, duration: Duration) {
@@ -387,6 +398,7 @@ mod tests {
         let mut worker = Worker {
             table: Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "".into(), 0, None))),
             load: Box::new(move |_| results.lock().unwrap().pop_front().unwrap()),
+            loaded: Arc::default(),
             nudged: Arc::default(),
             status: Arc::clone(&status),
             retired: Retired::default(),

@@ -5,6 +5,7 @@
 //! Never: serves with half of what it needs: all is loaded and bound before the first packet.
 
 use std::{
+    hash::Hasher as _,
     net::{SocketAddr, TcpListener as StdListener},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -12,6 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -29,6 +31,7 @@ use super::{
     DnsCache,
     admin::{self, Admin, Readiness},
     diff::Differ,
+    health::{Asking, Gateways, Prober, client_config},
     loader::{Load, LoadError, Loaded, Loader, Shown},
     logging,
     metrics::{Drops, Metrics, Sources},
@@ -76,6 +79,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let names: Vec<Box<str>> = config.listen.iter().map(|listen| listen.name.clone()).collect();
     let reloader = Reloader::start(Arc::clone(&table), load_both(&loader, certificates.clone()))
         .map_err(|error| no_thread(&error))?;
+    let certificates_of_probes = certificates.clone();
     let nudged = reloader.clone();
     let _watcher =
         Watcher::start(Arc::new(RoutesAndCertificates(loader, certificates)), Timing::default(), move || {
@@ -83,11 +87,22 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         })
         .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
+    let gateways = Gateways::new(Arc::clone(&table));
+    let of_client = match &certificates_of_probes {
+        Some(certificates) => certificates.of_client(),
+        None => Arc::new(ArcSwap::from_pointee(
+            client_config(None).map_err(|error| ServeError::Other(format!("TLS of the probes: {error}")))?,
+        )),
+    };
+    let asking = Asking::new(resolver.clone(), config.settings.clone(), of_client);
+    let seed = seed(&config.settings.key, &addresses);
+    let prober = (Prober::new(gateways.clone(), asking, seed), reloader.loaded());
     let metrics = Metrics::new(Sources {
         counters: counters.clone(),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        gateways: gateways.clone(),
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
@@ -102,7 +117,8 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         settings: Arc::new(config.settings.clone()),
         listen: config.listen.clone(),
     });
-    let admin = Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ });
+    let admin =
+        Arc::new(Admin { metrics, reloader, readiness: Arc::clone(&readiness), dns_cache, differ, gateways });
     let (mut workers, mut questions) = (Vec::new(), Vec::new());
     for (event_loop, counters) in loops.into_iter().zip(counters) {
         let (ask, asked) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
@@ -110,7 +126,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         workers.push(Worker { event_loop, engine, counters, ask });
         questions.push(asked);
     }
-    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions };
+    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions, prober };
     let admin_address = control.admin_port.as_ref().and_then(|listener| listener.local_addr().ok());
     let control = control.start()?;
     readiness.serve();
@@ -198,6 +214,14 @@ fn first_table(loader: &Loader, workers: usize) -> Result<Snapshot, ServeError> 
     }
 }
 
+/// A number of this server alone, whose fleet has one key: by the name of the machine and where it listens.
+fn seed(key: &[u8; 16], addresses: &[SocketAddr]) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(key);
+    hasher.write(rustix::system::uname().nodename().to_bytes());
+    addresses.iter().for_each(|address| hasher.write(address.to_string().as_bytes()));
+    hasher.finish()
+}
+
 fn no_thread(error: &std::io::Error) -> ServeError {
     ServeError::Other(format!("no thread can be started: {error}"))
 }
@@ -244,6 +268,8 @@ struct Control {
     handles: Vec<Handle>,
     resolver: Resolver,
     questions: Vec<mpsc::Receiver<Question>>,
+    /// With what tells it of a new table.
+    prober: (Prober, Arc<Notify>),
 }
 
 /// The control thread.
@@ -276,7 +302,8 @@ impl Control {
     }
 
     async fn run(self, signals: Signals, end: &Notify) {
-        let Self { admin, admin_port, handles, resolver, questions } = self;
+        let Self { admin, admin_port, handles, resolver, questions, prober: (prober, loaded) } = self;
+        tokio::spawn(prober.run(loaded));
         match admin_port.map(tokio::net::TcpListener::from_std).transpose() {
             Ok(Some(listener)) => drop(tokio::spawn(admin::serve(listener, Arc::clone(&admin)))),
             Ok(None) => {}

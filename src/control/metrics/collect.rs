@@ -18,6 +18,7 @@ use prometheus::{
 
 use crate::{
     control::{
+        health::Gateways,
         reload::{Outcome, Reloader, unix_s},
         resolver::Resolver,
     },
@@ -27,7 +28,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, gateways};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Sources {
     pub table: Arc<ArcSwap<Snapshot>>,
     pub reloader: Reloader,
     pub resolver: Resolver,
+    pub gateways: Gateways,
     pub drops: Drops,
 }
 
@@ -48,6 +50,7 @@ pub(super) struct Collected {
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
     resolver: Resolver,
+    gateways: Gateways,
     drops: Mutex<Drops>,
 }
 
@@ -63,6 +66,7 @@ impl Collected {
             table: sources.table,
             reloader: sources.reloader,
             resolver: sources.resolver,
+            gateways: sources.gateways,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -84,6 +88,7 @@ impl Collector for Collected {
         self.of_the_loops(&mut families);
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
+        families.extend(gateways::families(&self.gateways.numbers()));
         families
     }
 }
