@@ -34,6 +34,11 @@ impl Server {
         self.request("POST", "/-/reload")
     }
 
+    /// `POST` to this path.
+    pub(crate) fn post(&self, path: &str) -> Said {
+        self.request("POST", path)
+    }
+
     fn request(&self, method: &str, path: &str) -> Said {
         let mut stream = TcpStream::connect(self.admin).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

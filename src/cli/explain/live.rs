@@ -207,8 +207,12 @@ mod tests {
     #[test]
     fn what_is_no_waypost_is_named() {
         let head = "HTTP/1.1 200 OK\r\n\r\n";
-        let good = reach(format!("{head}{{\"generation\":3,\"routes_hash\":\"ab\"}}").into_bytes()).unwrap();
-        assert_eq!((good.generation, &*good.routes_hash), (3, "ab"));
+        let good = reach(
+            format!("{head}{{\"generation\":3,\"routes_hash\":\"ab\",\"gateways_down\":[\"lon1\"]}}")
+                .into_bytes(),
+        )
+        .unwrap();
+        assert_eq!((good.generation, &*good.routes_hash, &good.down), (3, "ab", &vec!["lon1".to_owned()]));
         let long = [head.as_bytes(), &vec![b' '; LIVE_BYTES_MAX]].concat();
         for (answer, expected) in [
             (b"SIP/2.0 400 Bad Request\r\n\r\n".to_vec(), "is not the admin port"),
