@@ -5,6 +5,7 @@
 mod scene;
 
 use scene::{KINDS, Scene};
+use waypost::route::Down;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -22,9 +23,13 @@ fn no_answer_allocates_in_steady_state() {
         ways.map(|(way, size)| (way, size, Scene::new(way, size, PREFIXES).expect("a scene"))).collect();
     let _profiler = dhat::Profiler::builder().testing().build();
     for (way, size, scene) in &mut scenes {
-        let before = dhat::HeapStats::get().total_blocks;
-        let answered = (0..ANSWERS).filter(|_| scene.answer() > 0).count();
-        let allocations = dhat::HeapStats::get().total_blocks - before;
-        dhat::assert_eq!((*way, *size, answered, allocations), (*way, *size, ANSWERS, 0));
+        // All gateways up, one down, all down: then all are used.
+        for down in [0, 1, scene.table.gateways.len()] {
+            scene.down = Down::of(0..down);
+            let before = dhat::HeapStats::get().total_blocks;
+            let answered = (0..ANSWERS).filter(|_| scene.answer() > 0).count();
+            let allocations = dhat::HeapStats::get().total_blocks - before;
+            dhat::assert_eq!((*way, *size, down, answered, allocations), (*way, *size, down, ANSWERS, 0));
+        }
     }
 }

@@ -12,7 +12,10 @@ use std::{
 };
 
 use hickory_resolver::proto::rr::RecordType;
-use waypost::sip::{HeaderIndex, HeaderName, Method, Parsed, parse};
+use waypost::{
+    limits::PROBE_ADDRESSES_MAX,
+    sip::{HeaderIndex, HeaderName, Method, Parsed, parse},
+};
 
 use crate::{
     caller::{Caller, header, invite},
@@ -335,13 +338,23 @@ fn a_gateway_with_a_name_is_located_and_one_live_server_will_do() {
             Reply::Records(vec![srv(10, ports[0], "one.example.net."), srv(20, ports[1], "two.example.net.")])
         }
         ("one.example.net." | "two.example.net.", RecordType::A) => Reply::Records(vec![a([127, 0, 0, 1])]),
+        ("_sip._udp.crowd.example.net.", RecordType::SRV) => {
+            let host = |nth: usize| srv(10 * nth as u16, ports[1], &format!("crowd{nth}.example.net."));
+            Reply::Records((1..=PROBE_ADDRESSES_MAX + 1).map(host).collect())
+        }
+        (name, RecordType::A) if name.starts_with("crowd") => {
+            // The last one is alive, and behind as many as are asked.
+            let nth = name.trim_start_matches("crowd").split('.').next().and_then(|nth| nth.parse().ok());
+            let Some(nth) = nth else { return Reply::NoData };
+            Reply::Records(vec![a([127, 0, 0, if nth > PROBE_ADDRESSES_MAX as u8 { 1 } else { nth + 1 }])])
+        }
         ("broken.example.net.", _) => Reply::Silence,
         _ => Reply::NoData,
     });
     let routes = Routes::of(&format!(
         "defaults: {{ health: {{ {FAST} }} }}\n\
-         gateways: {{ named: 'sip:gw.example.net', nowhere: 'sip:nowhere.example.net:5060', broken: 'sip:broken.example.net:5060' }}\n\
-         routes: [ {{ name: all, answer: {{ contacts: [ named, nowhere, broken ] }} }} ]\n"
+         gateways: {{ named: 'sip:gw.example.net', nowhere: 'sip:nowhere.example.net:5060', broken: 'sip:broken.example.net:5060', crowd: 'sip:crowd.example.net' }}\n\
+         routes: [ {{ name: all, answer: {{ contacts: [ named, nowhere, broken, crowd ] }} }} ]\n"
     ));
     let (mut server, caller) =
         (Server::start(routes.path(), &format!("{KEY}{}", names.config())), Caller::here());
@@ -353,6 +366,7 @@ fn a_gateway_with_a_name_is_located_and_one_live_server_will_do() {
     eventually("broken was tried", || {
         server.sample(r#"waypost_gateway_probes_total{result="unasked"}"#) >= 3.0
     });
+    server.until(r#"waypost_gateway_up{gateway="crowd"}"#, 0.0);
     // That our DNS does not answer says nothing about a gateway.
     assert_eq!(
         call(&server, &caller),
