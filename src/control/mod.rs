@@ -2,7 +2,7 @@
 //!
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
-//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
+//! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver, probes of gateways), `reload` (loads, one at a
 //! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 

@@ -344,7 +344,8 @@ fn a_gateway_with_a_name_is_located_and_one_live_server_will_do() {
         }
         (name, RecordType::A) if name.starts_with("crowd") => {
             // The last one is alive, and behind as many as are asked.
-            let nth = name.trim_start_matches("crowd").split('.').next().and_then(|nth| nth.parse().ok());
+            let nth =
+                name.trim_start_matches("crowd").split('.').next().and_then(|nth| nth.parse::<u8>().ok());
             let Some(nth) = nth else { return Reply::NoData };
             Reply::Records(vec![a([127, 0, 0, if nth > PROBE_ADDRESSES_MAX as u8 { 1 } else { nth + 1 }])])
         }

@@ -45,8 +45,12 @@ fn settings(written: &HealthWritten) -> HealthSettings {
 impl Builder<'_> {
     /// What is wrong in `defaults:` is told there, and not once for each gateway.
     pub(super) fn check_health_defaults(&mut self, at: At<'_>, written: Option<&HealthWritten>) {
-        if let Some(written) = written {
-            self.probe(at, &settings(written), &HealthSettings::default(), "sip:a.example");
+        let Some(written) = written else { return };
+        let before = self.findings.count();
+        let written = settings(written);
+        self.probe(at, &written, &HealthSettings::default(), "sip:a.example");
+        if self.findings.count() > before {
+            self.health = Defaults(HealthSettings { probe: written.probe, ..HealthSettings::default() });
         }
     }
 
@@ -98,7 +102,8 @@ impl Builder<'_> {
         uri: &str,
     ) -> Option<Health> {
         let interval_s = own.interval_s.or(defaults.interval_s).unwrap_or(INTERVAL_S);
-        let timeout_ms = own.timeout_ms.or(defaults.timeout_ms).unwrap_or(TIMEOUT_MS.min(interval_s * 1000));
+        let timeout_ms =
+            own.timeout_ms.or(defaults.timeout_ms).unwrap_or_else(|| TIMEOUT_MS.min(interval_s * 1000));
         if u64::from(timeout_ms) > u64::from(interval_s) * 1000 {
             let message = format!(
                 "an answer is waited for {timeout_ms} ms, and the next probe leaves after {interval_s} s; make `timeout_ms` smaller or `interval_s` greater"
@@ -117,7 +122,7 @@ impl Builder<'_> {
             }
         };
         let from = own.from.as_ref().or(defaults.from.as_ref());
-        let from = from.map(|from| self.from_uri(at.key("from"), &from.0));
+        let from = from.map(|from| self.uri_of_from(at.key("from"), &from.0));
         let user = own.user.as_ref().or(defaults.user.as_ref());
         let uri = self.request_uri(at.key("user"), uri, user)?;
         Some(Health {
@@ -132,7 +137,7 @@ impl Builder<'_> {
         })
     }
 
-    fn from_uri(&mut self, at: At<'_>, text: &str) -> Option<Box<str>> {
+    fn uri_of_from(&mut self, at: At<'_>, text: &str) -> Option<Box<str>> {
         let uri = Uri::parse(text.as_bytes());
         // RFC 3261 §19.1.1: a URI in From has neither headers nor parameters of a transport.
         let fits = uri.is_some_and(|uri| {
