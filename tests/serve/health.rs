@@ -21,6 +21,7 @@ use crate::{
     caller::{Caller, header, invite},
     harness::{KEY, Routes, Server, eventually},
     names::{Names, Reply, a, srv},
+    run,
     tls::{self, Issuer},
 };
 
@@ -267,6 +268,11 @@ fn an_operator_marks_gateways_and_a_reload_keeps_the_marks() {
     // The mark is set when it is answered; the next turn of the loop sees it.
     assert_eq!(call(&server, &caller), "<sip:+44@b.example.net>;q=0.99");
     server.line_with("gateway a is down: marked down");
+
+    let live = format!("http://{}", server.admin);
+    let args = ["explain", "+44", "--live", "--admin", &live, "--routes", routes.path().to_str().unwrap()];
+    let explained = run::waypost(&args).out;
+    assert!(explained.contains("    down     a: left out\n"), "{explained}");
 
     routes.write(&text(&format!("{b}, c: sip:c.example.net, {a}"), "c, a, b"));
     assert_eq!(server.reload().status, 200);
