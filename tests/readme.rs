@@ -98,7 +98,7 @@ fn every_example_of_the_route_language_loads() {
         let data = |path: &str| fs::read(root().join("routes").join(path)).map_err(|error| error.to_string());
         let (table, warnings) =
             draft.build_from(&data).unwrap_or_else(|errors| panic!("{errors:#?}\n{example}"));
-        assert!(table.routes.len() >= 4);
+        assert!(!table.routes.is_empty(), "{example}");
         assert_eq!(warnings, [], "{example}");
     }
 }
