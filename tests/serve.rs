@@ -23,6 +23,8 @@ mod dns_live;
 mod dns_tools;
 #[path = "serve/harness.rs"]
 mod harness;
+#[path = "serve/health.rs"]
+mod health;
 #[path = "serve/idle.rs"]
 mod idle;
 #[path = "serve/metrics.rs"]
