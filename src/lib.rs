@@ -26,7 +26,7 @@
 //!   Functions of their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
 //! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
-//!   it), [`counters`] and [`snapshot`]. Time is an argument here too.
+//!   it), [`counters`], [`snapshot`], [`marks`] and [`health`]. Time is an argument here too.
 //! - **Outside**: [`net`] (sockets and the event loop), [`control`] (reload, admin HTTP, metrics, signals,
 //!   the resolver) and [`cli`].
 //!
@@ -58,7 +58,9 @@ pub mod counters;
 pub mod decide;
 pub mod dns;
 pub mod engine;
+pub mod health;
 pub mod limits;
+pub mod marks;
 pub mod net;
 pub mod numbers;
 pub mod route;

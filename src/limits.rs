@@ -766,3 +766,36 @@ pub const DECISION_VALUE_BYTES_MAX: usize = 128;
 const _: () = assert!(TAP_RECORDS_OF_TOP <= TAP_RECORDS && TAP_REQUEST_BYTES_MAX < TAP_RECORD_BYTES);
 const _: () = assert!(TOP_ONE_IN_DEFAULT <= SAMPLE_ONE_IN_MAX && TOP_SHOWN_MAX <= TOP_KEYS_MAX);
 const _: () = assert!(TOP_KEY_BYTES_MAX >= NUMBER_BYTES_MAX);
+
+/// Gateways of one table that are probed: at the default interval they are a hundred probes a second, which the
+/// control thread has time for.
+pub const GATEWAYS_PROBED_MAX: usize = 2_000;
+
+/// Probes under way at one time, each with one socket: with dead gateways only and the default timeout, 64 a second.
+/// The next one waits for its turn.
+pub const PROBES_UNDER_WAY_MAX: usize = 128;
+
+/// Longest time between two probes of a gateway, in seconds: an hour.
+pub const PROBE_INTERVAL_S_MAX: u32 = 3_600;
+
+/// Shortest time that a probe waits for its answer, in milliseconds: a gateway on the other side of the world needs
+/// 300.
+pub const PROBE_TIMEOUT_MS_MIN: u32 = 100;
+
+/// Longest time that a probe waits for its answer, in milliseconds: Timer F (RFC 3261 §17.1.2.2).
+pub const PROBE_TIMEOUT_MS_MAX: u32 = 32_000;
+
+/// Probes in a row after which a gateway is down, or up again: an operator who wants more wants a longer interval.
+pub const PROBES_IN_A_ROW_MAX: u32 = 20;
+
+/// Addresses of one gateway that one probe tries, one after the other: the first that is alive will do.
+pub const PROBE_ADDRESSES_MAX: usize = 4;
+
+/// Gateways with a metric of their own; where more are probed or marked, there is none for any.
+pub const GATEWAY_LABELS_MAX: usize = 500;
+
+const _: () = assert!(PROBES_UNDER_WAY_MAX <= GATEWAYS_PROBED_MAX && GATEWAYS_PROBED_MAX <= GATEWAYS_MAX);
+const _: () = assert!(
+    DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE + 2 * ADMIN_CONNECTIONS_MAX + PROBES_UNDER_WAY_MAX
+        < FILES_BESIDES_CONNECTIONS
+);

@@ -12,7 +12,10 @@ use std::{
     },
 };
 
-use crate::route::{RouteId, RouteTable};
+use crate::{
+    marks::Marks,
+    route::{RouteId, RouteTable},
+};
 
 /// What a loop borrows once per turn.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Snapshot {
     pub hash: String,
     /// When it was loaded, in seconds since 1970.
     pub loaded_unix_s: i64,
+    /// Which of its gateways are down.
+    pub marks: Marks,
     /// By worker, so that each counter has one writer.
     hits: Vec<Hits>,
 }
@@ -35,7 +40,7 @@ type Hits = Vec<Arc<AtomicU64>>;
 
 impl Snapshot {
     /// Puts a table into service after `previous`, for as many workers; for one, when it is the first. A
-    /// route that keeps its name keeps its counters.
+    /// route that keeps its name keeps its counters, a gateway its mark.
     #[must_use]
     pub fn new(table: RouteTable, hash: String, loaded_unix_s: i64, previous: Option<&Self>) -> Self {
         let Some(previous) = previous else { return Self::first(table, hash, loaded_unix_s, 1) };
@@ -43,7 +48,8 @@ impl Snapshot {
         let follow = |hits: &Hits| counters(&table, names().zip(hits.iter().map(Arc::clone)).collect());
         let hits = previous.hits.iter().map(follow).collect();
         let generation = previous.generation.wrapping_add(1);
-        Self { table, generation, hash, loaded_unix_s, hits }
+        let marks = previous.marks.carried_over(&previous.table, &table);
+        Self { table, generation, hash, loaded_unix_s, marks, hits }
     }
 
     /// Puts the first table into service, for this many workers.
@@ -51,7 +57,8 @@ impl Snapshot {
     pub fn first(table: RouteTable, hash: String, loaded_unix_s: i64, workers: usize) -> Self {
         // One worker's after the other's: those of two are not mixed in one cache line.
         let hits = (0..workers).map(|_| counters(&table, HashMap::new())).collect();
-        Self { table, generation: 1, hash, loaded_unix_s, hits }
+        let marks = Marks::all_up(&table);
+        Self { table, generation: 1, hash, loaded_unix_s, marks, hits }
     }
 
     /// A route answered, by this worker's hand.

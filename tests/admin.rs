@@ -17,6 +17,7 @@ use waypost::{
         DnsCache,
         admin::{self, About, Access, Admin, Readiness, Rooms},
         diff::Differ,
+        health::Gateways,
         loader::{Load, LoadError, Loaded},
         logging,
         metrics::{Drops, Metrics, Sources},
@@ -82,6 +83,7 @@ fn start_in(
     let (_, handle) = EventLoop::bind(&[listen], StreamSettings::default()).unwrap();
     let dns_cache = DnsCache { handles: vec![handle], table: Arc::clone(&table) };
     let reloader = Reloader::start(Arc::clone(&table), load).unwrap();
+    let gateways = Gateways::new(Arc::clone(&table));
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 53).into()]);
     let counters = vec![Arc::new(Counters::default())];
     let sampling = Arc::new(Sampling::of(counters.clone(), Arc::clone(&table)));
@@ -89,6 +91,7 @@ fn start_in(
     let sources = Sources {
         counters,
         table,
+        gateways: gateways.clone(),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
         readiness: Arc::clone(&readiness),
@@ -108,6 +111,7 @@ fn start_in(
         dns_cache,
         resolver,
         differ,
+        gateways,
         sampling,
         log: logging::start(Log::default()),
         rooms: Rooms::default(),
@@ -154,7 +158,7 @@ fn a_loop_that_has_ended_shows_no_cache_and_its_routes() {
     let routes = server.ask("GET", "/dns/cache");
     assert_eq!(
         (routes.status, &*routes.body),
-        (200, "{\n  \"generation\": 1,\n  \"routes_hash\": \"first\"\n}\n")
+        (200, "{\n  \"generation\": 1,\n  \"routes_hash\": \"first\",\n  \"gateways_down\": []\n}\n")
     );
     let cache = server.ask("GET", "/dns/cache?name=example.net&type=A");
     assert_eq!(cache.status, 503);
@@ -232,6 +236,9 @@ fn a_wrong_method_says_the_right_one() {
     let answer = server.ask("GET", "/-/reload");
     assert_eq!((answer.status, &*answer.body), (405, "GET is not for /-/reload, use POST\n"));
     assert!(answer.head.contains("allow: post"), "{}", answer.head);
+    let path = "/api/v1/gateways/lon1/down";
+    let answer = server.ask("GET", path);
+    assert_eq!((answer.status, answer.body), (405, format!("GET is not for {path}, use POST\n")));
     let answer = server.ask("POST", "/metrics");
     assert_eq!((answer.status, &*answer.body), (405, "POST is not for /metrics, use GET\n"));
     assert!(answer.head.contains("allow: get,head"), "{}", answer.head);
@@ -264,13 +271,17 @@ fn every_listed_path_is_there() {
         let (method, path) = (words.next().unwrap(), words.next().unwrap());
         let request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nX-Waypost: 1\r\n\r\n");
         let answer = server.send(request.as_bytes());
-        // Some need to be told what of; one asks a loop, and here there is none.
+        // Some need to be told what of; one asks a loop, and here there is none; there is no gateway, either.
         let expected = match path {
             "/api/v1/explain" | "/api/v1/dns/flush" => 400,
             "/api/v1/log/level" if method == "POST" => 400,
+            _ if path.contains("{name}") => 404,
             _ => 200,
         };
         assert_eq!(answer.status, expected, "{line}: {}", answer.body);
+        if expected == 404 {
+            assert!(answer.body.contains("there is no gateway of this name"), "{line}: {}", answer.body);
+        }
     }
 }
 

@@ -170,6 +170,41 @@ fn another_call_id_is_another_call_and_the_same_one_the_same() {
 }
 
 #[test]
+fn a_gateway_that_is_down_is_told_and_left_out() {
+    let gold = ["+442079460999", "--from", "198.51.100.7", "--header", "X-Trunk: gold", "--call-id", "a"];
+    let explained =
+        |down: &[&str]| explain_json(&[&gold[..], &["--at", "2026-11-29T10:00:00Z"], down].concat());
+    let (one, two) =
+        ("sip:+442079460999@sbc1.lon.example.net;transport=tcp", "sip:+442079460999@198.51.100.12:5070");
+    assert_eq!(contacts(&explained(&[])), [one, two]);
+    let lon1 = explained(&["--down", "lon1"]);
+    assert_eq!(contacts(&lon1), [two]);
+    assert_eq!(steps(&lon1, "down"), [&serde_json::json!({ "step": "down", "gateway": "lon1" })]);
+    let both = explained(&["--down", "lon1", "--down", "lon2"]);
+    assert_eq!((contacts(&both), steps(&both, "down").len()), (vec![one.to_owned(), two.to_owned()], 2));
+    assert_eq!(
+        steps(&both, "note"),
+        [&serde_json::json!({ "step": "note", "note": "all its gateways are down: all are used" })]
+    );
+
+    let ran = explain(&[&gold[..], &["--at", "2026-11-29T10:00:00Z", "--down", "lon1"]].concat());
+    assert!(
+        ran.out.contains(
+            "\n    down     lon1: left out\n    contact  q=0.990  sip:+442079460999@198.51.100.12:5070\n"
+        ),
+        "{}",
+        ran.out
+    );
+    let deck = explain(&["+442079460123", "--down", "lon2"]);
+    assert!(deck.out.contains("\n    down     lon2: left out\n"), "{}", deck.out);
+    let ran = explain(&["+44", "--down", "lon9"]);
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (2, "error: --down: there is no gateway \"lon9\" in these routes\n")
+    );
+}
+
+#[test]
 fn explain_without_a_route_is_5() {
     let ran = explain(&["sip:bob@example.com"]);
     assert_eq!(ran.code, 5);

@@ -9,7 +9,7 @@ use waypost::{
         ANSWER_BYTES_ROOM, CONTACTS_MAX, HEADER_VALUE_BYTES_MAX, JUMPS_MAX, ROUTES_EXAMINED_MAX,
         SCRATCH_BYTES_MAX, URI_BYTES_MAX,
     },
-    route::{RouteTable, Transport, file},
+    route::{Down, RouteTable, Transport, file},
 };
 
 fn table(routes: &str) -> RouteTable {
@@ -32,7 +32,7 @@ fn answer(table: &RouteTable, user: &str, header: &str) -> String {
     };
     let (settings, cache) = (Settings::default(), Cache::new());
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context { settings: &settings, table, dns, unix_s: 0, draining: false };
+    let context = Context { settings: &settings, table, dns, unix_s: 0, draining: false, down: Down::NONE };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request.as_bytes(), &arrival, &context, &mut Scratch::new(), &mut NoTrace, &mut out);
     let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };

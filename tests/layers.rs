@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 /// Folders and files of the pure ring, without `src/`.
 const PURE: &[&str] = &["sip/", "dns/", "route/", "numbers/", "decide/", "compare/", "limits.rs", "config"];
 /// Of the deterministic ring.
-const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs"];
+const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs", "marks.rs", "health.rs"];
 /// Of the outside.
 const OUTSIDE: &[&str] = &["net/", "control/", "cli/", "main.rs", "lib.rs"];
 

@@ -9,8 +9,9 @@ use std::{
 use waypost::{
     limits::{
         ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, ANSWER_HEADERS_MAX, CARRIERS_PER_TABLE_MAX, ENUM_APEXES_MAX,
-        GATEWAYS_MAX, GROUP_MEMBERS_MAX, REASON_BYTES_MAX, REGEX_BYTES_MAX, ROUTES_MAX, TABLE_COLUMNS_MAX,
-        TABLES_MAX, YAML_NODES_MAX,
+        GATEWAYS_MAX, GATEWAYS_PROBED_MAX, GROUP_MEMBERS_MAX, PROBE_INTERVAL_S_MAX, PROBE_TIMEOUT_MS_MAX,
+        PROBE_TIMEOUT_MS_MIN, PROBES_IN_A_ROW_MAX, REASON_BYTES_MAX, REGEX_BYTES_MAX, ROUTES_MAX,
+        TABLE_COLUMNS_MAX, TABLES_MAX, YAML_NODES_MAX,
     },
     route::{
         RouteTable,
@@ -53,6 +54,42 @@ fn gateways_in_all() {
     let text = |count| format!("{}{NO_CALL}", gateways(count));
     assert_eq!(table(&text(GATEWAYS_MAX)).gateways.len(), GATEWAYS_MAX);
     assert_eq!(error(&text(GATEWAYS_MAX + 1)), "a.yaml:20002: 20001 gateways in all; expected at most 20000");
+}
+
+#[test]
+fn gateways_that_are_probed() {
+    let text = |count| format!("defaults: {{ health: true }}\n{}{NO_CALL}", gateways(count));
+    let is_probed =
+        |table: RouteTable| table.gateways.iter().filter(|gateway| gateway.health.is_some()).count();
+    assert_eq!(is_probed(table(&text(GATEWAYS_PROBED_MAX))), GATEWAYS_PROBED_MAX);
+    let message = error(&text(GATEWAYS_PROBED_MAX + 1));
+    assert!(
+        message.ends_with("more than 2000 gateways are probed; give the others `health: false`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn times_of_probes() {
+    let probed = |key: &str, value: u32| {
+        let health = format!("{{ probe: true, interval_s: 60, {key}: {value} }}")
+            .replace("interval_s: 60, interval_s", "interval_s");
+        let text = format!("gateways: {{ a: {{ uri: 'sip:a.example', health: {health} }} }}\n{NO_CALL}");
+        load(&text, &Vec::new).map(|table| table.gateways[0].health.clone().expect("it is probed"))
+    };
+    for (key, least, most) in [
+        ("interval_s", 1, PROBE_INTERVAL_S_MAX),
+        ("timeout_ms", PROBE_TIMEOUT_MS_MIN, PROBE_TIMEOUT_MS_MAX),
+        ("failures", 1, PROBES_IN_A_ROW_MAX),
+        ("successes", 1, PROBES_IN_A_ROW_MAX),
+    ] {
+        assert!(probed(key, least).is_ok() && probed(key, most).is_ok(), "{key}");
+        for beyond in [least - 1, most + 1] {
+            let message = probed(key, beyond).expect_err("beyond the limit");
+            assert!(message.contains(&format!("{beyond}; expected {least} to {most}")), "{message}");
+        }
+    }
+    assert_eq!(probed("interval_s", PROBE_INTERVAL_S_MAX).unwrap().interval_ms, 3_600_000);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use waypost::{
     dns::{Answer, Cache, DnsView, Failure, Kind, Naptr, Nothing, Policy, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path},
     limits::{ANSWER_BYTES_ROOM, LOCATIONS_PER_ANSWER_MAX, QUESTIONS_PER_REQUEST_MAX},
-    route::{RouteTable, Transport, file},
+    route::{Down, RouteTable, Transport, file},
 };
 
 const SOURCE: ([u8; 4], u16) = ([198, 51, 100, 7], 5060);
@@ -215,6 +215,7 @@ fn it_is_told_why_a_server_is_no_contact() {
         dns: DnsView::new(&cache, 0),
         unix_s: 0,
         draining: false,
+        down: Down::NONE,
     };
     let arrival = Arrival {
         source: SOURCE.into(),

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use waypost::{
     control::{
         admin::Readiness,
+        health::Gateways,
         loader::{Load, Loader},
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
@@ -19,6 +20,7 @@ use waypost::{
     decide::{Reply, Silence},
     dns::{Answer, CacheTallies, Failure, Kind, Nothing, OwnLives, Question, Upstream},
     engine::{Outcome, Path, Tallies},
+    health::Mark,
     limits::DNS_SERVER_MS_MAX,
     route::{Place, Route, RouteTable, Then, Transport},
     sip::Method,
@@ -30,6 +32,7 @@ struct Bench {
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
     resolver: Resolver,
+    gateways: Gateways,
     metrics: Metrics,
 }
 
@@ -50,9 +53,11 @@ fn bench_of(table: RouteTable) -> Bench {
     let reloader = Reloader::start(Arc::clone(&table), Box::new(|_| Ok(Load::Same))).unwrap();
     // Nobody is there: a server that stays silent has numbers, too.
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 1).into()]);
+    let gateways = Gateways::new(Arc::clone(&table));
     let metrics = Metrics::new(Sources {
         counters: vec![Arc::clone(&counters)],
         table: Arc::clone(&table),
+        gateways: gateways.clone(),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
         readiness: Arc::new(Readiness::default()),
@@ -60,7 +65,7 @@ fn bench_of(table: RouteTable) -> Bench {
         drops: Drops::new([("edge".into(), 0)]),
     })
     .unwrap();
-    Bench { counters, table, reloader, resolver, metrics }
+    Bench { counters, table, reloader, resolver, gateways, metrics }
 }
 
 impl Bench {
@@ -143,6 +148,9 @@ fn what_is_served_is_what_the_catalogue_lists() {
     let bench = bench_of(loaded.table);
     assert_eq!(bench.samples()[r#"waypost_table_entries{table="rates"}"#], 3.0);
     bench.ask();
+    // Of a gateway that nobody probes or marks nothing is known.
+    bench.gateways.mark("lon1", Mark::Down).unwrap();
+    assert_eq!(bench.samples()[r#"waypost_gateway_up{gateway="lon1"}"#], 0.0);
     let served = parse(&bench.text());
     for entry in catalogue() {
         let family = served.get(entry.name).unwrap_or_else(|| panic!("{} is not served", entry.name));

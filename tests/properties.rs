@@ -7,7 +7,7 @@ use waypost::{
     decide::{Arrival, Context, NoTrace, Reply, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX, MESSAGE_BYTES_MAX},
-    route::{RouteTable, Transport, file},
+    route::{Down, RouteTable, Transport, file},
     sip::Uri,
 };
 
@@ -68,6 +68,7 @@ impl Server {
             dns,
             unix_s: 1_767_614_400,
             draining: false,
+            down: Down::NONE,
         };
         self.out.fill(0xAA);
         let verdict = decide(datagram, &arrival, &context, &mut self.scratch, &mut NoTrace, &mut self.out);

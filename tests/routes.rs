@@ -17,7 +17,7 @@ use waypost::route::{
 const EXAMPLES: usize = 8;
 
 /// Cases in `tests/routes_invalid/`.
-const CASES: usize = 94;
+const CASES: usize = 97;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,7 +1,7 @@
 //! Plays the text files of `tests/scenarios` against the engine and compares every byte it sends.
 //!
 //! A file is a sentence of intent, then what the world is (`ROUTES`, `FILE`, `SETTINGS`, `AT`), then what
-//! happens (`RECV`, `DNS`, `PASS`), each followed by what comes of it (`SEND`, `ASK`, `SILENCE`, `WAIT`).
+//! happens (`RECV`, `DNS`, `PASS`, `DOWN` with the gateways that are down from here on), each followed by what comes of it (`SEND`, `ASK`, `SILENCE`, `WAIT`).
 //! The whole file is written anew from what happens and compared with what stands there:
 //! `UPDATE=1 cargo test --test scenarios` accepts the new text, for review.
 
@@ -13,15 +13,15 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Pat
 use waypost::{
     decide::{CancelPolicy, Settings, Silence},
     dns::{Answer, Failure, Family, Kind, Naptr, Nothing, Question, Record, Srv},
-    engine::{Engine, Now, Outcome, Path},
+    engine::{Engine, Now, Outcome, Path, Routes},
     limits::ANSWER_BYTES_ROOM,
-    route::{RouteTable, Transport, file},
+    route::{Down, RouteTable, Transport, file},
 };
 
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 104;
+const SCENARIOS: usize = 107;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -55,6 +55,7 @@ fn every_scenario_holds() {
 struct Play {
     engine: Engine,
     table: RouteTable,
+    down: Down,
     unix_s: i64,
     out: Vec<u8>,
     /// Questions put and not answered yet.
@@ -84,7 +85,7 @@ fn play(text: &str, name: &str) -> String {
 }
 
 fn is_event(line: &str) -> bool {
-    ["RECV ", "DNS ", "PASS "].iter().any(|word| line.starts_with(word))
+    ["RECV ", "DNS ", "PASS ", "DOWN"].iter().any(|word| line.starts_with(word))
 }
 
 impl Play {
@@ -112,6 +113,7 @@ impl Play {
         Self {
             engine: Engine::new(settings, vec!["default".into()]),
             table: table(routes, &sections, name),
+            down: Down::default(),
             unix_s: at.parse::<jiff::Timestamp>().expect("AT").as_second(),
             out: vec![0; ANSWER_BYTES_ROOM],
             asked: Vec::new(),
@@ -127,6 +129,10 @@ impl Play {
             self.text.push('\n');
         }
         let words: Vec<&str> = line.split_whitespace().collect();
+        if words[0] == "DOWN" {
+            self.down = down(&words[1..], &self.table, name);
+            return;
+        }
         let ms: u64 = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("{name}: {line}"));
         let now = Now { ms, unix_s: self.unix_s + i64::try_from(ms / 1000).expect("ms") };
         match words[0] {
@@ -138,7 +144,8 @@ impl Play {
                     transport: Transport::Udp,
                 };
                 let bytes = bytes_of(body);
-                let (_, outcome) = self.engine.datagram(&bytes, path, &self.table, now, &mut self.out);
+                let routes = Routes { table: &self.table, down: &self.down };
+                let (_, outcome) = self.engine.datagram(&bytes, path, routes, now, &mut self.out);
                 self.outcome(outcome, now);
             }
             "DNS" => {
@@ -159,7 +166,9 @@ impl Play {
     }
 
     fn ready(&mut self, now: Now) {
-        while let Some(outcome) = self.engine.next_ready(&self.table, now, &mut self.out) {
+        loop {
+            let routes = Routes { table: &self.table, down: &self.down };
+            let Some(outcome) = self.engine.next_ready(routes, now, &mut self.out) else { break };
             self.outcome(outcome, now);
         }
     }
@@ -189,6 +198,14 @@ impl Play {
             self.text.push_str("WAIT\n");
         }
     }
+}
+
+fn down(names: &[&str], table: &RouteTable, name: &str) -> Down {
+    let id = |gateway: &&str| {
+        let found = table.gateways.iter().position(|known| *known.name == **gateway);
+        found.unwrap_or_else(|| panic!("{name}: no gateway {gateway}"))
+    };
+    Down::of(names.iter().map(id))
 }
 
 fn settings(text: &str, name: &str) -> Settings {

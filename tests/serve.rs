@@ -25,6 +25,8 @@ mod dns_tools;
 mod handed_down;
 #[path = "serve/harness.rs"]
 mod harness;
+#[path = "serve/health.rs"]
+mod health;
 #[path = "serve/idle.rs"]
 mod idle;
 #[path = "serve/last_good.rs"]

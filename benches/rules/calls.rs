@@ -9,7 +9,7 @@ use waypost::{
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
-    route::{RouteTable, Transport},
+    route::{Down, RouteTable, Transport},
 };
 
 use crate::files::{Kind, address, host, prefix, side};
@@ -108,6 +108,7 @@ impl Server {
             dns: DnsView::new(&self.cache, 0),
             unix_s: 0,
             draining: false,
+            down: Down::NONE,
         };
         let verdict = decide(&call.bytes, &arrival, &context, &mut self.scratch, &mut NoTrace, &mut self.out);
         let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };

@@ -14,6 +14,7 @@ use waypost::{
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
+    route::Down,
     sip::{HeaderIndex, Parsed, Writer, parse, write_head},
 };
 
@@ -68,7 +69,14 @@ fn deciding(criterion: &mut Criterion) {
             transport: PATH.transport,
         };
         let dns = DnsView::new(&cache, scene::NOW.ms);
-        let context = Context { settings: &settings, table: &scene.table, dns, unix_s: 0, draining: false };
+        let context = Context {
+            settings: &settings,
+            table: &scene.table,
+            dns,
+            unix_s: 0,
+            draining: false,
+            down: Down::NONE,
+        };
         let (mut scratch, mut out, mut next) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM], 0);
         criterion.bench_function(&format!("decide/static-{size}"), |bencher| {
             bencher.iter(|| {

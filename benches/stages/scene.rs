@@ -10,10 +10,10 @@ use std::{fmt::Write as _, net::Ipv4Addr, path::Path as FilePath};
 use waypost::{
     decide::Settings,
     dns::{Answer, Kind, Naptr, Nothing, Question, Record, Srv},
-    engine::{Engine, Now, Outcome, Path},
+    engine::{Engine, Now, Outcome, Path, Routes},
     limits::ANSWER_BYTES_ROOM,
     route::{
-        RouteTable, Transport,
+        Down, RouteTable, Transport,
         file::{Source, parse},
     },
 };
@@ -123,6 +123,8 @@ const REQUESTS: u32 = 64;
 /// An engine in service, and the requests that it is asked.
 pub(crate) struct Scene {
     pub(crate) table: RouteTable,
+    /// Its gateways that are down.
+    pub(crate) down: Down,
     pub(crate) engine: Engine,
     pub(crate) requests: Vec<Vec<u8>>,
     pub(crate) out: Vec<u8>,
@@ -141,6 +143,7 @@ impl Scene {
         };
         let mut scene = Self {
             table: table(way.routes, prefixes),
+            down: Down::default(),
             engine: Engine::new(Settings::default(), vec!["default".into()]),
             requests,
             out: vec![0; ANSWER_BYTES_ROOM],
@@ -157,7 +160,8 @@ impl Scene {
     pub(crate) fn answer(&mut self) -> usize {
         let bytes = &self.requests[self.next];
         self.next = (self.next + 1) % self.requests.len();
-        match self.engine.datagram(bytes, PATH, &self.table, NOW, &mut self.out) {
+        let routes = Routes { table: &self.table, down: &self.down };
+        match self.engine.datagram(bytes, PATH, routes, NOW, &mut self.out) {
             (_, Outcome::Send { reply, .. }) if reply.status == self.way.status => reply.len,
             _ => 0,
         }

@@ -194,6 +194,10 @@ pub struct ExplainArgs {
     /// The moment, as 2026-12-24T10:00:00Z. Without this, now.
     #[arg(long, value_name = "TIME", value_parser = flags::moment)]
     pub at: Option<i64>,
+    /// A gateway that is down, by its name; may be given again. Without this, all are up; with --live, those that
+    /// the server has for down are.
+    #[arg(long, value_name = "GATEWAY")]
+    pub down: Vec<String>,
     /// A file with the bytes of a whole request.
     #[arg(long, value_name = "FILE", conflicts_with = "uri")]
     pub raw: Option<PathBuf>,

@@ -71,11 +71,14 @@ Examples:
   waypost explain 999 --caller +441632960123 --at 2026-12-24T10:00:00Z
   waypost explain +442079460123 --header 'X-Trunk: gold' --json
   waypost explain --raw invite.sip
+  waypost explain +442079460123 --down lon1
   waypost explain +442079460123 --live
   waypost explain +442079460123 --live --admin http://127.0.0.1:9560
 
 A bare number stands for sip:NUMBER@localhost. A request in a file ends its lines with CR LF and
 has an empty line before its body.
+
+--down NAME shows what becomes of a call while a gateway does not answer its probes.
 
 With --live, what the server's DNS cache has answers the questions of the decision; what it does not
 have counts as not answered, as it does without --live.
@@ -133,6 +136,7 @@ Examples:
   waypost ctl diff numbers.txt
   waypost ctl reload
   waypost ctl drain
+  waypost ctl gateways down lon1
   waypost ctl dns lookup sip.example.net AAAA
   waypost ctl dns flush --all
   waypost ctl log level debug
@@ -231,7 +235,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 59);
+        assert_eq!(seen, 61);
     }
 
     #[test]

@@ -18,13 +18,12 @@ mod flags;
 mod help;
 mod output;
 mod pages;
-mod response;
 mod serve;
 mod target;
 
 use std::process::ExitCode;
 
-pub(crate) use crate::control::explain::{describe, message};
+pub(crate) use crate::control::explain::describe;
 
 pub use args::{Cli, Command, Global};
 

@@ -4,7 +4,7 @@ use crate::{
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure, Question},
     limits::{ANSWER_BYTES_ROOM, QUESTIONS_PER_REQUEST_MAX},
-    route::{RouteId, RouteTable},
+    route::{Down, RouteId, RouteTable},
 };
 
 /// Who answered.
@@ -81,7 +81,7 @@ impl<'a> Side<'a> {
     pub(super) fn decide(&mut self, request: &[u8], arrival: &Arrival<'_>, settings: &Settings, unix_s: i64) {
         let Self { table, scratch, nothing_known, buffer, asks, .. } = self;
         let mut decided = |dns: DnsView<'_>| {
-            let context = Context { settings, table, dns, unix_s, draining: false };
+            let context = Context { settings, table, dns, unix_s, draining: false, down: Down::NONE };
             decide(request, arrival, &context, scratch, &mut NoTrace, buffer)
         };
         asks.clear();

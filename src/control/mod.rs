@@ -2,18 +2,20 @@
 //!
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
-//! Never: is on the way of a packet; `mirror` sees copies. Threads: `control` (admin HTTP, signals, resolver, systemd),
-//! `reload` (loads, one at a time, and frees old tables), `watch` (the route files), `mirror` (HEP, decisions, top
-//! talkers). The loop is the main thread; those of further
-//! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
+//! Never: is on the way of a packet; `mirror` sees copies. Threads: `control` (admin HTTP, signals, resolver, systemd,
+//! probes of gateways), `reload` (loads, one at a time, and frees old tables), `watch` (the route files), `mirror` (HEP,
+//! decisions, top talkers). The loop is the main thread; those of further workers are `worker-2` and so on. They wait for
+//! none of the others, nor for each other.
 
 pub mod admin;
+pub(crate) mod client;
 pub mod config_file;
 pub mod diff;
 pub mod dns_json;
 mod events;
 pub(crate) mod explain;
 pub mod files;
+pub mod health;
 pub mod last_good;
 pub mod last_hits;
 mod lifecycle;

@@ -20,7 +20,7 @@ use std::{
 use arc_swap::ArcSwap;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{
     limits::{
@@ -140,6 +140,7 @@ pub struct Reloader {
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
     history: Arc<Mutex<History>>,
+    loaded: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -161,17 +162,19 @@ impl Reloader {
         let status = Arc::new(Mutex::new(status));
         let nudged = Arc::new(AtomicBool::new(false));
         let history = Arc::default();
+        let loaded = Arc::new(Notify::new());
         let worker = Worker {
             table,
             load,
             after,
+            loaded: Arc::clone(&loaded),
             nudged: Arc::clone(&nudged),
             status: Arc::clone(&status),
             history: Arc::clone(&history),
             retired: Retired::default(),
         };
         thread::Builder::new().name("reload".to_owned()).spawn(move || worker.run(&queue))?;
-        Ok(Self { requests, nudged, status, history })
+        Ok(Self { requests, nudged, status, history, loaded })
     }
 
     /// Asks for a load that begins after this call, and for its report.
@@ -203,6 +206,12 @@ impl Reloader {
         }
     }
 
+    /// Told each time that another table is in service. It is for one listener.
+    #[must_use]
+    pub fn loaded(&self) -> Arc<Notify> {
+        Arc::clone(&self.loaded)
+    }
+
     /// How reloads went.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -221,6 +230,7 @@ struct Worker {
     table: Arc<ArcSwap<Snapshot>>,
     load: LoadFn,
     after: AfterFn,
+    loaded: Arc<Notify>,
     nudged: Arc<AtomicBool>,
     status: Arc<Mutex<Status>>,
     history: Arc<Mutex<History>>,
@@ -338,6 +348,7 @@ impl Worker {
         let next = Arc::new(Snapshot::new(table, hash, unix_s(), Some(&previous)));
         drop(previous);
         let previous = self.table.swap(Arc::clone(&next));
+        self.loaded.notify_one();
         // Compared when the new one serves: nobody waits for it to be counted.
         let changes = Changes::between(&previous.table, &next.table);
         self.retired.keep(previous);
@@ -441,6 +452,7 @@ mod tests {
             table: Arc::new(ArcSwap::from_pointee(Snapshot::new(RouteTable::default(), "".into(), 0, None))),
             load: Box::new(move |_| results.lock().unwrap().pop_front().unwrap()),
             after: Box::new(|_| {}),
+            loaded: Arc::default(),
             nudged: Arc::default(),
             status: Arc::clone(&status),
             history: Arc::clone(&history),

@@ -6,6 +6,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use arc_swap::ArcSwap;
+use rustls::ClientConfig;
+
 use super::{admin::token::Token, load_error::LoadError, loader::Loader, tls::Certificates, watch::Watched};
 use crate::{config::Config, net::TlsInService};
 
@@ -41,6 +44,12 @@ impl Secrets {
     #[must_use]
     pub fn admin_tls(&self) -> Option<TlsInService> {
         self.admin.as_ref().map(Certificates::in_service)
+    }
+
+    /// What probes of gateways take, with the certificate of the listeners; `None`: there is none.
+    #[must_use]
+    pub fn probes_tls(&self) -> Option<Arc<ArcSwap<ClientConfig>>> {
+        self.listeners.as_ref().map(Certificates::of_client)
     }
 
     /// The token of the admin port.

@@ -5,6 +5,7 @@
 //! Never: serves with half of what it needs: all is loaded and bound before the first packet.
 
 use std::{
+    hash::Hasher as _,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,6 +17,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls::ClientConfig;
+use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
@@ -33,6 +36,7 @@ use super::{
     DnsCache,
     admin::{self, About, Access, Admin, Bound, ListenerTold, Readiness, Rooms},
     diff::Differ,
+    health::{Asking, Gateways, Prober, client_config},
     last_good::LastGood,
     lifecycle::{
         Course, Inherited, Program, Systemd, after_load, all_are_taken, first_table, keep_workers, shared,
@@ -121,6 +125,11 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         ServeError::Other(format!("messages cannot be shown to those who look on: {error}"))
     })?;
     let readiness = Arc::new(Readiness::default());
+    let gateways = Gateways::new(Arc::clone(&table));
+    let of_client = tls_of_probes(&secrets)?;
+    let asking = Asking::new(resolver.clone(), config.settings.clone(), of_client);
+    let seed = seed(&config.settings.key, &addresses);
+    let prober = (Prober::new(gateways.clone(), asking, seed), reloader.loaded());
     let metrics = Metrics::new(Sources {
         counters: counters.clone(),
         table: Arc::clone(&table),
@@ -128,6 +137,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         resolver: resolver.clone(),
         readiness: Arc::clone(&readiness),
         hep: mirror.hep(),
+        gateways: gateways.clone(),
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
@@ -151,6 +161,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         dns_cache,
         resolver: resolver.clone(),
         differ,
+        gateways,
         sampling: Arc::new(Sampling::of(counters.clone(), Arc::clone(&table))),
         log,
         rooms: Rooms::default(),
@@ -173,7 +184,8 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         workers.push(Worker { event_loop: event_loop.with_tap(taps.next()), engine, counters, ask });
         questions.push(asked);
     }
-    let control = Control { admin, admin_port, handles: handles.clone(), resolver, questions, course };
+    let control =
+        Control { admin, admin_port, handles: handles.clone(), resolver, questions, prober, course };
     let admin_place = control.admin.place.clone();
     let control = control.start()?;
     readiness.serve();
@@ -269,6 +281,25 @@ fn raise_file_limit(config: &Config) {
     }
 }
 
+/// What probes over TLS take for each connection: with the certificate of the `tls:` listeners where there is one.
+fn tls_of_probes(secrets: &Secrets) -> Result<Arc<ArcSwap<ClientConfig>>, ServeError> {
+    match secrets.probes_tls() {
+        Some(in_service) => Ok(in_service),
+        None => match client_config(None) {
+            Ok(config) => Ok(Arc::new(ArcSwap::from_pointee(config))),
+            Err(error) => Err(ServeError::Other(format!("TLS of the probes: {error}"))),
+        },
+    }
+}
+
+/// A number of this server alone, whose fleet has one key: by the name of the machine and where it listens.
+fn seed(key: &[u8; 16], addresses: &[SocketAddr]) -> u64 {
+    let mut hasher = SipHasher13::new_with_key(key);
+    hasher.write(rustix::system::uname().nodename().to_bytes());
+    addresses.iter().for_each(|address| hasher.write(address.to_string().as_bytes()));
+    hasher.finish()
+}
+
 fn no_thread(error: &std::io::Error) -> ServeError {
     ServeError::Other(format!("no thread can be started: {error}"))
 }
@@ -322,6 +353,8 @@ struct Control {
     handles: Vec<Handle>,
     resolver: Resolver,
     questions: Vec<mpsc::Receiver<Question>>,
+    /// With what tells it of a new table.
+    prober: (Prober, Arc<Notify>),
     course: Course,
 }
 
@@ -355,7 +388,8 @@ impl Control {
     }
 
     async fn run(self, signals: Signals, end: &Notify) {
-        let Self { admin, admin_port, handles, resolver, questions, course } = self;
+        let Self { admin, admin_port, handles, resolver, questions, prober: (prober, loaded), course } = self;
+        tokio::spawn(prober.run(loaded));
         let serving = admin_port.map(|port| {
             tokio::spawn(Arc::clone(&admin.sampling).run());
             let serving = admin::serve(port, admin);

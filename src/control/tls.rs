@@ -11,14 +11,17 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::WebPkiClientVerifier,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::files;
+use super::{
+    files,
+    health::{ChainAndKey, client_config},
+};
 use crate::{config, limits::TLS_FILE_BYTES_MAX, net::TlsInService};
 
 /// Why the files give no TLS.
@@ -55,6 +58,8 @@ pub enum TlsError {
 pub struct Certificates {
     files: config::Tls,
     in_service: TlsInService,
+    /// For gateways that want to see a certificate of whoever probes them.
+    of_client: Arc<ArcSwap<ClientConfig>>,
     /// SHA-256 of the files in service.
     hash: Mutex<[u8; 32]>,
 }
@@ -64,13 +69,20 @@ impl Certificates {
     pub fn read(files: config::Tls) -> Result<Self, TlsError> {
         let pem = Pem::read(&files)?;
         let in_service = Arc::new(ArcSwap::from_pointee(build(&files, &pem)?));
-        Ok(Self { files, in_service, hash: Mutex::new(pem.hash()) })
+        let of_client = Arc::new(ArcSwap::from_pointee(build_client(&files, &pem)?));
+        Ok(Self { files, in_service, of_client, hash: Mutex::new(pem.hash()) })
     }
 
     /// What the loop takes for each new connection.
     #[must_use]
     pub fn in_service(&self) -> TlsInService {
         Arc::clone(&self.in_service)
+    }
+
+    /// What a probe takes for each connection to a gateway.
+    #[must_use]
+    pub fn of_client(&self) -> Arc<ArcSwap<ClientConfig>> {
+        Arc::clone(&self.of_client)
     }
 
     /// Reads the files again and puts them into service; whether they are others. On an error the
@@ -81,7 +93,9 @@ impl Certificates {
         let mut served = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = *served != hash;
         if is_new {
-            self.in_service.store(Arc::new(build(&self.files, &pem)?));
+            let (of_server, of_client) = (build(&self.files, &pem)?, build_client(&self.files, &pem)?);
+            self.in_service.store(Arc::new(of_server));
+            self.of_client.store(Arc::new(of_client));
             *served = hash;
         }
         Ok(is_new)
@@ -136,9 +150,7 @@ impl Pem {
 
 fn build(files: &config::Tls, pem: &Pem) -> Result<ServerConfig, TlsError> {
     let unusable = |why: String| TlsError::Unusable { path: files.certificate.clone(), why };
-    let chain = certificates(&files.certificate, &pem.certificate)?;
-    let key = PrivateKeyDer::from_pem_slice(&pem.key)
-        .map_err(|_| TlsError::Nothing { path: files.key.clone(), what: "private key" })?;
+    let (chain, key) = chain_and_key(files, pem)?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -158,6 +170,19 @@ fn build(files: &config::Tls, pem: &Pem) -> Result<ServerConfig, TlsError> {
         }
     };
     builder.with_single_cert(chain, key).map_err(|error| unusable(error.to_string()))
+}
+
+fn build_client(files: &config::Tls, pem: &Pem) -> Result<ClientConfig, TlsError> {
+    let (chain, key) = chain_and_key(files, pem)?;
+    client_config(Some((chain, key)))
+        .map_err(|error| TlsError::Unusable { path: files.certificate.clone(), why: error.to_string() })
+}
+
+fn chain_and_key(files: &config::Tls, pem: &Pem) -> Result<ChainAndKey, TlsError> {
+    let chain = certificates(&files.certificate, &pem.certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(&pem.key)
+        .map_err(|_| TlsError::Nothing { path: files.key.clone(), what: "private key" })?;
+    Ok((chain, key))
 }
 
 /// The certificates of a file, as those to trust.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use crate::{
     dns::{Ask, DnsView, Lives, Policy},
-    route::{Ourselves, RouteId, RouteTable, Transport},
+    route::{Down, Ourselves, RouteId, RouteTable, Transport},
     sip::{Fault, Method, Parsed, Unanswerable, parse},
 };
 
@@ -81,6 +81,8 @@ pub struct Context<'a> {
     pub unix_s: i64,
     /// OPTIONS to ourselves are answered 503.
     pub draining: bool,
+    /// Gateways that are left out.
+    pub down: &'a Down,
 }
 
 /// What a datagram deserves.

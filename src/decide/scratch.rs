@@ -65,6 +65,8 @@ pub(super) struct Work {
     /// Contacts beyond the cap or dropped, counted for the reply.
     pub(super) trimmed: u8,
     pub(super) dropped: u8,
+    /// Whether a gateway was left out because it is down.
+    pub(super) left_out_down: bool,
     /// Of a rate deck, cheapest first.
     pub(super) offers: Vec<Offer>,
     /// Members of a group in the order drawn.
@@ -141,6 +143,7 @@ impl Work {
         self.items.clear();
         self.trimmed = 0;
         self.dropped = 0;
+        self.left_out_down = false;
     }
 
     /// Keeps bytes for the rest of the decision; `None` when the arena is full.

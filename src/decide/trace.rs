@@ -1,7 +1,7 @@
 //! Pure. What a decision tells whoever asks why. `explain` prints it; serving passes [`NoTrace`],
 //! which compiles to nothing.
 
-use crate::route::{ListId, RouteId, Row, TableId};
+use crate::route::{GatewayId, ListId, RouteId, Row, TableId};
 
 /// A sink for the steps of a decision, in the order they are taken.
 pub trait Trace {
@@ -24,6 +24,8 @@ pub trait Trace {
     fn contact(&mut self, _uri: &[u8], _q_milli: u16) {}
     /// A URI did not become a Contact, and why.
     fn dropped(&mut self, _uri: &[u8], _why: &'static str) {}
+    /// A gateway is left out because it is down.
+    fn down(&mut self, _gateway: GatewayId) {}
     /// Free words on a step that has no method of its own.
     fn note(&mut self, _what: &str) {}
 }

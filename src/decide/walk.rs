@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     limits::{JUMPS_MAX, NUMBER_BYTES_MAX, ROUTES_EXAMINED_MAX, URI_BYTES_MAX},
-    route::{Answer, ListId, Party, Route, RouteId, Setting, Template, Then},
+    route::{Answer, Down, ListId, Party, Route, RouteId, Setting, Template, Then, WhenAllDown},
 };
 use candidates::Candidates;
 
@@ -197,13 +197,57 @@ fn give<T: Trace>(
     out: &mut [u8],
 ) -> Walked {
     work.clear_contacts();
-    if let Err(ask) = contacts::collect(answer, call, work, trace) {
+    if let Err(ask) = contacts::collect(answer, call.context.down, call, work, trace) {
         return Walked::Done(Verdict::Ask(ask));
     }
+    if work.contacts.is_empty() && work.left_out_down {
+        return all_down(answer, id, call, work, trace, out);
+    }
+    finish(answer, id, call, work, trace, out)
+}
+
+fn finish<T: Trace>(
+    answer: &Answer,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
     if work.contacts.is_empty() && !answer.targets.is_empty() {
         return nothing_left(answer.empty, id, call, work, trace, out);
     }
     Walked::Done(write_answer(answer, id, call, work, out))
+}
+
+/// No Contact is left because gateways are down: what the route says of that.
+#[cold]
+fn all_down<T: Trace>(
+    answer: &Answer,
+    id: RouteId,
+    call: &Call<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Walked {
+    match &answer.when_all_down {
+        WhenAllDown::UseAll => {
+            trace.note("all its gateways are down: all are used");
+            work.clear_contacts();
+            if let Err(ask) = contacts::collect(answer, Down::NONE, call, work, trace) {
+                return Walked::Done(Verdict::Ask(ask));
+            }
+            finish(answer, id, call, work, trace, out)
+        }
+        WhenAllDown::Next => {
+            trace.note("all its gateways are down: on to the next route");
+            Walked::On
+        }
+        WhenAllDown::Refuse(refusal) => {
+            trace.note("all its gateways are down: the refusal for that answers");
+            Walked::Done(write_answer(refusal, id, call, work, out))
+        }
+    }
 }
 
 /// No Contact is left: the route's fallback, or the next route.

@@ -21,7 +21,7 @@ use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
-    route::{RouteTable, Transport},
+    route::{Down, RouteTable, Transport},
     sip::Method,
 };
 
@@ -41,6 +41,21 @@ pub struct Path {
     pub local: SocketAddr,
     pub listener: usize,
     pub transport: Transport,
+}
+
+/// The routes of this turn. A table alone is one whose gateways are all up.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Routes<'t> {
+    pub table: &'t RouteTable,
+    /// Which of its gateways are down.
+    pub down: &'t Down,
+}
+
+impl<'t> From<&'t RouteTable> for Routes<'t> {
+    fn from(table: &'t RouteTable) -> Self {
+        Self { table, down: Down::NONE }
+    }
 }
 
 /// What became of one datagram.
@@ -141,11 +156,11 @@ impl<D: Decide> Engine<D> {
     ///
     /// Bytes that already wait, from the same source to the same listener, are a retransmission: the
     /// one answer is for both, and this says [`Outcome::Wait`].
-    pub fn datagram(
+    pub fn datagram<'t>(
         &mut self,
         bytes: &[u8],
         path: Path,
-        table: &RouteTable,
+        routes: impl Into<Routes<'t>>,
         now: Now,
         out: &mut [u8],
     ) -> (Option<Method>, Outcome) {
@@ -153,7 +168,7 @@ impl<D: Decide> Engine<D> {
             self.tallies.retransmissions += 1;
             return (method_of(bytes), Outcome::Wait);
         }
-        let turn = Turn { table, now };
+        let turn = Turn { routes: routes.into(), now };
         let outcome = match self.decide(bytes, path, turn, 0, Failure::Timeout, out) {
             Decided::Now(outcome) => outcome,
             Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
@@ -172,13 +187,18 @@ impl<D: Decide> Engine<D> {
 
     /// Decides the next datagram that is ready or whose time is over; `None` when there is none.
     /// Call until `None` after [`Engine::answered`] and at [`Engine::deadline_ms`].
-    pub fn next_ready(&mut self, table: &RouteTable, now: Now, out: &mut [u8]) -> Option<Outcome> {
+    pub fn next_ready<'t>(
+        &mut self,
+        routes: impl Into<Routes<'t>>,
+        now: Now,
+        out: &mut [u8],
+    ) -> Option<Outcome> {
         self.served = None;
         let waiting = self.room.take_due(now.ms)?;
         let is_late = waiting.deadline_ms <= now.ms;
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
-        let turn = Turn { table, now };
+        let turn = Turn { routes: routes.into(), now };
         let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, Failure::Timeout, out)
         {
             Decided::Now(outcome) => {
@@ -333,10 +353,11 @@ impl<D: Decide> Engine<D> {
         };
         let context = Context {
             settings: &self.settings,
-            table: turn.table,
+            table: turn.routes.table,
             dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms, late },
             unix_s: turn.now.unix_s,
             draining: self.draining,
+            down: turn.routes.down,
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path }),
@@ -355,7 +376,7 @@ impl<D: Decide> Engine<D> {
 /// What does not change during one call of the loop.
 #[derive(Clone, Copy)]
 struct Turn<'t> {
-    table: &'t RouteTable,
+    routes: Routes<'t>,
     now: Now,
 }
 

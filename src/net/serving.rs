@@ -19,8 +19,8 @@ use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
     decide::Silence,
     dns::{Answer, Failure, Question},
-    engine::{Engine, Now, Outcome, Path},
-    route::Transport,
+    engine::{Engine, Now, Outcome, Path, Routes},
+    route::{Down, Transport},
     snapshot::Snapshot,
 };
 
@@ -36,6 +36,9 @@ pub(super) struct Serving<'a> {
     tap: Option<Tap>,
     /// The table of this turn.
     snapshot: Option<Guard<Arc<Snapshot>>>,
+    /// Its gateways that are down, as they were when the turn began, and which state of them that is.
+    down: Down,
+    down_is_of: Option<(u64, u64)>,
     /// An answer came in since [`Engine::next_ready`] last said `None`.
     answers_came: bool,
 }
@@ -49,7 +52,18 @@ impl<'a> Serving<'a> {
         ask: &'a mut dyn FnMut(Question) -> bool,
         tap: Option<Tap>,
     ) -> Self {
-        Self { engine, table, counters, worker, ask, tap, snapshot: None, answers_came: false }
+        Self {
+            engine,
+            table,
+            counters,
+            worker,
+            ask,
+            tap,
+            snapshot: None,
+            down: Down::with_room(),
+            down_is_of: None,
+            answers_came: false,
+        }
     }
 
     /// Counts an outcome and does what it asks for.
@@ -102,10 +116,32 @@ impl<'a> Serving<'a> {
     }
 }
 
+/// The routes of this turn. What is down is copied when it has changed: all messages of a turn see one state.
+fn routes<'t>(
+    snapshot: &'t mut Option<Guard<Arc<Snapshot>>>,
+    table: &ArcSwap<Snapshot>,
+    down: &'t mut Down,
+    down_is_of: &mut Option<(u64, u64)>,
+) -> Routes<'t> {
+    let snapshot = match snapshot {
+        Some(snapshot) => snapshot,
+        None => {
+            let snapshot = snapshot.insert(table.load());
+            let state = Some((snapshot.generation, snapshot.marks.version()));
+            if *down_is_of != state {
+                snapshot.marks.copy_to(down);
+                *down_is_of = state;
+            }
+            snapshot
+        }
+    };
+    Routes { table: &snapshot.table, down }
+}
+
 impl Service for Serving<'_> {
     fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
-        let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
-        let (method, outcome) = self.engine.datagram(bytes, path, &snapshot.table, now, out);
+        let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
+        let (method, outcome) = self.engine.datagram(bytes, path, routes, now, out);
         self.counters.request(method, path.transport);
         if self.tap.is_some() {
             self.show(Some((bytes, path)), now, &outcome, out);
@@ -140,8 +176,8 @@ impl Service for Serving<'_> {
         if !self.answers_came && !due {
             return Ready::None;
         }
-        let snapshot = self.snapshot.get_or_insert_with(|| self.table.load());
-        let Some(outcome) = self.engine.next_ready(&snapshot.table, now, out) else {
+        let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
+        let Some(outcome) = self.engine.next_ready(routes, now, out) else {
             self.answers_came = false;
             return Ready::None;
         };

@@ -39,12 +39,14 @@ pub struct Offer {
 
 /// Appends the cheapest offers for `number`, those of equal cost in the order of `tie(row)`. Each
 /// carrier bids with the row of its own longest prefix that is valid now and meant for this customer; a
-/// bid that is too dear, too poor or blocked is out, and no shorter prefix takes its place.
+/// bid that is too dear, too poor, blocked or of a carrier that is down is out, and no shorter prefix takes
+/// its place.
 pub fn cheapest(
     deck: &NumberTable,
     number: &[u8],
     wanted: &Wanted<'_>,
     tie: &dyn Fn(u32) -> u64,
+    is_down: &dyn Fn(RowTarget) -> bool,
     out: &mut Vec<Offer>,
 ) {
     let start = out.len();
@@ -76,7 +78,7 @@ pub fn cheapest(
             bidders.add(deck.table().value_id(offer.row.row, targets.column));
         }
     }
-    keep_cheapest(deck, wanted, start, tie, out);
+    keep_cheapest(deck, wanted, start, tie, is_down, out);
 }
 
 /// Carriers that have bid with a longer prefix.
@@ -119,6 +121,7 @@ fn keep_cheapest(
     wanted: &Wanted<'_>,
     start: usize,
     tie: &dyn Fn(u32) -> u64,
+    is_down: &dyn Fn(RowTarget) -> bool,
     out: &mut Vec<Offer>,
 ) {
     let mut kept = start;
@@ -129,7 +132,7 @@ fn keep_cheapest(
                 .is_some_and(|quality| quality < least)
         });
         let dear = wanted.cost_max_micro.is_some_and(|most| offer.cost_micro > most);
-        if !poor && !dear && !wanted.blocked.contains(&offer.target) {
+        if !poor && !dear && !wanted.blocked.contains(&offer.target) && !is_down(offer.target) {
             if let Some(place) = out.get_mut(kept) {
                 *place = offer;
             }
@@ -195,7 +198,7 @@ mod tests {
 
     fn carriers(deck: &NumberTable, number: &str, wanted: &Wanted<'_>) -> Vec<usize> {
         let mut out = Vec::new();
-        cheapest(deck, number.as_bytes(), wanted, &|row| u64::from(row), &mut out);
+        cheapest(deck, number.as_bytes(), wanted, &|row| u64::from(row), &|_| false, &mut out);
         out.iter()
             .map(|offer| match offer.target {
                 RowTarget::Gateway(gateway) => gateway,
@@ -268,7 +271,7 @@ mod tests {
             expected.truncate(count_max);
             let mut out = Vec::new();
             let wanted = Wanted { count_max, cost_max_micro, ..ALL };
-            cheapest(&deck(&rows), number.as_bytes(), &wanted, &|row| u64::from(row % 3), &mut out);
+            cheapest(&deck(&rows), number.as_bytes(), &wanted, &|row| u64::from(row % 3), &|_| false, &mut out);
             let costs: Vec<u64> = out.iter().map(|offer| offer.cost_micro).collect();
             prop_assert_eq!(costs, expected);
         }

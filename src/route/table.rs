@@ -9,7 +9,7 @@ use crate::{
     sip::{Method, Scheme},
 };
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// Index of a gateway in [`RouteTable::gateways`].
 pub type GatewayId = usize;
@@ -93,6 +93,8 @@ pub struct Defaults {
     pub answer_bytes_max: usize,
     /// Status when no route answers.
     pub no_route_code: u16,
+    /// What follows when all gateways of an answer are down.
+    pub when_all_down: WhenAllDown,
 }
 
 impl Default for Defaults {
@@ -105,6 +107,7 @@ impl Default for Defaults {
             contacts_max: crate::limits::CONTACTS_MAX,
             answer_bytes_max: crate::limits::ANSWER_BYTES_DEFAULT,
             no_route_code: 404,
+            when_all_down: WhenAllDown::UseAll,
         }
     }
 }
@@ -130,6 +133,8 @@ pub struct Gateway {
     pub expires_s: Option<u32>,
     /// Whether its Contacts are the servers that DNS has for it (RFC 3263), not its URI.
     pub resolve: bool,
+    /// How it is probed; `None`: it is not.
+    pub health: Option<Box<super::Health>>,
 }
 
 /// What a parameter is set to.
@@ -422,6 +427,21 @@ pub struct Answer {
     pub empty: Option<u16>,
     /// Time for the lookups of its Contacts, in milliseconds since the request came.
     pub within_ms: u64,
+    /// What follows when no Contact is left because gateways are down.
+    pub when_all_down: WhenAllDown,
+}
+
+/// What follows when no Contact is left of an answer because gateways are down.
+#[derive(Clone, Debug, Default)]
+pub enum WhenAllDown {
+    /// All are offered, as if they were up. That a gateway is silent towards us does not say that it is towards
+    /// the caller, and when all are, our own network is the likelier fault. A try costs time; a refusal costs the call.
+    #[default]
+    UseAll,
+    /// The next route.
+    Next,
+    /// This refusal.
+    Refuse(Arc<Answer>),
 }
 
 /// The body of an answer.
@@ -509,6 +529,7 @@ impl Answer {
             body: Body::None,
             empty: None,
             within_ms: crate::limits::LOOKUP_MS_DEFAULT,
+            when_all_down: WhenAllDown::UseAll,
         }
     }
 }

@@ -7,7 +7,7 @@ use waypost::{
     decide::{Arrival, Context, Scratch, Settings, Silence, Trace, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
-    route::{RouteId, RouteTable, Transport},
+    route::{Down, RouteId, RouteTable, Transport},
 };
 
 #[derive(Clone, Debug)]
@@ -71,7 +71,14 @@ pub(crate) fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> 
     };
     let (settings, cache) = (Settings::default(), Cache::new());
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context { settings: &settings, table, dns, unix_s: call.hour * 3600, draining: false };
+    let context = Context {
+        settings: &settings,
+        table,
+        dns,
+        unix_s: call.hour * 3600,
+        draining: false,
+        down: Down::NONE,
+    };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request(call).as_bytes(), &arrival, &context, &mut Scratch::new(), trace, &mut out);
     let (len, route) = match &verdict {

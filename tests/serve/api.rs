@@ -160,9 +160,11 @@ fn routes_tables_and_gateways_are_those_in_service() {
         gateways["gateways"],
         json!([
             { "name": "lon1", "uri": "sip:sbc1.lon.example.net;transport=tcp", "file": "routes.yaml", "line": 3,
-              "groups": [{ "group": "london", "tier": 1, "weight": 1 }] },
+              "groups": [{ "group": "london", "tier": 1, "weight": 1 }],
+              "up": true, "mark": "auto", "probed": false, "last_probe": null, "changed_unix_s": null },
             { "name": "lon2", "uri": "sip:sbc2.lon.example.net", "file": "routes.yaml", "line": 4,
-              "groups": [{ "group": "london", "tier": 2, "weight": 3 }] },
+              "groups": [{ "group": "london", "tier": 2, "weight": 3 }],
+              "up": true, "mark": "auto", "probed": false, "last_probe": null, "changed_unix_s": null },
         ])
     );
 }

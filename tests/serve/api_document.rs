@@ -19,6 +19,8 @@ struct Document {
 /// A request to one operation.
 struct Request<'r> {
     id: &'r str,
+    /// What stands in the path for its `{name}`.
+    name: &'r str,
     query: &'r str,
     headers: &'r [(&'r str, &'r str)],
     body: &'r str,
@@ -53,7 +55,7 @@ impl Document {
         let operations = self.operations();
         let found = operations.iter().find(|(.., operation)| operation["operationId"] == request.id);
         let (method, path, operation) = found.unwrap_or_else(|| panic!("no operation {}", request.id));
-        let path = format!("{path}{}", request.query);
+        let path = format!("{}{}", path.replace("{name}", request.name), request.query);
         let said = scene.server.ask(method, &path, request.headers, request.body);
         self.check(operation, request.id, &said);
         said
@@ -98,11 +100,11 @@ fn strict(schema: &mut Value) {
 }
 
 const fn get<'r>(id: &'r str, query: &'r str) -> Request<'r> {
-    Request { id, query, headers: &[HOST], body: "" }
+    Request { id, name: "lon1", query, headers: &[HOST], body: "" }
 }
 
 const fn post<'r>(id: &'r str, body: &'r str) -> Request<'r> {
-    Request { id, query: "", headers: &[HOST, JSON], body }
+    Request { id, name: "lon1", query: "", headers: &[HOST, JSON], body }
 }
 
 #[test]
@@ -123,8 +125,12 @@ fn every_operation_answers_as_its_document_says() {
         get("rates", ""),
         get("routes", "?name=e&limit=3&from=1"),
         get("tables", ""),
+        post("gatewayDown", ""),
         get("gateways", ""),
+        post("gatewayUp", ""),
+        post("gatewayAuto", ""),
         post("explain", EXPLAINED),
+        post("explain", r#"{"number":"+441632960123","down":["lon1"]}"#),
         post("explain", r#"{"number":"+33"}"#),
         post("explain", r#"{"raw":"ACK sip:a@b SIP/2.0"}"#),
         calls,
@@ -157,7 +163,10 @@ fn every_operation_answers_as_its_document_says() {
         (get("routes", "?limit=x"), 400),
         (get("dnsCache", "?name=a&type=MX"), 400),
         (post("explain", "{}"), 400),
+        (post("explain", r#"{"number":"+44","down":["nobody"]}"#), 400),
         (post("explain", &too_long), 413),
+        (Request { name: "nobody", ..post("gatewayDown", "") }, 404),
+        (Request { name: "%ff", ..post("gatewayUp", "") }, 400),
         (post("dnsFlush", "[]"), 400),
         (post("dnsFlush", &too_long), 413),
         (post("setLogLevel", r#"{"level":"loud"}"#), 400),
@@ -222,6 +231,12 @@ fn the_document_names_nothing_twice_and_nothing_that_is_not_there() {
     let text = document.value.to_string();
     for reference in text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(document.value.pointer(reference).is_some(), "{reference}");
+    }
+    for (_, path, operation) in document.operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let told: Vec<_> = parameters.filter(|it| it["in"] == "path").map(|it| &it["name"]).collect();
+        let written: Vec<_> = path.split('{').skip(1).filter_map(|rest| rest.split('}').next()).collect();
+        assert_eq!(told, written, "{path}");
     }
     // What a wrong path is answered with is the same list.
     let listed = scene.server.get("/").body;

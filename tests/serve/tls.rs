@@ -31,10 +31,10 @@ routes: [ { name: all, answer: { contacts: [lon1] } } ]
 ";
 
 /// Who issues certificates.
-struct Issuer(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Issuer(CertifiedIssuer<'static, KeyPair>);
 
 impl Issuer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
@@ -58,7 +58,7 @@ fn write(dir: &Path, (certificate, key): &(String, String)) {
 }
 
 /// The server with a certificate of `issuer`, and the directory of its files.
-fn server(issuer: &Issuer, more: &str) -> (Routes, TempDir, Server) {
+pub(crate) fn server(issuer: &Issuer, more: &str) -> (Routes, TempDir, Server) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &issuer.issue("waypost.example.net"));
     fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();

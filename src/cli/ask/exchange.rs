@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::cli::{message::Message, response::Response};
+use crate::control::client::{Message, Response};
 
 /// RFC 3261 §17.1.1.1.
 const T1: Duration = Duration::from_millis(500);

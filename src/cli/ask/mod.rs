@@ -7,12 +7,7 @@
 mod exchange;
 mod report;
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::{BuildHasher as _, Hasher as _},
-    net::SocketAddr,
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use exchange::{Answered, Exchange, Trouble};
 use report::Reporter;
@@ -20,11 +15,10 @@ use report::Reporter;
 use super::{
     Exit,
     args::AskArgs,
-    message::Message,
     output,
-    response::Response,
     target::{self, NoAddress},
 };
+use crate::control::client::{Message, Response, random};
 
 /// Asks as often as told. The worst call decides the exit code.
 pub(crate) fn run(args: &AskArgs) -> Exit {
@@ -140,12 +134,6 @@ fn cancel(exchange: &Exchange, message: &Message<'_>) {
             let _lost = exchange.send(&bytes);
         }
     }
-}
-
-/// 16 hexadecimal digits that no other call has. The standard library seeds its hashers from the
-/// system's random numbers; identifiers need no more.
-fn random() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// No answer is worse than a wrong one.

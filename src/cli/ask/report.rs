@@ -5,10 +5,12 @@ use std::{net::SocketAddr, time::Duration};
 use serde_json::{Value, json};
 
 use super::exchange::{Answered, Trouble};
-use crate::cli::{
-    args::AskArgs,
-    output::{self, Paint},
-    response::Contact,
+use crate::{
+    cli::{
+        args::AskArgs,
+        output::{self, Paint},
+    },
+    control::client::Contact,
 };
 
 /// Prints call by call and keeps the sum.

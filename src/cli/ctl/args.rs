@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, builder::NonEmptyStringValueParser};
 
 use crate::cli::{args::LogLevel, flags, help};
 
@@ -49,9 +49,13 @@ pub enum Ctl {
     /// The number tables in service.
     #[command(after_help = help::CTL)]
     Tables,
-    /// The gateways in service, and the groups that each is in.
+    /// The gateways in service, the groups that each is in, which are up and why; or mark one.
     #[command(after_help = help::CTL)]
-    Gateways,
+    Gateways {
+        /// What to say of one. It holds until the server ends, and wins over probes.
+        #[command(subcommand)]
+        mark: Option<CtlMark>,
+    },
     /// What becomes of a call, step by step, with the routes in service. Nothing is sent.
     #[command(after_help = help::CTL)]
     Explain(Box<CtlExplain>),
@@ -90,6 +94,28 @@ pub enum Ctl {
         #[command(subcommand)]
         what: CtlLog,
     },
+}
+
+/// `ctl gateways`.
+#[derive(Debug, Subcommand)]
+pub enum CtlMark {
+    /// Leave a gateway out of Contact lists.
+    #[command(after_help = help::CTL)]
+    Down(GatewayName),
+    /// Keep a gateway in Contact lists.
+    #[command(after_help = help::CTL)]
+    Up(GatewayName),
+    /// Leave a gateway to its probes; one that is not probed is up.
+    #[command(after_help = help::CTL)]
+    Auto(GatewayName),
+}
+
+/// A gateway.
+#[derive(Args, Debug)]
+pub struct GatewayName {
+    /// Its name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub name: String,
 }
 
 /// `ctl dns`.
@@ -180,6 +206,9 @@ pub struct CtlExplain {
     /// The moment, as 2026-12-24T10:00:00Z; the server's now without this.
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+    /// A gateway that is down besides those that are, by its name; may be given again.
+    #[arg(long, value_name = "GATEWAY")]
+    pub down: Vec<String>,
     /// A file with the text of a whole request.
     #[arg(long, value_name = "FILE", conflicts_with = "uri")]
     pub raw: Option<PathBuf>,

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub(crate) use args::{Calls, Ctl, CtlArgs, CtlDns, CtlExplain, CtlLog};
+pub(crate) use args::{Calls, Ctl, CtlArgs, CtlDns, CtlExplain, CtlLog, CtlMark};
 use client::{Ask, Client, Options, Said};
 use serde_json::{Map, Value, json};
 
@@ -117,7 +117,15 @@ fn ask(what: &Ctl) -> Result<Ask, String> {
             ))
         }
         Ctl::Tables => get("tables"),
-        Ctl::Gateways => get("gateways"),
+        Ctl::Gateways { mark: None } => get("gateways"),
+        Ctl::Gateways { mark: Some(mark) } => {
+            let (gateway, mark) = match mark {
+                CtlMark::Down(gateway) => (gateway, "down"),
+                CtlMark::Up(gateway) => (gateway, "up"),
+                CtlMark::Auto(gateway) => (gateway, "auto"),
+            };
+            post(&format!("gateways/{}/{mark}", escaped(&gateway.name)), json!({}))
+        }
         Ctl::Explain(call) => post("explain", explained(call)?),
         Ctl::Diff { calls, format, limit } => diff(calls, *format, *limit)?,
         Ctl::Reload => post("reload", json!({})),
@@ -147,7 +155,7 @@ fn with_query(path: &str, pairs: impl IntoIterator<Item = (&'static str, Option<
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
-/// Everything but what no query can be mistaken in (RFC 3986 §2.3).
+/// Everything but what can be mistaken in no query and in no part of a path (RFC 3986 §2.3).
 fn escaped(value: &str) -> String {
     let mut text = String::new();
     for byte in value.bytes() {
@@ -161,7 +169,8 @@ fn escaped(value: &str) -> String {
 }
 
 fn explained(call: &CtlExplain) -> Result<Value, String> {
-    let CtlExplain { uri, from, method, listener, transport, header, caller, pai, call_id, at, raw } = call;
+    let CtlExplain { uri, from, method, listener, transport, header, caller, pai, call_id, at, down, raw } =
+        call;
     let mut asked = Map::new();
     let mut put = |key: &str, value: Option<String>| {
         asked.extend(value.map(|value| (key.to_owned(), Value::from(value))));
@@ -179,6 +188,9 @@ fn explained(call: &CtlExplain) -> Result<Value, String> {
     if !header.is_empty() {
         let headers: Vec<_> = header.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         asked.insert("headers".to_owned(), headers.into());
+    }
+    if !down.is_empty() {
+        asked.insert("down".to_owned(), down.clone().into());
     }
     Ok(asked.into())
 }
@@ -255,6 +267,14 @@ mod tests {
             ("status", "GET /api/v1/status"),
             ("routes --name uk&de --limit 5", "GET /api/v1/routes?name=uk%26de&limit=5"),
             ("reload", "POST /api/v1/reload {}"),
+            ("gateways", "GET /api/v1/gateways"),
+            ("gateways down lon1", "POST /api/v1/gateways/lon1/down {}"),
+            ("gateways up a/b?", "POST /api/v1/gateways/a%2Fb%3F/up {}"),
+            ("gateways auto lon1", "POST /api/v1/gateways/lon1/auto {}"),
+            (
+                "explain +44 --down lon1 --down lon2",
+                r#"POST /api/v1/explain {"down":["lon1","lon2"],"uri":"sip:+44@localhost"}"#,
+            ),
             (
                 "dns lookup Example.com srv --server 192.0.2.1",
                 "GET /api/v1/dns/cache?name=example.com.&type=srv&server=192.0.2.1%3A53",
@@ -273,6 +293,7 @@ mod tests {
         }
         for wrong in [
             "waypost ctl",
+            "waypost ctl gateways down",
             "waypost ctl dns flush",
             "waypost ctl dns flush a.b --all",
             "waypost ctl log level loud",

@@ -129,7 +129,7 @@ fn nothing_in(path: &Path, comparer: Comparer<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::{cli::message::Message, compare::Lines};
+    use crate::{compare::Lines, control::client::Message};
 
     /// What `explain` makes of the same call: it explains what `diff` compared.
     #[test]

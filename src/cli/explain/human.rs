@@ -95,6 +95,10 @@ impl Page<'_> {
                 self.line(&format!("    contact  q={}.{:03}  {uri}", q_milli / 1000, q_milli % 1000));
             }
             Step::Dropped { uri, why } => self.line(&format!("    dropped  {}: {why}", shown(uri))),
+            Step::Down(gateway) => {
+                let name = describe::gateway(*gateway, self.table);
+                self.line(&format!("    down     {}: left out", self.paint.bad(name)));
+            }
             Step::Note(what) => self.line(&format!("    note {}", shown(what.as_bytes()))),
         }
     }
@@ -235,6 +239,7 @@ list routes
     =>   answers 302
     contact  q=0.990  sip:a@b
     dropped  sip:c@d: the Request-URI again
+    down     ?: left out
     note a remark of the decision
 
 answer 302 by route second, 22 bytes to 192.0.2.7:5060, 1 Contact left out for the limits, 2 Contacts dropped

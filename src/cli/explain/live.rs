@@ -1,7 +1,8 @@
 //! Outside. What a running server has in its DNS cache, by its admin port.
 //!
 //! In:    the address of the port; questions of a decision.
-//! Out:   what the cache keeps of each, the generation and hash of the routes in service; or why not.
+//! Out:   what the cache keeps of each, the generation and hash of the routes in service, its gateways that are down;
+//!        or why not.
 //! Never: makes the server ask DNS; waits longer than [`LIVE_MS_MAX`] in all.
 
 use std::{
@@ -30,6 +31,8 @@ use crate::{
 pub(super) struct Server {
     client: Client,
     told: Live,
+    /// Its gateways that are down.
+    down: Vec<String>,
     ends: Instant,
 }
 
@@ -38,8 +41,8 @@ impl Server {
     pub(super) fn reach(admin: &Admin) -> Result<Self, (String, Exit)> {
         let client = Client::to(admin, Options::default()).map_err(|why| (why, Exit::Usage))?;
         let ends = Instant::now() + Duration::from_millis(LIVE_MS_MAX);
-        let told = told(&client, ends).map_err(|why| (why, Exit::Unreachable))?;
-        Ok(Self { client, told, ends })
+        let (told, down) = told(&client, ends).map_err(|why| (why, Exit::Unreachable))?;
+        Ok(Self { client, told, down, ends })
     }
 
     /// What the cache keeps of a question.
@@ -48,17 +51,24 @@ impl Server {
         kept_of(&said, question).ok_or_else(|| self.client.no_waypost())
     }
 
+    /// Its gateways that are down.
+    pub(super) fn down(&self) -> &[String] {
+        &self.down
+    }
+
     pub(super) fn into_told(self) -> Live {
         self.told
     }
 }
 
-fn told(client: &Client, ends: Instant) -> Result<Live, String> {
+fn told(client: &Client, ends: Instant) -> Result<(Live, Vec<String>), String> {
     let said = get(client, "/dns/cache", ends)?;
     let generation = said.get("generation").and_then(Value::as_u64);
     let routes_hash = said.get("routes_hash").and_then(Value::as_str).map(str::to_owned);
     let (generation, routes_hash) = generation.zip(routes_hash).ok_or_else(|| client.no_waypost())?;
-    Ok(Live { admin: client.place(), generation, routes_hash })
+    let down = said.get("gateways_down").and_then(Value::as_array).ok_or_else(|| client.no_waypost())?;
+    let down = down.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok((Live { admin: client.place(), generation, routes_hash }, down))
 }
 
 fn path(question: &Question) -> String {
@@ -117,7 +127,7 @@ mod tests {
     };
 
     /// What one look at a server comes to that says this.
-    fn reach(answer: Vec<u8>) -> Result<Live, String> {
+    fn reach(answer: Vec<u8>) -> Result<Server, String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let admin = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
@@ -129,14 +139,19 @@ mod tests {
         });
         let live = Server::reach(&Admin::at(AdminPlace::Tcp(admin)));
         server.join().unwrap();
-        live.map(Server::into_told).map_err(|(error, _)| error.replace(&admin.to_string(), "ADMIN"))
+        live.map_err(|(error, _)| error.replace(&admin.to_string(), "ADMIN"))
     }
 
     #[test]
     fn what_is_no_waypost_is_named() {
         let head = "HTTP/1.1 200 OK\r\n\r\n";
-        let good = reach(format!("{head}{{\"generation\":3,\"routes_hash\":\"ab\"}}").into_bytes()).unwrap();
-        assert_eq!((good.generation, &*good.routes_hash), (3, "ab"));
+        let good = reach(
+            format!("{head}{{\"generation\":3,\"routes_hash\":\"ab\",\"gateways_down\":[\"lon1\"]}}")
+                .into_bytes(),
+        )
+        .unwrap();
+        assert_eq!((good.told.generation, &*good.told.routes_hash), (3, "ab"));
+        assert_eq!(good.down(), ["lon1"]);
         let long = [head.as_bytes(), &vec![b' '; LIVE_BYTES_MAX + 1]].concat();
         for (answer, expected) in [
             (b"SIP/2.0 400 Bad Request\r\n\r\n".to_vec(), "is not the admin port"),

@@ -8,6 +8,7 @@ mod human;
 mod live;
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::{self, IsTerminal as _, Read as _},
     path::Path,
@@ -29,6 +30,7 @@ use crate::{
     },
     decide::{Arrival, Settings},
     limits::MESSAGE_BYTES_MAX,
+    route::{Down, RouteTable},
 };
 
 /// Explains one request.
@@ -52,7 +54,12 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         Ok(live) => live,
         Err((message, exit)) => return refuse(&message, exit),
     };
-    let explained = explain(&routes, live, &config.settings, &request, arrival, args);
+    let live_down = live.as_ref().map(Server::down).unwrap_or_default();
+    let down = match down(&args.down, live_down, &routes.table) {
+        Ok(down) => down,
+        Err(message) => return refuse(&message, Exit::Usage),
+    };
+    let explained = explain(&routes, &down, live, &config.settings, &request, arrival, args);
     let explanation = match explained {
         Ok(explanation) => explanation,
         Err(message) => return refuse(&message, Exit::Unreachable),
@@ -63,6 +70,15 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         output::stdout(&human::of(&explanation, Paint::of_stdout(), io::stdout().is_terminal()));
     }
     if explanation.is_by_a_route() { Exit::Ok } else { Exit::NoRoute }
+}
+
+/// The gateways that are down: those named, and those of the server, which may have other routes.
+fn down(named: &[String], live: &[String], table: &RouteTable) -> Result<Down, String> {
+    let named = explain::gateways(named, table).map_err(|why| format!("--down: {why}"))?;
+    let live: HashSet<&str> = live.iter().map(String::as_str).collect();
+    let gateways = table.gateways.iter().enumerate();
+    let live = gateways.filter(|(_, gateway)| live.contains(&*gateway.name)).map(|(id, _)| id);
+    Ok(Down::of(named.into_iter().chain(live)))
 }
 
 fn refuse(message: &str, exit: Exit) -> Exit {
@@ -80,6 +96,7 @@ fn reach(config: &Config) -> Result<Server, (String, Exit)> {
 
 fn explain<'a>(
     routes: &'a Routes,
+    down: &'a Down,
     live: Option<Server>,
     settings: &'a Settings,
     request: &'a [u8],
@@ -93,6 +110,7 @@ fn explain<'a>(
         request,
         arrival,
         unix_s: args.at.unwrap_or_else(unix_s),
+        down,
         draining: false,
         // Whoever reads it here has the room.
         steps_max: usize::MAX,

@@ -1,8 +1,8 @@
 //! Outside. `GET /dns/cache`: what the loops' DNS caches keep of one question.
 //!
 //! In:    `name`, `type`, and `apex` and `server` for one that an ENUM apex asks for; or nothing.
-//! Out:   JSON: the generation and hash of the routes in service, and the answer with its age: that of the
-//!        first worker that has one.
+//! Out:   JSON: the generation and hash of the routes in service, with the gateways that are down; or the answer with
+//!        its age: that of the first worker that has one.
 //! Never: asks a DNS server, makes a loop wait, or waits long for them.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How to use it.
-const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service";
+const USAGE: &str = "expected /dns/cache?name=NAME&type=NAPTR, SRV, A or AAAA, with &apex=APEX and &server=IP:PORT for what an ENUM apex asks for; or /dns/cache for the routes in service and the gateways that are down";
 
 pub(super) async fn answer(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
     told(admin.dns_cache.show(query.as_deref().unwrap_or_default()).await)
@@ -55,6 +55,9 @@ pub(super) struct LookTold {
     generation: u64,
     /// SHA-256 of all files that the routes are made of.
     routes_hash: String,
+    /// Gateways that are left out because they are down; when no question is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateways_down: Option<Vec<String>>,
     #[serde(flatten)]
     of: Option<OfQuestion>,
 }
@@ -94,10 +97,14 @@ impl DnsCache {
     /// Answers a request with this query.
     pub(super) async fn show(&self, query: &str) -> Result<LookTold, (StatusCode, Problem)> {
         let snapshot = self.table.load_full();
-        let shown =
-            LookTold { generation: snapshot.generation, routes_hash: snapshot.hash.clone(), of: None };
+        let shown = LookTold {
+            generation: snapshot.generation,
+            routes_hash: snapshot.hash.clone(),
+            gateways_down: None,
+            of: None,
+        };
         if query.is_empty() {
-            return Ok(shown);
+            return Ok(LookTold { gateways_down: Some(down(&snapshot)), ..shown });
         }
         let wrong = |what| (StatusCode::BAD_REQUEST, Problem::of(format!("{what}; {USAGE}")));
         let wanted = Wanted::read(query).map_err(wrong)?;
@@ -133,6 +140,14 @@ impl DnsCache {
         }
         Ok(None)
     }
+}
+
+fn down(snapshot: &Snapshot) -> Vec<String> {
+    let gateways = snapshot.table.gateways.iter().enumerate();
+    gateways
+        .filter(|(id, _)| snapshot.marks.is_down(*id))
+        .map(|(_, gateway)| gateway.name.to_string())
+        .collect()
 }
 
 impl KeptTold {

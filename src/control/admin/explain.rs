@@ -26,6 +26,8 @@ use crate::{
     },
     decide::Arrival,
     limits::{MESSAGE_BYTES_MAX, STEPS_SHOWN_MAX},
+    route::Down,
+    snapshot::Snapshot,
 };
 
 /// A call: a number or URI, or a whole request.
@@ -58,6 +60,8 @@ pub(super) struct ExplainAsked {
     call_id: Option<String>,
     /// The moment, as `2026-12-24T10:00:00Z`; now without this.
     at: Option<String>,
+    /// Gateways that are down besides those that are, by name.
+    down: Vec<String>,
 }
 
 /// The same, as meant.
@@ -67,6 +71,7 @@ struct Meant {
     transport: Option<crate::route::Transport>,
     listener: Option<String>,
     unix_s: i64,
+    down: Vec<String>,
     request: Made,
 }
 
@@ -124,6 +129,7 @@ impl ExplainAsked {
                 .map_err(named("transport"))?,
             unix_s: at.unwrap_or_else(unix_s),
             listener: self.listener.clone(),
+            down: self.down.clone(),
             request: self.request()?,
         })
     }
@@ -173,6 +179,7 @@ impl Meant {
             explain::arrival(&admin.differ.listen, self.source, self.listener.as_deref(), self.transport)
                 .map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let request = self.request.bytes(&arrival);
+        let down = self.down(&snapshot).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let subject = Subject {
             table: &snapshot.table,
             hash: &snapshot.hash,
@@ -180,6 +187,7 @@ impl Meant {
             request: request.get(..MESSAGE_BYTES_MAX.saturating_add(1)).unwrap_or(&request),
             arrival,
             unix_s: self.unix_s,
+            down: &down,
             draining: admin.readiness.is_draining(),
             steps_max: STEPS_SHOWN_MAX,
         };
@@ -194,6 +202,13 @@ impl Meant {
             routes_hash: snapshot.hash.clone(),
         };
         Ok(Told::of(&Explanation { live: Some(live), notes: self.request.notes(), ..explained }))
+    }
+
+    /// Those that are down, and those that are named.
+    fn down(&self, snapshot: &Snapshot) -> Result<Down, String> {
+        let named = explain::gateways(&self.down, &snapshot.table).map_err(|why| format!("down: {why}"))?;
+        let marked = (0..snapshot.table.gateways.len()).filter(|id| snapshot.marks.is_down(*id));
+        Ok(Down::of(marked.chain(named)))
     }
 }
 

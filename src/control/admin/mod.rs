@@ -11,7 +11,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    diff::Differ, logging, metrics::Metrics, reload::Reloader, resolver::Resolver, sampling::Sampling,
+    diff::Differ, health::Gateways, logging, metrics::Metrics, reload::Reloader, resolver::Resolver,
+    sampling::Sampling,
 };
 use crate::{
     limits::{DIFFS_AT_ONCE_MAX, EXPLAINS_AT_ONCE_MAX, SCRAPES_AT_ONCE_MAX},
@@ -63,6 +64,7 @@ pub struct Admin {
     pub dns_cache: DnsCache,
     pub resolver: Resolver,
     pub differ: Arc<Differ>,
+    pub gateways: Gateways,
     pub sampling: Arc<Sampling>,
     pub log: logging::Level,
     pub rooms: Rooms,

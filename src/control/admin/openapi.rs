@@ -87,15 +87,19 @@ fn described(operation: &Operation, path: &str, schemas: &mut Schemas) -> Value 
             described.insert(key.to_owned(), value);
         }
     };
-    if !operation.query.is_empty() {
+    if !operation.parameters.is_empty() {
         let parameter = |parameter: &super::operations::Parameter| {
             let schema = match parameter.is_number {
                 true => json!({ "type": "integer", "minimum": 0 }),
                 false => json!({ "type": "string" }),
             };
-            json!({ "name": parameter.name, "in": "query", "description": parameter.what, "schema": schema })
+            let place = if parameter.is_in_path { "path" } else { "query" };
+            json!({
+                "name": parameter.name, "in": place, "required": parameter.is_in_path,
+                "description": parameter.what, "schema": schema,
+            })
         };
-        put("parameters", operation.query.iter().map(parameter).collect());
+        put("parameters", operation.parameters.iter().map(parameter).collect());
     }
     if let Some(body) = operation.body {
         let content = match body {

@@ -17,7 +17,7 @@ use super::{
     dns_cache::{self, LookTold},
     drain::{self, Draining},
     explain::{self, ExplainAsked},
-    gateways::{self, GatewaysTold},
+    gateways::{self, GatewaysTold, Marked},
     log_level::{self, LogLevelAsked, LogLevelTold},
     openapi, probes,
     rates::{self, RatesTold},
@@ -38,19 +38,21 @@ pub(super) struct Operation {
     pub(super) old_path: Option<&'static str>,
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
-    pub(super) query: &'static [Parameter],
+    pub(super) parameters: &'static [Parameter],
     pub(super) body: Option<Body>,
     /// The status of each answer of its own, in what case it comes, what it holds.
     pub(super) says: &'static [(u16, &'static str, Content)],
     pub(super) answers: fn() -> MethodRouter<Arc<Admin>>,
 }
 
-/// A parameter of the query.
+/// A parameter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parameter {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) is_number: bool,
+    /// A part of the path, written `{name}` there; else of the query.
+    pub(super) is_in_path: bool,
 }
 
 /// What a request brings.
@@ -80,11 +82,15 @@ fn any_object(_: &mut SchemaGenerator) -> Schema {
 }
 
 const fn text(name: &'static str, what: &'static str) -> Parameter {
-    Parameter { name, what, is_number: false }
+    Parameter { name, what, is_number: false, is_in_path: false }
 }
 
 const fn count(name: &'static str, what: &'static str) -> Parameter {
-    Parameter { name, what, is_number: true }
+    Parameter { name, what, is_number: true, is_in_path: false }
+}
+
+const fn in_path(name: &'static str, what: &'static str) -> Parameter {
+    Parameter { name, what, is_number: false, is_in_path: true }
 }
 
 /// What every read begins as.
@@ -94,12 +100,23 @@ const READ: Operation = Operation {
     old_path: None,
     id: "",
     summary: "",
-    query: &[],
+    parameters: &[],
     body: None,
     says: &[],
     answers: MethodRouter::new,
 };
 const CHANGE: Operation = Operation { method: "POST", ..READ };
+
+/// What an operator says of a gateway.
+const MARK: Operation = Operation {
+    parameters: &[in_path("name", "The gateway.")],
+    says: &[
+        (200, "It is marked, until the server ends.", Content::Json(of::<Marked>)),
+        WRONG,
+        (404, "The routes in service have no such gateway.", Content::Json(of::<Problem>)),
+    ],
+    ..CHANGE
+};
 
 const WRONG: (u16, &str, Content) =
     (400, "The request is not one that is expected.", Content::Json(of::<Problem>));
@@ -162,7 +179,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/v1/routes",
         id: "routes",
         summary: "the routes, where each is written, how often and when it last answered",
-        query: &[
+        parameters: &[
             count("limit", "How many at most, to 10000; 1000 without this."),
             count("from", "How many to pass over."),
             text("name", "Only those with this in their name."),
@@ -182,10 +199,31 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         path: "/api/v1/gateways",
         id: "gateways",
-        summary: "the gateways, and the groups that each is in",
+        summary: "the gateways, the groups that each is in, which are up and why",
         says: &[(200, "The gateways.", Content::Json(of::<GatewaysTold>))],
         answers: || get(gateways::answer),
         ..READ
+    },
+    Operation {
+        path: "/api/v1/gateways/{name}/down",
+        id: "gatewayDown",
+        summary: "leaves a gateway out of Contact lists, whatever its probes say",
+        answers: || post(gateways::down),
+        ..MARK
+    },
+    Operation {
+        path: "/api/v1/gateways/{name}/up",
+        id: "gatewayUp",
+        summary: "keeps a gateway in Contact lists, whatever its probes say",
+        answers: || post(gateways::up),
+        ..MARK
+    },
+    Operation {
+        path: "/api/v1/gateways/{name}/auto",
+        id: "gatewayAuto",
+        summary: "leaves a gateway to its probes; one that is not probed is up",
+        answers: || post(gateways::auto),
+        ..MARK
     },
     Operation {
         path: "/api/v1/explain",
@@ -207,7 +245,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         old_path: Some("/diff"),
         id: "diff",
         summary: "calls as the body: which would the route files of now answer differently? ?limit=N",
-        query: &[count("limit", "How many differing calls are told whole.")],
+        parameters: &[count("limit", "How many differing calls are told whole.")],
         body: Some(Body::Text(&["text/plain", "text/csv"])),
         says: &[
             (200, "The comparison.", Content::Json(of::<Compared>)),
@@ -266,8 +304,11 @@ pub(super) const OPERATIONS: &[Operation] = &[
         old_path: Some("/dns/cache"),
         id: "dnsCache",
         summary: "what DNS has said: ?name=NAME&type=NAPTR, SRV, A or AAAA",
-        query: &[
-            text("name", "The name asked for; without it, only the routes in service are told."),
+        parameters: &[
+            text(
+                "name",
+                "The name asked for; without it, the routes in service and the gateways that are down are told.",
+            ),
             text("type", "NAPTR, SRV, A or AAAA."),
             text("apex", "The ENUM apex that asks."),
             text("server", "A server that it asks; may come again."),

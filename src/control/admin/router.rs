@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::MatchedPath,
     http::{Method, StatusCode, Uri},
     middleware,
 };
@@ -40,10 +41,10 @@ async fn not_found() -> (StatusCode, String) {
 }
 
 /// The router adds Allow.
-async fn not_allowed(method: Method, uri: Uri) -> (StatusCode, String) {
-    let path = uri.path();
+async fn not_allowed(method: Method, uri: Uri, matched: MatchedPath) -> (StatusCode, String) {
+    let (path, matched) = (uri.path(), matched.as_str());
     let is_of_it = |operation: &&super::operations::Operation| {
-        operation.path == path || operation.old_path == Some(path)
+        operation.path == matched || operation.old_path == Some(matched)
     };
     let allowed: Vec<_> = OPERATIONS.iter().filter(is_of_it).map(|operation| operation.method).collect();
     (StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for {path}, use {}\n", allowed.join(" or ")))

@@ -7,7 +7,7 @@ use crate::{
     decide::Silence,
     dns::{Answer, Failure, Nothing, Question},
     limits::NESTING_MAX,
-    route::{Condition, MethodPattern, NumberTable, Party, RouteTable, Row, Then, ValueTest},
+    route::{Condition, GatewayId, MethodPattern, NumberTable, Party, RouteTable, Row, Then, ValueTest},
     sip::{Fault, Scheme, Unanswerable},
 };
 
@@ -55,6 +55,11 @@ pub(crate) fn then(then: &Then, table: &RouteTable) -> String {
         }
         Then::Silence => "says nothing".to_owned(),
     }
+}
+
+/// The name of a gateway.
+pub(crate) fn gateway(gateway: GatewayId, table: &RouteTable) -> &str {
+    table.gateways.get(gateway).map_or("?", |gateway| &gateway.name)
 }
 
 /// Why nothing is said.

@@ -7,23 +7,23 @@
 pub(crate) mod describe;
 pub(crate) mod fields;
 pub(crate) mod looked;
-pub(crate) mod message;
 pub(crate) mod recorder;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod told;
 
+use std::collections::HashMap;
+
 use looked::{Known, Looked};
-use message::Message;
 use recorder::{Recorder, Step};
 
 use crate::{
     config::Listen,
-    control::diff::reached_at,
+    control::{client::Message, diff::reached_at},
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure, Question},
     limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
-    route::{RouteTable, Transport},
+    route::{Down, GatewayId, RouteTable, Transport},
 };
 
 /// Everything that is known about one request.
@@ -66,6 +66,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) request: &'a [u8],
     pub(crate) arrival: Arrival<'a>,
     pub(crate) unix_s: i64,
+    /// Gateways that are down.
+    pub(crate) down: &'a Down,
     /// As the server does that drains.
     pub(crate) draining: bool,
     pub(crate) steps_max: usize,
@@ -87,7 +89,7 @@ impl Explanation<'_> {
 
 /// Explains one request. `look` knows what DNS has said; what it does not know counts as not answered in time.
 pub(crate) fn explain<'a>(subject: &Subject<'a>, look: &mut Look<'_>) -> Result<Explanation<'a>, String> {
-    let Subject { table, hash, settings, request, arrival, unix_s, draining, steps_max } = *subject;
+    let Subject { table, hash, settings, request, arrival, unix_s, down, draining, steps_max } = *subject;
     let questions = questions(subject, look)?;
     let mut cache = Cache::new();
     for Looked { question, kept } in &questions {
@@ -97,7 +99,7 @@ pub(crate) fn explain<'a>(subject: &Subject<'a>, look: &mut Look<'_>) -> Result<
     }
     // What is not known counts as not answered in time: what the server does when DNS is down.
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context { settings, table, dns, unix_s, draining };
+    let context = Context { settings, table, dns, unix_s, draining, down };
     let mut recorder = Recorder::of(steps_max);
     let mut answer = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request, &arrival, &context, &mut Scratch::new(), &mut recorder, &mut answer);
@@ -121,12 +123,12 @@ pub(crate) fn explain<'a>(subject: &Subject<'a>, look: &mut Look<'_>) -> Result<
 
 /// The questions of the request, each put after those before it have their answer, or have failed.
 fn questions(subject: &Subject<'_>, look: &mut Look<'_>) -> Result<Vec<Looked>, String> {
-    let Subject { table, settings, request, arrival, unix_s, draining, .. } = *subject;
+    let Subject { table, settings, request, arrival, unix_s, down, draining, .. } = *subject;
     let (mut cache, mut asked) = (Cache::new(), Vec::<Looked>::new());
     let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     while asked.len() < QUESTIONS_PER_REQUEST_MAX {
         let dns = DnsView::new(&cache, 0);
-        let context = Context { settings, table, dns, unix_s, draining };
+        let context = Context { settings, table, dns, unix_s, draining, down };
         let verdict = decide(request, &arrival, &context, &mut scratch, &mut NoTrace, &mut answer);
         let Verdict::Ask(ask) = verdict else { break };
         for question in ask.questions {
@@ -142,6 +144,20 @@ fn questions(subject: &Subject<'_>, look: &mut Look<'_>) -> Result<Vec<Looked>, 
         }
     }
     Ok(asked)
+}
+
+/// The gateways of these names, of which each must be in the table.
+pub(crate) fn gateways(names: &[String], table: &RouteTable) -> Result<Vec<GatewayId>, String> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let gateways = table.gateways.iter().enumerate();
+    let ids: HashMap<&str, GatewayId> = gateways.map(|(id, gateway)| (&*gateway.name, id)).collect();
+    let found = |name: &String| {
+        let id = ids.get(&**name).copied();
+        id.ok_or_else(|| format!("there is no gateway \"{name}\" in these routes"))
+    };
+    names.iter().map(found).collect()
 }
 
 /// What was taken for granted: of a Request-URI that was made, of the bytes of a whole request that was given.

@@ -2,7 +2,7 @@
 
 use crate::{
     decide::Trace,
-    route::{ListId, RouteId, Row, TableId},
+    route::{GatewayId, ListId, RouteId, Row, TableId},
 };
 
 /// One thing that [`Trace`] was told.
@@ -16,6 +16,7 @@ pub(crate) enum Step {
     Acts(RouteId),
     Contact { uri: Vec<u8>, q_milli: u16 },
     Dropped { uri: Vec<u8>, why: &'static str },
+    Down(GatewayId),
     Note(String),
 }
 
@@ -73,6 +74,9 @@ impl Trace for Recorder {
     }
     fn dropped(&mut self, uri: &[u8], why: &'static str) {
         self.keep(Step::Dropped { uri: uri.to_vec(), why });
+    }
+    fn down(&mut self, gateway: GatewayId) {
+        self.keep(Step::Down(gateway));
     }
     fn note(&mut self, what: &str) {
         self.keep(Step::Note(what.to_owned()));

@@ -3,7 +3,7 @@
 use super::{Explanation, recorder::Recorder};
 use crate::{
     decide::{Arrival, Reply, Trace as _, Verdict},
-    route::{Answer, Body, Condition, List, Place, Route, RouteTable, Then, Transport},
+    route::{Answer, Body, Condition, List, Place, Route, RouteTable, Then, Transport, WhenAllDown},
     sip::Method,
 };
 
@@ -27,6 +27,7 @@ pub(crate) fn table() -> RouteTable {
         body: Body::None,
         empty: None,
         within_ms: 400,
+        when_all_down: WhenAllDown::UseAll,
     };
     RouteTable {
         lists: vec![List { name: "routes".into(), routes: vec![0, 1] }],
@@ -50,6 +51,7 @@ pub(crate) fn explanation(table: &RouteTable) -> Explanation<'_> {
     recorder.acts(1);
     recorder.contact(b"sip:a@b", 990);
     recorder.dropped(b"sip:c@d", "the Request-URI again");
+    recorder.down(0);
     recorder.note("a remark of the decision");
     let answer = b"SIP/2.0 302 \x1bMoved\r\n\r\n".to_vec();
     let reply = Reply {

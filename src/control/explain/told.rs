@@ -99,6 +99,8 @@ enum StepTold {
     Contact { uri: String, q: f64 },
     /// A URI did not become one.
     Dropped { uri: String, why: &'static str },
+    /// A gateway is left out because it is down.
+    Down { gateway: String },
     /// A remark of the decision.
     Note { note: String },
 }
@@ -231,6 +233,7 @@ impl StepTold {
                 Self::Contact { uri: text(uri), q: f64::from(*q_milli) / 1000.0 }
             }
             Step::Dropped { uri, why } => Self::Dropped { uri: text(uri), why },
+            Step::Down(gateway) => Self::Down { gateway: describe::gateway(*gateway, table).to_owned() },
             Step::Note(what) => Self::Note { note: what.clone() },
         }
     }
@@ -276,6 +279,7 @@ mod tests {
                 { "step": "acts", "route": second, "does": "answers 302" },
                 { "step": "contact", "uri": "sip:a@b", "q": 0.99 },
                 { "step": "dropped", "uri": "sip:c@d", "why": "the Request-URI again" },
+                { "step": "down", "gateway": "?" },
                 { "step": "note", "note": "a remark of the decision" },
             ])
         );

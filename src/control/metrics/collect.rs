@@ -20,6 +20,7 @@ use prometheus::{
 use crate::{
     control::{
         admin::Readiness,
+        health::Gateways,
         mirror::HepNumbers,
         reload::{Outcome, Reloader, unix_s},
         resolver::Resolver,
@@ -30,7 +31,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, drops::AtListener};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, drops::AtListener, gateways};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -43,6 +44,7 @@ pub struct Sources {
     pub resolver: Resolver,
     pub readiness: Arc<Readiness>,
     pub hep: Arc<HepNumbers>,
+    pub gateways: Gateways,
     pub drops: Drops,
 }
 
@@ -55,6 +57,7 @@ pub(super) struct Collected {
     resolver: Resolver,
     readiness: Arc<Readiness>,
     hep: Arc<HepNumbers>,
+    gateways: Gateways,
     drops: Mutex<Drops>,
 }
 
@@ -72,6 +75,7 @@ impl Collected {
             resolver: sources.resolver,
             readiness: sources.readiness,
             hep: sources.hep,
+            gateways: sources.gateways,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -96,6 +100,7 @@ impl Collector for Collected {
         self.of_those_who_look_on(&mut families);
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
+        families.extend(gateways::families(&self.gateways.numbers()));
         families
     }
 }

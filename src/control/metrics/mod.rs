@@ -9,6 +9,7 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessC
 mod collect;
 mod dns;
 mod drops;
+mod gateways;
 
 pub use collect::Sources;
 pub use drops::Drops;
@@ -116,6 +117,12 @@ metrics! { OURS:
         "Expressions of NAPTR records that begin with ^+, as if the plus were escaped; they were read as they are meant. Tell the zone's owner: other servers refuse them."
     DNS_CACHE_ENTRIES = Gauge "waypost_dns_cache_entries" [] "Answers in the DNS cache, those past their time included."
     DNS_CACHE_BYTES = Gauge "waypost_dns_cache_bytes" [] "Memory that the answers in the DNS cache take."
+    GATEWAY_UP = Gauge "waypost_gateway_up" ["gateway"]
+        "1 while a gateway is offered, 0 while it is left out because it is down; of those that are probed or marked, none when they are more than 500."
+    GATEWAYS_DOWN = Gauge "waypost_gateways_down" [] "Gateways that are left out because they are down. Alert on more than 0."
+    GATEWAY_PROBES = Counter "waypost_gateway_probes_total" ["result"]
+        "Probes of gateways by result; \"unasked\" is our own trouble and counts neither way."
+    GATEWAY_CHANGES = Counter "waypost_gateway_changes_total" ["to"] "Gateways that turned down, or up again."
     SOCKET_DROPS = Counter "waypost_socket_drops_total" ["listener"]
         "Datagrams that the kernel dropped because the listener's receive buffer was full."
     SOCKET_QUEUE = Gauge "waypost_socket_receive_queue_bytes" ["listener"]
@@ -202,6 +209,7 @@ mod tests {
     #[test]
     fn the_help_tells_the_limit() {
         assert!(DNS_QUESTION.help.contains(&format!("beyond {} apexes", crate::limits::DNS_APEX_LABELS_MAX)));
+        assert!(GATEWAY_UP.help.contains(&format!("more than {}.", crate::limits::GATEWAY_LABELS_MAX)));
         assert!(ROUTE_ANSWERS.help.contains(&format!("beyond {} routes", crate::limits::ROUTE_LABELS_MAX)));
     }
 }

@@ -127,6 +127,11 @@ impl Resolver {
         }
     }
 
+    /// Answers one question that is not of a loop.
+    pub async fn answer(&self, question: Question) -> (Question, Answer) {
+        ask(Arc::clone(&self.shared), question).await
+    }
+
     /// The numbers of the metrics, now.
     #[must_use]
     pub fn numbers(&self) -> Numbers {

@@ -4,6 +4,8 @@
 //! Out:   Contacts in `work.contacts`, best first, with strictly decreasing q; or questions for DNS.
 //! Never: a Contact twice, one equal to the Request-URI (RFC 3261 §8.3), or one that names ourselves.
 
+use std::cell::Cell;
+
 use super::{
     Trace,
     call::{Call, View},
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     dns::Ask,
     route::{
-        Answer, AnswerTarget, ContactTemplate, GatewayId, GroupId, LeastCost, RowTarget, Template,
+        Answer, AnswerTarget, ContactTemplate, Down, GatewayId, GroupId, LeastCost, RowTarget, Template,
         UriTemplate, deck, micro_of,
     },
 };
@@ -24,15 +26,17 @@ use crate::{
 mod fit;
 mod located;
 
-/// Fills the Contact list of `answer`. Questions come back when DNS must be asked first.
+/// Fills the Contact list of `answer`, without gateways that are `down`. Questions come back when DNS must be
+/// asked first.
 pub(super) fn collect<T: Trace>(
     answer: &Answer,
+    down: &Down,
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
 ) -> Result<(), Ask> {
     work.items.clear();
-    let mut list = List { answer, call, work, trace };
+    let mut list = List { answer, down, call, work, trace };
     for target in &answer.targets {
         match target {
             AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
@@ -53,7 +57,7 @@ pub(super) fn add_uri<T: Trace>(
     work: &mut Work,
     trace: &mut T,
 ) {
-    let mut list = List { answer, call, work, trace };
+    let mut list = List { answer, down: Down::NONE, call, work, trace };
     if fit::is_denied(uri, call) {
         return list.drop_contact(uri, DENIED);
     }
@@ -67,6 +71,7 @@ const DENIED: &str = "its address is in a range of dns.deny_answers";
 
 struct List<'l, 'a, T> {
     answer: &'l Answer,
+    down: &'l Down,
     call: &'l Call<'a>,
     work: &'l mut Work,
     trace: &'l mut T,
@@ -88,7 +93,27 @@ impl<T: Trace> List<'_, '_, T> {
     }
 
     fn add_gateway(&mut self, id: GatewayId) {
+        if self.down.has(id) {
+            return self.leave_out(id);
+        }
         self.giving_back(|list| list.add_gateway_uri(id));
+    }
+
+    #[cold]
+    fn leave_out(&mut self, id: GatewayId) {
+        self.work.left_out_down = true;
+        self.trace.down(id);
+    }
+
+    fn tell_down(&mut self, carrier: RowTarget) {
+        match carrier {
+            RowTarget::Gateway(gateway) => self.trace.down(gateway),
+            RowTarget::Group(group) => {
+                let group = self.call.context.table.groups.get(group);
+                let members = group.map(|group| group.members.as_slice()).unwrap_or_default();
+                members.iter().for_each(|member| self.trace.down(member.gateway));
+            }
+        }
     }
 
     /// A Contact that is dropped gives back what was rendered for it.
@@ -144,10 +169,24 @@ impl<T: Trace> List<'_, '_, T> {
             unix_s: call.context.unix_s,
         };
         let tie = |row| choice_draw(call.draw(), table.name().as_bytes(), u64::from(row));
-        deck::cheapest(table, &self.work.temp, &wanted, &tie, &mut offers);
+        let (left_out, told) = (Cell::new(false), Cell::new(Vec::new()));
+        let is_down = |target| {
+            let is_down = self.down.has_all_of(target, call.context.table);
+            if is_down {
+                left_out.set(true);
+                if T::ON {
+                    let before: Vec<RowTarget> = told.take();
+                    told.set(before.into_iter().chain([target]).collect());
+                }
+            }
+            is_down
+        };
+        deck::cheapest(table, &self.work.temp, &wanted, &tie, &is_down, &mut offers);
+        self.work.left_out_down |= left_out.get();
         if T::ON {
             offers.iter().for_each(|offer| self.trace.looked_up(lcr.table, &self.work.temp, Some(offer.row)));
         }
+        told.take().into_iter().for_each(|target| self.tell_down(target));
         for offer in &offers {
             match offer.target {
                 RowTarget::Gateway(gateway) => self.add_gateway(gateway),

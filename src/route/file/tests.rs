@@ -105,7 +105,7 @@ fn tables_are_read_with_targets_and_costs() {
     assert_eq!((rates.name(), rates.is_exact(), rates.len()), ("rates", false, 2));
     let mut out = Vec::new();
     let wanted = deck::Wanted { count_max: 12, ..deck::Wanted::default() };
-    deck::cheapest(rates, b"+441632960000", &wanted, &|row| row.into(), &mut out);
+    deck::cheapest(rates, b"+441632960000", &wanted, &|row| row.into(), &|_| false, &mut out);
     let offers: Vec<_> = out.iter().map(|offer| (offer.target, offer.cost_micro)).collect();
     assert_eq!(offers, [(RowTarget::Gateway(0), 10_000), (RowTarget::Group(0), 20_000)]);
 }

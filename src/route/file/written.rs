@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::limits::{ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, DNS_STALE_S_MAX, NUMBER_BYTES_MAX};
+use crate::limits::{
+    ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, DNS_STALE_S_MAX, NUMBER_BYTES_MAX,
+    PROBE_INTERVAL_S_MAX, PROBE_TIMEOUT_MS_MAX, PROBE_TIMEOUT_MS_MIN, PROBES_IN_A_ROW_MAX,
+};
 
 use super::{
     scalar::{Named, OneOrMany, Text},
@@ -54,6 +57,89 @@ pub(super) struct DefaultsWritten {
     /// Status when no route answers. 404 unless given.
     #[schemars(range(min = 300, max = 699))]
     pub(super) no_route: Option<u16>,
+    /// How gateways are probed, where they say nothing of their own.
+    pub(super) health: Option<HealthWritten>,
+    /// When all gateways of an answer are down: `use_all` offers them as if they were up, `next` tries the next
+    /// route, a status refuses. `use_all` unless given.
+    pub(super) when_all_down: Option<WhenAllDownWritten>,
+}
+
+/// Whether a gateway is probed with OPTIONS, and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum HealthWritten {
+    /// `true`: it is probed. `false`: it is not.
+    Switch(bool),
+    /// With settings.
+    Settings(Box<HealthSettings>),
+}
+
+/// How a gateway is probed. What is not given is that of `defaults`, if it has it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct HealthSettings {
+    /// Whether it is. `false` unless given.
+    pub(super) probe: Option<bool>,
+    /// Seconds between two probes. 20 unless given.
+    #[schemars(range(min = 1, max = PROBE_INTERVAL_S_MAX))]
+    pub(super) interval_s: Option<u32>,
+    /// The share of them by which each pause is longer or shorter, 0 to 0.5 with three decimals. 0.1 unless given.
+    #[schemars(range(min = 0.0, max = 0.5))]
+    pub(super) jitter: Option<f64>,
+    /// How long an answer is waited for, in milliseconds. 2000 unless given.
+    #[schemars(range(min = PROBE_TIMEOUT_MS_MIN, max = PROBE_TIMEOUT_MS_MAX))]
+    pub(super) timeout_ms: Option<u32>,
+    /// Probes in a row without an answer that counts, after which it is down. 2 unless given.
+    #[schemars(range(min = 1, max = PROBES_IN_A_ROW_MAX))]
+    pub(super) failures: Option<u32>,
+    /// Probes in a row with one, after which it is up again. 2 unless given.
+    #[schemars(range(min = 1, max = PROBES_IN_A_ROW_MAX))]
+    pub(super) successes: Option<u32>,
+    /// Answers that count: codes such as `404`, classes such as `4xx`. All but 408, 502, 503 and 504 unless given.
+    pub(super) alive: Option<OneOrMany<Text>>,
+    /// The URI in From. `sip:waypost@` our own address unless given.
+    pub(super) from: Option<Text>,
+    /// The user part of the URI that is asked. None unless given.
+    pub(super) user: Option<Text>,
+}
+
+/// `use_all`, `next`, the status of a refusal, or a refusal with Retry-After.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub(super) enum WhenAllDownWritten {
+    /// The status of a refusal.
+    Code(#[schemars(range(min = 300, max = 699))] u16),
+    /// `use_all` or `next`.
+    Word(WhenAllDownWord),
+    /// A refusal with Retry-After.
+    Refusal(RetryLaterWritten),
+}
+
+/// What is done without a refusal.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum WhenAllDownWord {
+    /// All are offered, as if they were up.
+    UseAll,
+    /// The next route is tried.
+    Next,
+}
+
+/// A refusal that says when to come again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct RetryLaterWritten {
+    /// 404, 480, 486, 503, 600 or 603.
+    #[schemars(range(min = 300, max = 699))]
+    pub(super) code: u16,
+    /// Retry-After, in seconds.
+    #[schemars(range(min = 1, max = 86_400))]
+    pub(super) retry_after_s: u32,
 }
 
 /// The ladder of q values: the first Contact gets `first`, every further one `step` less.
@@ -120,6 +206,8 @@ pub(super) struct GatewaySettings {
     /// `true`: its Contacts are the servers that DNS has for the URI (RFC 3263), with address, port and
     /// transport; for sips: the names. A gateway that DNS does not find is left out.
     pub(super) resolve: Option<bool>,
+    /// Whether it is probed with OPTIONS, and how: while it does not answer, it is left out of Contact lists.
+    pub(super) health: Option<HealthWritten>,
 }
 
 /// A parameter: a text, `true` for the name alone, `false` to take it off.
@@ -328,6 +416,9 @@ pub(super) struct AnswerSettings {
     /// Time for the lookups of `locate` and of gateways with `resolve`, such as `300ms`: up to 500 ms. 400 ms
     /// unless given.
     pub(super) within: Option<Text>,
+    /// When all its gateways are down: `use_all`, `next`, or the status of a refusal. That of `defaults` unless
+    /// given.
+    pub(super) when_all_down: Option<WhenAllDownWritten>,
 }
 
 /// A body.

@@ -7,7 +7,7 @@ use waypost::{
     decide::{Arrival, CancelPolicy, Context, NoTrace, Reply, Scratch, Settings, Silence, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX},
-    route::{Ourselves, RouteTable, Transport, file},
+    route::{Down, Ourselves, RouteTable, Transport, file},
     sip::{HeaderIndex, Method, Parsed, Request, Scheme, Uri, parse, same_name, same_uri},
 };
 
@@ -83,6 +83,7 @@ impl World {
             dns: if give_up { DnsView::giving_up(cache, 0) } else { DnsView::new(cache, 0) },
             unix_s: 1_767_614_400,
             draining: self.draining,
+            down: Down::NONE,
         };
         decide(datagram, &arrival, &context, &mut Scratch::new(), &mut NoTrace, out)
     }

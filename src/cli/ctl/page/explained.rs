@@ -71,6 +71,7 @@ fn step(step: &Value, paint: Paint) -> String {
         "acts" => format!("    =>   {}\n", paint.good(text(step, "does"))),
         "contact" => format!("    contact  q={}  {}\n", text(step, "q"), text(step, "uri")),
         "dropped" => format!("    dropped  {}: {}\n", text(step, "uri"), text(step, "why")),
+        "down" => format!("    down     {}: left out\n", paint.bad(text(step, "gateway"))),
         _ => format!("    note {}\n", text(step, "note")),
     }
 }

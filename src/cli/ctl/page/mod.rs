@@ -20,7 +20,8 @@ pub(super) fn of(what: &Ctl, said: &Value, paint: Paint) -> String {
         Ctl::Status => status(said, paint),
         Ctl::Routes { .. } => routes(said),
         Ctl::Tables => tables(said),
-        Ctl::Gateways => gateways(said),
+        Ctl::Gateways { mark: None } => gateways(said),
+        Ctl::Gateways { mark: Some(_) } => marked(said, paint),
         Ctl::Explain(_) => explained::explanation(said, paint),
         Ctl::Diff { .. } => comparison(said),
         Ctl::Reload => reload(said),
@@ -157,9 +158,40 @@ fn gateways(said: &Value) -> String {
             format!("{} (tier {}, weight {})", text(it, "group"), text(it, "tier"), text(it, "weight"))
         };
         let groups: Vec<_> = items(gateway, "groups").map(group).collect();
-        vec![text(gateway, "name"), text(gateway, "uri"), groups.join(", ")]
+        let since = if gateway["changed_unix_s"].is_null() {
+            "-".to_owned()
+        } else {
+            moment(gateway, "changed_unix_s")
+        };
+        vec![
+            text(gateway, "name"),
+            state(gateway).to_owned(),
+            by(gateway),
+            since,
+            text(gateway, "uri"),
+            groups.join(", "),
+        ]
     };
-    table(&["GATEWAY", "URI", "GROUPS"], items(said, "gateways").map(row))
+    table(&["GATEWAY", "STATE", "BY", "SINCE", "URI", "GROUPS"], items(said, "gateways").map(row))
+}
+
+fn marked(said: &Value, paint: Paint) -> String {
+    let state = if said["up"] == true { paint.good(state(said)) } else { paint.bad(state(said)) };
+    format!("{} is {state} (by {})\n", text(said, "name"), by(said))
+}
+
+fn state(gateway: &Value) -> &'static str {
+    if gateway["up"] == true { "up" } else { "down" }
+}
+
+/// What makes a gateway up or down: a mark wins over probes.
+fn by(gateway: &Value) -> String {
+    match (gateway["mark"] == "auto", gateway["probed"] == true, gateway["last_probe"].is_null()) {
+        (false, ..) => "a mark".to_owned(),
+        (true, false, _) => "default".to_owned(),
+        (true, true, true) => "default, not probed yet".to_owned(),
+        (true, true, false) => format!("probes: {}", text(gateway, "last_probe")),
+    }
 }
 
 fn dns(said: &Value) -> String {
@@ -290,6 +322,30 @@ mod tests {
              0     -                     de     -       a.yaml:9\n\
              2 of 3; for more: --limit N, --from N\n"
         );
+    }
+
+    #[test]
+    fn gateways_say_why_they_are_up_or_down() {
+        let gateway = |name: &str, state: Value| {
+            let mut gateway = json!({ "name": name, "uri": "sip:a", "groups": [] });
+            gateway.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
+            gateway
+        };
+        let said = json!({ "generation": 1, "gateways": [
+            gateway("a", json!({ "up": true, "mark": "auto", "probed": false, "last_probe": null, "changed_unix_s": null })),
+            gateway("b", json!({ "up": false, "mark": "down", "probed": true, "last_probe": "it answers 200", "changed_unix_s": 60 })),
+            gateway("c", json!({ "up": true, "mark": "auto", "probed": true, "last_probe": null, "changed_unix_s": null })),
+            gateway("d", json!({ "up": false, "mark": "auto", "probed": true, "last_probe": "it does not answer", "changed_unix_s": 61 })),
+        ]});
+        assert_eq!(
+            gateways(&said),
+            "GATEWAY  STATE  BY                          SINCE                 URI    GROUPS\n\
+             a        up     default                     -                     sip:a\n\
+             b        down   a mark                      1970-01-01T00:01:00Z  sip:a\n\
+             c        up     default, not probed yet     -                     sip:a\n\
+             d        down   probes: it does not answer  1970-01-01T00:01:01Z  sip:a\n"
+        );
+        assert_eq!(marked(&said["gateways"][1], Paint::off()), "b is down (by a mark)\n");
     }
 
     #[test]

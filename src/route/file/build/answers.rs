@@ -93,6 +93,10 @@ impl Builder<'_> {
             body,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
             within_ms: self.lookup_time(at, written),
+            when_all_down: match &written.when_all_down {
+                Some(all_down) => self.when_all_down(at.key("when_all_down"), all_down),
+                None => self.table.defaults.when_all_down.clone(),
+            },
         })
     }
 
@@ -104,6 +108,7 @@ impl Builder<'_> {
             ("answer_bytes_max", written.answer_bytes_max.is_some()),
             ("empty", written.empty.is_some()),
             ("within", written.within.is_some()),
+            ("when_all_down", written.when_all_down.is_some()),
         ];
         let keys = about_contacts.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
         for key in target_keys(written).chain(keys) {

@@ -57,6 +57,10 @@ impl Builder<'_> {
         {
             self.table.defaults.no_route_code = code;
         }
+        if let Some(all_down) = &written.when_all_down {
+            self.table.defaults.when_all_down = self.when_all_down(at.key("when_all_down"), all_down);
+        }
+        self.check_health_defaults(at.key("health"), written.health.as_ref());
         if let Some(ladder) = &written.q {
             self.ladder(at.key("q"), ladder);
         }

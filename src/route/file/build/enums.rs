@@ -7,7 +7,7 @@ use crate::{
     dns::{Apex, Branch, EnumPlan, OwnLives, Results, Upstream, server_address},
     limits::{DNS_SERVERS_MAX, ENUM_APEXES_MAX, LOOKUP_MS_DEFAULT, LOOKUP_MS_MAX},
     route::{
-        Answer, Body, EnumRoute, Failed, NotFound,
+        Answer, Body, EnumRoute, Failed, NotFound, WhenAllDown,
         file::{
             marks::At,
             near::instead,
@@ -49,6 +49,7 @@ impl Builder<'_> {
             body: Body::None,
             empty: self.next_or_code(at.key("empty"), written.empty.as_ref(), Some(EMPTY_CODE)),
             within_ms,
+            when_all_down: WhenAllDown::UseAll,
         };
         Some(EnumRoute {
             plan: EnumPlan { apexes, parallel: written.parallel, within_ms, results },

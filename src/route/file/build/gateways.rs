@@ -27,6 +27,7 @@ impl Builder<'_> {
                             name: name.as_str().into(),
                             place: key.place(),
                             written: uri_text.as_str().into(),
+                            health: self.health(value, value, uri_text, &uri, None),
                             uri,
                             prefix: "".into(),
                             strip: 0,
@@ -71,6 +72,8 @@ impl Builder<'_> {
             );
             self.error(at.key("resolve"), message);
         }
+        let health =
+            self.health(at.key("uri"), at.key("health"), &written.uri.0, &uri, written.health.as_ref());
         Some(Gateway {
             name: name.into(),
             place: key.place(),
@@ -81,6 +84,7 @@ impl Builder<'_> {
             params,
             expires_s: written.expires,
             resolve,
+            health,
         })
     }
 

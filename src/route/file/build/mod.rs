@@ -11,6 +11,7 @@ mod defaults;
 mod dips;
 mod enums;
 mod gateways;
+mod health;
 mod lists;
 pub(super) mod names;
 mod normalisations;
@@ -44,6 +45,8 @@ pub(super) fn build(
         params_set: BTreeSet::new(),
         tables_looked_up: vec![false; names.tables.names().count()],
         route_places: HashMap::new(),
+        health: health::Defaults::of(&files),
+        probed: 0,
     };
     builder.defaults(&files);
     builder.normalisations(&files);
@@ -71,6 +74,10 @@ struct Builder<'n> {
     tables_looked_up: Vec<bool>,
     /// Where each route name was first given.
     route_places: HashMap<String, Place>,
+    /// What holds for the probes of gateways that say nothing.
+    health: health::Defaults,
+    /// Gateways that are probed.
+    probed: usize,
 }
 
 impl Builder<'_> {

@@ -1,7 +1,7 @@
 //! Outside. Writes the requests of a client: the INVITE that `ask` sends and `explain` decides, and the
-//! ACK, CANCEL and BYE that end what an INVITE began.
+//! ACK, CANCEL and BYE that end what an INVITE began; the OPTIONS of a probe.
 
-/// What a request is made of. Everything here was checked by [`super::fields`] or made by ourselves.
+/// What a request is made of. Everything here was checked where it was read, or made by ourselves.
 #[derive(Clone, Debug)]
 pub(crate) struct Message<'a> {
     pub(crate) method: &'a str,
