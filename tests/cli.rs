@@ -8,8 +8,20 @@ mod run;
 use responder::{Responder, Seen, answer};
 use run::{Ran, waypost};
 
-const COMMANDS: [&str; 11] =
-    ["serve", "check", "compile", "diff", "explain", "enum", "locate", "ask", "schema", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "serve",
+    "check",
+    "compile",
+    "publish",
+    "diff",
+    "explain",
+    "enum",
+    "locate",
+    "ask",
+    "schema",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_names_every_command_and_teaches() {

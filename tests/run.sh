@@ -22,6 +22,9 @@ need baresip baresip-core
 need openssl openssl
 need /usr/sbin/nsd nsd
 need valgrind valgrind
+need ip iproute2
+need /usr/sbin/nginx nginx-light
+need /usr/sbin/nats-server nats-server
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -31,12 +34,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # The packages of Kamailio and NSD start them, now and at every boot; the tests start their own.
+    # The packages of these servers start them, now and at every boot; the tests start their own.
     [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; ours=/usr/sbin/policy-rc.d; }
     trap 'rm -f "${ours:-}"' EXIT
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     rm -f "${ours:-}"
-    for service in kamailio nsd; do
+    for service in kamailio nsd nginx nats-server; do
         if [[ " ${missing[*]} " == *" $service "* ]]; then
             systemctl disable "$service" >/dev/null 2>&1 || true
         fi
@@ -52,6 +55,7 @@ cargo fmt --all --check
 
 say "lints, warnings denied"
 cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --features nats -- -D warnings
 
 say "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
@@ -76,6 +80,9 @@ tests/interop/run.sh
 
 say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
 tests/dns/run.sh
+
+say "a fleet of three nodes, one of them cut off for a while: nginx and NATS"
+if [ "$(id -u)" = 0 ]; then tests/fleet/run.sh; else echo "left out: it makes network namespaces, which takes root"; fi
 
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"

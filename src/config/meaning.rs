@@ -26,6 +26,7 @@ use crate::{
 use super::{
     Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers,
     places::Places,
+    source,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
 
@@ -45,6 +46,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     if let Some(routes) = written.routes {
         config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
     }
+    config.source = written.source.and_then(|written| source::of(written, &mut faults));
     key(written.key, written.key_file, &mut config, &mut faults);
     if let Some(cancel) = written.cancel {
         config.settings.cancel = faults.take("cancel", cancel_policy(&cancel)).unwrap_or_default();
@@ -187,7 +189,7 @@ fn admin_address(text: &str) -> Result<Option<SocketAddr>, String> {
     })
 }
 
-fn path(text: &str, example: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str, example: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         Err(format!("an empty path, expected one such as {example}"))
     } else {

@@ -18,9 +18,11 @@ use crate::{
 mod answers;
 mod meaning;
 mod places;
+mod source;
 mod written;
 
 pub use meaning::{parse_key, parse_listen};
+pub use source::{Origin, Source, origin};
 
 /// A place to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +129,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// The directory of the route files.
     pub routes: PathBuf,
+    /// Where the route files come from; `None`: whoever puts them there.
+    pub source: Option<Source>,
     /// What decisions depend on. Its key is [`DEFAULT_KEY`] while [`Config::key`] names a file.
     pub settings: Settings,
     /// Where the key came from.
@@ -157,6 +161,7 @@ impl Default for Config {
             workers: 1,
             admin: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))),
             routes: PathBuf::from(DEFAULT_ROUTES),
+            source: None,
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
             connections: Connections::default(),
@@ -330,7 +335,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             ("log: {colour: red}\n", "w.yaml:1:7: log: unknown field `colour`, expected `format` or `level`"),

@@ -137,6 +137,14 @@ impl Loader {
         lock(&self.tables).reads()
     }
 
+    /// The files that the last load was made of, by their paths in the directory.
+    #[must_use]
+    pub fn files(&self) -> Vec<String> {
+        let routes = files::route_files(&self.dir).unwrap_or_default();
+        let routes = routes.iter().map(|name| name.display().to_string());
+        routes.chain(self.data_files()).collect()
+    }
+
     /// Whether the files are others than the last load has seen. Reads no file.
     #[must_use]
     pub fn is_stale(&self) -> bool {

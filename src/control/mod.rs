@@ -3,7 +3,7 @@
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
 //! Never: sees a packet. Threads: `control` (admin HTTP, signals, resolver), `reload` (loads, one at a
-//! time, and frees old tables), `watch` (the route files). The loop is the main thread; those of further
+//! time, and frees old tables), `watch` (the route files), `source` (fetches them, when they come from elsewhere). The loop is the main thread; those of further
 //! workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;
@@ -23,6 +23,7 @@ pub mod resolver;
 pub mod retired;
 mod serve;
 pub mod signals;
+pub mod source;
 pub mod tables;
 pub mod tls;
 pub mod watch;

@@ -41,6 +41,7 @@ pub enum Cause {
     Signal,
     Http,
     Watch,
+    Source,
 }
 
 impl fmt::Display for Cause {
@@ -49,6 +50,7 @@ impl fmt::Display for Cause {
             Self::Signal => "SIGHUP",
             Self::Http => "HTTP",
             Self::Watch => "a change of the files",
+            Self::Source => "a new serial of the source",
         })
     }
 }
@@ -93,6 +95,9 @@ pub struct Report {
     /// The whole error for people; `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether it is the files that are wrong, so that the same ones would fail again.
+    #[serde(skip)]
+    pub files_at_fault: bool,
     /// What is wrong, or should be looked at, place by place; the first of them.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -236,6 +241,7 @@ impl Worker {
     fn reload(&mut self) -> (Report, bool) {
         let began = Instant::now();
         let result = self.wait_for_room().and_then(|()| self.load_guarded());
+        let files_at_fault = result.as_ref().is_err_and(LoadError::is_of_the_files);
         let is_news = !matches!(result, Ok(Load::Same) | Err(LoadError::Again(_)));
         let (outcome, error, diagnostics) = match result {
             Ok(Load::Same) => (Outcome::Unchanged, None, Vec::new()),
@@ -256,6 +262,7 @@ impl Worker {
             routes: serving.table.routes.len(),
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             error,
+            files_at_fault,
             diagnostics: diagnostics.into_iter().take(DIAGNOSTICS_MAX).collect(),
         };
         (report, is_news)

@@ -5,17 +5,22 @@
 //! Never: serves with half of what it needs: all is loaded and bound before the first packet.
 
 use std::{
+    hash::Hasher as _,
     net::{SocketAddr, TcpListener as StdListener},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
 
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    system::uname,
+};
+use siphasher::sip::SipHasher24;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    config::{Config, KeySource},
+    config::{self, Config, KeySource},
     counters::Counters,
     dns::Question,
     engine::Engine,
@@ -35,6 +40,7 @@ use super::{
     reload::{Cause, LoadFn, Reloader, unix_s},
     resolver::Resolver,
     signals::Signals,
+    source::{Fetcher, FirstError, SourceError, Timing as SourceTiming},
     tls::Certificates,
     watch::{RoutesAndCertificates, Timing, Watcher},
     workers::{self, Worker},
@@ -46,6 +52,9 @@ pub enum ServeError {
     /// There is no route table to begin with.
     #[error("{0}")]
     Routes(LoadError),
+    /// There are no files to make one of.
+    #[error("source: {0}")]
+    Source(SourceError),
     /// Another reason, with its remedy.
     #[error("{0}")]
     Other(String),
@@ -55,7 +64,17 @@ pub enum ServeError {
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log);
     let loader = Arc::new(Loader::new(&config.routes));
-    let table = Arc::new(ArcSwap::from_pointee(first_table(&loader, config.workers)?));
+    let mut fetcher = config.source.as_ref().map(|source| fetcher(source, &config)).transpose()?;
+    let first = match &mut fetcher {
+        Some(fetcher) => {
+            fetcher.first(|| first_table(&loader, config.workers)).map_err(|error| match error {
+                FirstError::Load(error) => error,
+                FirstError::Source(error) => ServeError::Source(error),
+            })?
+        }
+        None => first_table(&loader, config.workers)?,
+    };
+    let table = Arc::new(ArcSwap::from_pointee(first));
     let certificates = config.tls.clone().map(Certificates::read).transpose();
     let certificates = certificates.map_err(|error| ServeError::Other(error.to_string()))?.map(Arc::new);
 
@@ -82,12 +101,18 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
             nudged.nudge(Cause::Watch)
         })
         .map_err(|error| no_thread(&error))?;
+    let source = fetcher.as_ref().map(Fetcher::status);
+    let _fetching = fetcher
+        .map(|fetcher| fetcher.start(reloader.clone()))
+        .transpose()
+        .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
     let metrics = Metrics::new(Sources {
         counters: counters.clone(),
         table: Arc::clone(&table),
         reloader: reloader.clone(),
         resolver: resolver.clone(),
+        source,
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
@@ -196,6 +221,15 @@ fn first_table(loader: &Loader, workers: usize) -> Result<Snapshot, ServeError> 
             Err(ServeError::Other("internal error: nothing was loaded; please report it".to_owned()))
         }
     }
+}
+
+/// What fetches the route files. Its looks are where this machine's name puts them, so that those of a fleet are
+/// apart.
+fn fetcher(source: &config::Source, config: &Config) -> Result<Fetcher, ServeError> {
+    let mut hasher = SipHasher24::new_with_key(&config.settings.key);
+    hasher.write(uname().nodename().to_bytes());
+    Fetcher::open(source, &config.routes, hasher.finish(), SourceTiming::default())
+        .map_err(ServeError::Source)
 }
 
 fn no_thread(error: &std::io::Error) -> ServeError {

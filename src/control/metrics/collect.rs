@@ -20,6 +20,7 @@ use crate::{
     control::{
         reload::{Outcome, Reloader, unix_s},
         resolver::Resolver,
+        source::Status,
     },
     counters::{Counters, DECISION_BOUNDS_NS},
     limits::ROUTE_LABELS_MAX,
@@ -27,7 +28,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, source};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Sources {
     pub table: Arc<ArcSwap<Snapshot>>,
     pub reloader: Reloader,
     pub resolver: Resolver,
+    /// `None`: there is none, and no metric of one.
+    pub source: Option<Status>,
     pub drops: Drops,
 }
 
@@ -48,6 +51,7 @@ pub(super) struct Collected {
     table: Arc<ArcSwap<Snapshot>>,
     reloader: Reloader,
     resolver: Resolver,
+    source: Option<Status>,
     drops: Mutex<Drops>,
 }
 
@@ -63,6 +67,7 @@ impl Collected {
             table: sources.table,
             reloader: sources.reloader,
             resolver: sources.resolver,
+            source: sources.source,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -84,6 +89,7 @@ impl Collector for Collected {
         self.of_the_loops(&mut families);
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
+        families.extend(self.source.as_ref().map(Status::numbers).iter().flat_map(source::families));
         families
     }
 }

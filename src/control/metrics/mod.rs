@@ -9,6 +9,7 @@ use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessC
 mod collect;
 mod dns;
 mod drops;
+mod source;
 
 pub use collect::Sources;
 pub use drops::Drops;
@@ -124,6 +125,14 @@ metrics! { OURS:
     RELOAD_SUCCESS_TIMESTAMP = Gauge "waypost_reload_success_timestamp_seconds" []
         "When the routes were last loaded, or found unchanged, in seconds since 1970."
     RELOAD_DURATION = Gauge "waypost_reload_duration_seconds" [] "How long the last reload took."
+    SOURCE_SERIAL = Gauge "waypost_source_serial" []
+        "Serial of the files in service, where they come from a source. Nodes of a fleet that differ for longer than their interval serve different routes: alert on that."
+    SOURCE_PUBLISHED_TIMESTAMP = Gauge "waypost_source_published_timestamp_seconds" []
+        "When those were published, by the publisher's clock, in seconds since 1970."
+    SOURCE_SUCCESS_TIMESTAMP = Gauge "waypost_source_last_success_timestamp_seconds" []
+        "When the source was last found to have what serves, in seconds since 1970; 0 before. Alert when it is old."
+    SOURCE_FETCHES = Counter "waypost_source_fetches_total" ["result"]
+        "Looks at the source, by result: files \"loaded\" or \"unchanged\"; source \"unreachable\"; \"bad_manifest\", \"bad_signature\", \"old_serial\", \"bad_file\": what it has is not taken; \"disk\": a local file; \"refused\": the routes do not load; \"busy\": another process fetches."
     TABLE_GENERATION = Gauge "waypost_table_generation" []
         "Generation of the route table in service: 1 at the start, one more for each table that differs."
     TABLE_INFO = Gauge "waypost_table_info" ["hash"] "SHA-256 of the files of the route table in service; always 1."
