@@ -271,7 +271,7 @@ mod tests {
             ),
             (
                 "{\"manifest\":{\"format\":1,\"serial\":-1}}",
-                "the manifest is none: invalid value: integer `-1`, expected u64 at line 1 column 22; make it with waypost publish",
+                "the manifest is none: invalid value: integer `-1`, expected u64 at line 1 column 23; make it with waypost publish",
             ),
             (
                 "{\"manifest\":{\"format\":1,\"serial\":1,\"files\":[{\"path\":\"a\",\"bytes\":1,\"sha256\":\"AB\"}]}}",
