@@ -94,6 +94,21 @@ fn what_is_the_same_is_not_sent_again() {
 }
 
 #[test]
+fn two_manifests_of_one_second_and_one_tag_are_told_apart() {
+    let bench = Bench::new();
+    let fresh = || {
+        let bytes = fs::read(bench.publisher.path("out/manifest.json")).unwrap();
+        bench.web.set("manifest.json", Script::Fresh(bytes));
+    };
+    fresh();
+    let node = bench.settings().started();
+    node.await_another(Outcome::Unchanged);
+    bench.publish(2, 403);
+    fresh();
+    node.await_serial(2);
+}
+
+#[test]
 fn a_node_starts_without_its_source_with_what_it_fetched_last() {
     let bench = Bench::new();
     let hash = bench.settings().started().hash();

@@ -10,8 +10,10 @@ cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo "tests/fleet/run.sh makes network namespaces: run it as root" >&2; exit 1; }
 
 # Debug: what is counted here does not depend on the speed of the code, and the build is shared with cargo test.
-cargo build --locked --quiet --features nats
-WAYPOST=target/debug/waypost
+if [ -z "${WAYPOST:-}" ]; then
+    cargo build --locked --quiet --features nats
+    WAYPOST=target/debug/waypost
+fi
 source tests/interop/peers.sh
 source tests/figures.sh
 cp "$waypost" "$work/waypost" && waypost=$work/waypost

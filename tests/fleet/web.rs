@@ -17,6 +17,8 @@ use std::{
 pub(crate) enum Script {
     /// With these bytes, or 304 to whoever has them; their tag is of them.
     Bytes(Vec<u8>),
+    /// With these bytes, changed this second; their tag says nothing of them, as nginx's may.
+    Fresh(Vec<u8>),
     /// With this status.
     Status(u16),
     /// To another URL.
@@ -149,6 +151,14 @@ fn answer(stream: &mut TcpStream, script: Script, known: Option<&str>, stop: &At
             }
             write!(stream, "HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Length: {}\r\n\r\n", bytes.len())
                 .ok()?;
+            stream.write_all(&bytes).ok()
+        }
+        Script::Fresh(bytes) => {
+            let head = "ETag: \"one\"\r\nDate: Thu, 01 Jan 2026 12:00:00 GMT\r\nLast-Modified: Thu, 01 Jan 2026 12:00:00 GMT";
+            if known == Some("\"one\"") {
+                return write!(stream, "HTTP/1.1 304 Not Modified\r\n{head}\r\n\r\n").ok();
+            }
+            write!(stream, "HTTP/1.1 200 OK\r\n{head}\r\nContent-Length: {}\r\n\r\n", bytes.len()).ok()?;
             stream.write_all(&bytes).ok()
         }
         Script::Status(code) => write!(stream, "HTTP/1.1 {code} No\r\nContent-Length: 0\r\n\r\n").ok(),

@@ -281,7 +281,11 @@ mod tests {
             assert_eq!(read(text), expected);
         }
         let deep = format!("{{\"manifest\":{}", "[".repeat(100_000));
-        assert!(read(&deep).contains("recursion limit"));
+        assert!(read(&deep).starts_with("the manifest is none: EOF while parsing"), "{}", read(&deep));
+        let (bytes, _) = Manifest::write(1, 0, &[entry("a", 1)], None).unwrap();
+        let unknown = format!("\"unknown\":{}{},\"format\"", "[".repeat(100_000), "]".repeat(100_000));
+        let text = String::from_utf8(bytes).unwrap().replace("\"format\"", &unknown);
+        assert_eq!(Manifest::read(text.as_bytes(), None).unwrap().serial, 1, "passed over, however deep");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 
 use reqwest::{
     Client, Response, StatusCode, Url,
-    header::{AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH},
+    header::{AUTHORIZATION, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED},
     redirect,
 };
 use rustls::{
@@ -69,7 +69,7 @@ impl Web {
                 return Ok(None);
             }
             ok(what, &response)?;
-            let etag = response.headers().get(ETAG).cloned();
+            let etag = lasting_tag(response.headers());
             let mut bytes = Vec::new();
             while let Some(piece) = response.chunk().await.map_err(|error| broken(what, &error))? {
                 if bytes.len() + piece.len() > SOURCE_MANIFEST_BYTES_MAX {
@@ -182,6 +182,22 @@ impl Web {
     }
 }
 
+/// The tag, if it will be another one when the bytes are. nginx makes tags of the size and the second of the last
+/// change: two manifests of one second may have the same (RFC 9110 §8.8.2.2 warns of such dates), so that
+/// a tag counts when that second was over. A server that gives no dates makes its tags of something else.
+fn lasting_tag(headers: &HeaderMap) -> Option<HeaderValue> {
+    let date =
+        |name: HeaderName| headers.get(name).map(|text| httpdate::parse_http_date(text.to_str().ok()?).ok());
+    let lasts = match (date(LAST_MODIFIED), date(DATE)) {
+        (None, _) => true,
+        (Some(Some(changed)), Some(Some(now))) => {
+            now.duration_since(changed).is_ok_and(|since| since >= Duration::from_secs(2))
+        }
+        _ => false,
+    };
+    headers.get(ETAG).filter(|_| lasts).cloned()
+}
+
 async fn answered(what: &str, request: reqwest::RequestBuilder) -> Result<Response, SourceError> {
     request.send().await.map_err(|error| broken(what, &error))
 }
@@ -201,4 +217,35 @@ fn broken(what: &str, error: &reqwest::Error) -> SourceError {
         cause = next;
     }
     SourceError::Unreachable { what: what.to_owned(), why: cause.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_counts_when_the_second_of_the_change_is_over() {
+        const NOON: &str = "Thu, 01 Jan 2026 12:00:00 GMT";
+        let tag = |changed: Option<&'static str>, now: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ETAG, HeaderValue::from_static("\"t\""));
+            for (name, value) in [(LAST_MODIFIED, changed), (DATE, now)] {
+                headers.extend(value.map(|value| (name, HeaderValue::from_static(value))));
+            }
+            lasting_tag(&headers).is_some()
+        };
+        for (changed, now, counts) in [
+            (None, None, true),
+            (None, Some(NOON), true),
+            (Some(NOON), Some("Thu, 01 Jan 2026 12:00:02 GMT"), true),
+            (Some(NOON), Some("Thu, 01 Jan 2026 12:00:01 GMT"), false),
+            (Some(NOON), Some(NOON), false),
+            (Some(NOON), Some("Thu, 01 Jan 2026 11:59:59 GMT"), false),
+            (Some(NOON), None, false),
+            (Some("yesterday"), Some(NOON), false),
+        ] {
+            assert_eq!(tag(changed, now), counts, "{changed:?} {now:?}");
+        }
+        assert_eq!(lasting_tag(&HeaderMap::new()), None);
+    }
 }
