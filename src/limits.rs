@@ -690,6 +690,10 @@ pub const SOURCE_ANSWER_MS_MAX: u64 = 10_000;
 /// and a link as slow as this one carries no calls.
 pub const SOURCE_BYTES_PER_S_MIN: u64 = 64 * 1024;
 
+/// Pause between two pings to a NATS server, in milliseconds: two that stay without an answer end the connection, and a
+/// new one is made.
+pub const SOURCE_PING_MS: u64 = 5_000;
+
 /// Redirects followed for one request to a source.
 pub const SOURCE_REDIRECTS_MAX: usize = 4;
 

@@ -4,17 +4,18 @@
 //! Out:   the same as of a web server, and a wake when the key is written.
 //! Never: relies on the wake: the regular look finds what it missed, and connects anew when it fails.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions,
+    Client, ConnectOptions, Event,
     jetstream::{
         self, kv,
         object_store::{self, ObjectStore},
+        stream::DiscardPolicy,
     },
 };
 use futures_util::StreamExt as _;
-use tokio::io::AsyncReadExt as _;
+use tokio::{io::AsyncReadExt as _, sync::Notify};
 
 use super::{
     SourceError, Timing,
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     config::{Origin, Source},
-    limits::{SOURCE_CONNECT_MS_MAX, SOURCE_MANIFEST_BYTES_MAX, SOURCE_RETRY_MS_MIN},
+    limits::{SOURCE_CONNECT_MS_MAX, SOURCE_MANIFEST_BYTES_MAX, SOURCE_PING_MS, SOURCE_RETRY_MS_MIN},
 };
 
 /// A key of a NATS server.
@@ -42,6 +43,8 @@ struct Connected {
     objects: ObjectStore,
     key: String,
     watch: Option<kv::Watch>,
+    /// The connection was lost and is there again: something may have been missed.
+    reconnected: Arc<Notify>,
     _client: Client,
 }
 
@@ -128,7 +131,11 @@ impl Nats {
     pub(super) async fn woken(&mut self) {
         let Some(connected) = &mut self.connected else { return std::future::pending().await };
         let Some(watch) = &mut connected.watch else { return std::future::pending().await };
-        if !matches!(watch.next().await, Some(Ok(_))) {
+        let is_well = tokio::select! {
+            written = watch.next() => matches!(written, Some(Ok(_))),
+            () = connected.reconnected.notified() => true,
+        };
+        if !is_well {
             // The next look makes another one.
             connected.watch = None;
             tokio::time::sleep(Duration::from_millis(SOURCE_RETRY_MS_MIN)).await;
@@ -145,41 +152,47 @@ impl Connected {
                 why: "is no URL of NATS".to_owned(),
             });
         };
-        let client = options(source).await?.connect(server.as_str()).await.map_err(|e| away("NATS", &e))?;
+        let reconnected = Arc::new(Notify::new());
+        let options = options(source, &reconnected).await?;
+        let client = options.connect(server.as_str()).await.map_err(|error| away("NATS", &error))?;
         let context = jetstream::new(client.clone());
-        let (kv, objects) =
-            match (context.get_key_value(bucket).await, context.get_object_store(bucket).await) {
-                (Ok(kv), Ok(objects)) => (kv, objects),
-                (kv, objects) if make => {
-                    let kv = match kv {
-                        Ok(kv) => kv,
-                        Err(_) => {
-                            let config =
-                                kv::Config { bucket: bucket.clone(), history: 8, ..kv::Config::default() };
-                            context.create_key_value(config).await.map_err(|e| away("the bucket", &e))?
-                        }
-                    };
-                    let objects = match objects {
-                        Ok(objects) => objects,
-                        Err(_) => {
-                            let config =
-                                object_store::Config { bucket: bucket.clone(), ..Default::default() };
-                            context
-                                .create_object_store(config)
-                                .await
-                                .map_err(|e| away("the object store", &e))?
-                        }
-                    };
-                    (kv, objects)
-                }
-                (Err(error), _) => return Err(away(&format!("the bucket {bucket}"), &error)),
-                (_, Err(error)) => return Err(away(&format!("the object store {bucket}"), &error)),
-            };
-        Ok(Self { kv, objects, key: key.clone(), watch: None, _client: client })
+        if make {
+            make_stores(&context, bucket).await?;
+        }
+        let kv = context.get_key_value(bucket).await;
+        let kv = kv.map_err(|error| away(&format!("the bucket {bucket}"), &error))?;
+        let objects = context.get_object_store(bucket).await;
+        let objects = objects.map_err(|error| away(&format!("the object store {bucket}"), &error))?;
+        Ok(Self { kv, objects, key: key.clone(), watch: None, reconnected, _client: client })
     }
 }
 
-async fn options(source: &Source) -> Result<ConnectOptions, SourceError> {
+/// Makes the bucket and the object store that are not there. The bucket by the settings of NATS' own
+/// architecture note ADR-8: the call of the client that does so reads what a server of version 2.9 does not say.
+async fn make_stores(context: &jetstream::Context, bucket: &str) -> Result<(), SourceError> {
+    let stream = jetstream::stream::Config {
+        name: format!("KV_{bucket}"),
+        subjects: vec![format!("$KV.{bucket}.>")],
+        max_messages_per_subject: 8,
+        discard: DiscardPolicy::New,
+        num_replicas: 1,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        ..Default::default()
+    };
+    if context.get_key_value(bucket).await.is_err() {
+        context.create_stream(stream).await.map_err(|error| away("the bucket", &error))?;
+    }
+    if context.get_object_store(bucket).await.is_err() {
+        let config = object_store::Config { bucket: bucket.to_owned(), ..Default::default() };
+        context.create_object_store(config).await.map_err(|error| away("the object store", &error))?;
+    }
+    Ok(())
+}
+
+async fn options(source: &Source, reconnected: &Arc<Notify>) -> Result<ConnectOptions, SourceError> {
+    let reconnected = Arc::clone(reconnected);
     let is_tls = matches!(&source.origin, Origin::Nats { server, .. } if server.scheme() == "tls");
     let mut options = ConnectOptions::new()
         .name("waypost")
@@ -187,7 +200,14 @@ async fn options(source: &Source) -> Result<ConnectOptions, SourceError> {
         // Where it is is written in the configuration; what a server says of others is not asked for.
         .ignore_discovered_servers()
         .connection_timeout(Duration::from_millis(SOURCE_CONNECT_MS_MAX))
-        .event_callback(|event| async move { tracing::debug!("source: NATS: {event}") });
+        .ping_interval(Duration::from_millis(SOURCE_PING_MS))
+        .event_callback(move |event| {
+            tracing::debug!("source: NATS: {event}");
+            if matches!(event, Event::Connected) {
+                reconnected.notify_one();
+            }
+            std::future::ready(())
+        });
     if let Some(ca) = &source.ca {
         options = options.add_root_certificates(ca.clone());
     }
