@@ -85,6 +85,7 @@ fn start_in(
         table,
         reloader: reloader.clone(),
         resolver: Resolver::new(vec![([127, 0, 0, 1], 53).into()]),
+        source: None,
         drops: Drops::new([("default".into(), 0)]),
     };
     let readiness = Arc::new(Readiness::default());

@@ -56,7 +56,7 @@ impl Sets {
     pub fn open(routes: &Path) -> Result<Self, SourceError> {
         let name = routes.file_name().ok_or_else(|| SourceError::NotOurs(routes.to_path_buf()))?;
         let parent = routes.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = parent.unwrap_or_else(|| Path::new("."));
         let mut home_name = name.to_os_string();
         home_name.push(".sets");
         let sets =
@@ -121,7 +121,7 @@ impl Sets {
             }
             None => fs::remove_file(&self.link).map_err(disk)?,
         }
-        sync_directory(self.link.parent().unwrap_or(Path::new(".")))
+        self.link.parent().map_or(Ok(()), sync_directory)
     }
 
     /// The name of the set that the link leads to, if the link is ours.
