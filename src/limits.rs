@@ -799,3 +799,58 @@ const _: () = assert!(
     DNS_LOOKUPS_MAX * DNS_SERVERS_AT_ONCE + 2 * ADMIN_CONNECTIONS_MAX + PROBES_UNDER_WAY_MAX
         < FILES_BESIDES_CONNECTIONS
 );
+/// Longest manifest of a source, in bytes: [`SOURCE_FILES_MAX`] files and what stands around them. It is also
+/// the longest value that a NATS server takes by default.
+pub const SOURCE_MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// Files of one manifest: all route files, and tables with their changes.
+pub const SOURCE_FILES_MAX: usize = 1_024;
+
+/// All files of one manifest together, in bytes: the most route files, and the most that their tables may
+/// have.
+pub const SOURCE_BYTES_MAX: usize = ROUTE_DATA_BYTES_MAX + ROUTE_FILES_MAX * ROUTE_FILE_BYTES_MAX;
+
+/// Length of a path in a manifest, in bytes: the longest name of a file system, for all of its parts.
+pub const SOURCE_PATH_BYTES_MAX: usize = 255;
+
+/// Length of the URL of a source, in bytes. Signed URLs of object stores reach 1.5 kB.
+pub const SOURCE_URL_BYTES_MAX: usize = 2048;
+
+/// Keys that may sign manifests: the one in use and the one to come, of two publishers.
+pub const SOURCE_KEYS_MAX: usize = 4;
+
+/// Time between two looks at a source where the configuration says nothing, in seconds.
+pub const SOURCE_EVERY_S_DEFAULT: u64 = 30;
+
+/// Longest time between two looks that a configuration may set, in seconds: a day.
+pub const SOURCE_EVERY_S_MAX: u64 = 86_400;
+
+/// Pause after the first look at a source that failed, in milliseconds; it doubles with each one more.
+pub const SOURCE_RETRY_MS_MIN: u64 = 1_000;
+
+/// Longest pause after a look at a source that failed, in milliseconds: a node that was cut off is back with
+/// the others a minute after its network is.
+pub const SOURCE_RETRY_MS_MAX: u64 = 60_000;
+
+/// Time for a connection to a source, in milliseconds.
+pub const SOURCE_CONNECT_MS_MAX: u64 = 5_000;
+
+/// Time for a whole manifest, and for the beginning of a file, in milliseconds.
+pub const SOURCE_ANSWER_MS_MAX: u64 = 10_000;
+
+/// Slowest that a file may come, in bytes a second over its length: a day of the largest would be too long,
+/// and a link as slow as this one carries no calls.
+pub const SOURCE_BYTES_PER_S_MIN: u64 = 64 * 1024;
+
+/// Pause between two pings to a NATS server, in milliseconds: two that stay without an answer end the connection, and a
+/// new one is made.
+pub const SOURCE_PING_MS: u64 = 5_000;
+
+/// Redirects followed for one request to a source.
+pub const SOURCE_REDIRECTS_MAX: usize = 4;
+
+/// Sets of fetched files on disk: the one in service, and the one before it or the one that was refused.
+pub const SOURCE_SETS_MAX: usize = 2;
+
+const _: () = assert!(SOURCE_RETRY_MS_MIN < SOURCE_RETRY_MS_MAX);
+const _: () = assert!(SOURCE_FILES_MAX * (SOURCE_PATH_BYTES_MAX + 128) < SOURCE_MANIFEST_BYTES_MAX);

@@ -96,6 +96,7 @@ fn start_in(
         resolver: resolver.clone(),
         readiness: Arc::clone(&readiness),
         hep: Arc::default(),
+        source: None,
         drops: Drops::new([("default".into(), 0)]),
     };
     let metrics = Metrics::new(sources).unwrap();

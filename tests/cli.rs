@@ -8,10 +8,11 @@ mod run;
 use responder::{Responder, Seen, answer};
 use run::{Ran, waypost};
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "serve",
     "check",
     "compile",
+    "publish",
     "diff",
     "explain",
     "ctl",

@@ -405,6 +405,8 @@ const TUNING: &[(&str, &str)] = &[
     ),
     ("CACHE_LOOK_MS_MAX", "a time that the loop does not take"),
     ("CACHE_LOOKS_PER_TURN_MAX", "a share of a turn: what is left has the next one"),
+    ("SOURCE_CONNECT_MS_MAX", "a time; that a server that says nothing is given up is tested"),
+    ("SOURCE_PING_MS", "a pause; tests/fleet cuts a node off that nothing but a ping tells of it"),
     ("DNS_QUESTION_MS_MAX", "a time; that a silent server is a timeout is tested"),
     (
         "DNS_SERVERS_AT_ONCE",

@@ -15,6 +15,10 @@ use waypost::{
         metrics::{Drops, Metrics, Sources, catalogue},
         reload::{Cause, Reloader},
         resolver::Resolver,
+        source::{
+            Outcome as Look, Status,
+            manifest::{Entry, Manifest},
+        },
     },
     counters::{Counters, SocketTrouble, Waits},
     decide::{Reply, Silence},
@@ -33,6 +37,7 @@ struct Bench {
     reloader: Reloader,
     resolver: Resolver,
     gateways: Gateways,
+    source: Status,
     metrics: Metrics,
 }
 
@@ -54,6 +59,7 @@ fn bench_of(table: RouteTable) -> Bench {
     // Nobody is there: a server that stays silent has numbers, too.
     let resolver = Resolver::new(vec![([127, 0, 0, 1], 1).into()]);
     let gateways = Gateways::new(Arc::clone(&table));
+    let source = Status::default();
     let metrics = Metrics::new(Sources {
         counters: vec![Arc::clone(&counters)],
         table: Arc::clone(&table),
@@ -62,10 +68,11 @@ fn bench_of(table: RouteTable) -> Bench {
         resolver: resolver.clone(),
         readiness: Arc::new(Readiness::default()),
         hep: Arc::default(),
+        source: Some(source.clone()),
         drops: Drops::new([("edge".into(), 0)]),
     })
     .unwrap();
-    Bench { counters, table, reloader, resolver, gateways, metrics }
+    Bench { counters, table, reloader, resolver, gateways, source, metrics }
 }
 
 impl Bench {
@@ -287,6 +294,26 @@ fn what_the_resolver_knows_shows() {
     // Nobody answered: that is how long was waited.
     let rtt_s = samples[r#"waypost_dns_server_rtt_seconds{server="127.0.0.1:1"}"#];
     assert!(rtt_s * 1000.0 >= DNS_SERVER_MS_MAX as f64, "{rtt_s}");
+}
+
+#[test]
+fn the_source_shows() {
+    let bench = bench(&["default"]);
+    let file = Entry { path: "a.yaml".into(), bytes: 1, sha256: [0; 32] };
+    bench.source.serves(&Manifest::write(42, 1_767_614_400, &[file], None).unwrap().1);
+    bench.source.note(Look::Loaded, 1_767_614_500);
+    bench.source.note(Look::Refused, 1_767_614_600);
+    let samples = bench.samples();
+    for (sample, value) in [
+        ("waypost_source_serial", 42.0),
+        ("waypost_source_published_timestamp_seconds", 1_767_614_400.0),
+        ("waypost_source_last_success_timestamp_seconds", 1_767_614_500.0),
+        (r#"waypost_source_fetches_total{result="loaded"}"#, 1.0),
+        (r#"waypost_source_fetches_total{result="refused"}"#, 1.0),
+        (r#"waypost_source_fetches_total{result="bad_signature"}"#, 0.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 need promtool prometheus
 need sngrep sngrep
 need tshark tshark
+need /usr/sbin/nginx nginx-light
+need /usr/sbin/nats-server nats-server
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -42,12 +44,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     say "installing ${missing[*]}"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
-    # The packages of Kamailio, NSD and Prometheus start them, now and at every boot; the tests start their own.
+    # The packages of these servers start them, now and at every boot; the tests start their own.
     [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d; ours=/usr/sbin/policy-rc.d; }
     trap 'rm -f "${ours:-}"' EXIT
     apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     rm -f "${ours:-}"
-    for service in kamailio nsd prometheus; do
+    for service in kamailio nsd prometheus nginx nats-server; do
         if [[ " ${missing[*]} " == *" $service "* ]]; then
             systemctl disable "$service" >/dev/null 2>&1 || true
         fi
@@ -69,6 +71,7 @@ cargo fmt --all --check
 
 say "lints, warnings denied"
 cargo clippy --locked --all-targets -- -D warnings
+cargo clippy --locked --features nats -- -D warnings
 
 say "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
@@ -99,6 +102,9 @@ tests/dns/run.sh
 
 say "what deploy/ offers: the Debian package and its unit, container, Kubernetes, SIP peers"
 tests/deploy/run.sh
+
+say "a fleet of three nodes, one of them cut off for a while: nginx and NATS"
+if [ "$(id -u)" = 0 ]; then tests/fleet/run.sh; else echo "left out: it makes network namespaces, which takes root"; fi
 
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"

@@ -40,6 +40,12 @@ pub enum Command {
     /// The table is read as the route files say. Then name the new file in them: `file: NAME.wpt`.
     #[command(after_help = help::COMPILE)]
     Compile(CompileArgs),
+    /// Put routes where the servers of a fleet fetch them: a manifest, and files by their SHA-256.
+    ///
+    /// The routes are loaded first, as every server will: what one would refuse is not published. What is
+    /// written is for any web server or object store; servers have `source:` in their configuration.
+    #[command(after_help = help::PUBLISH)]
+    Publish(PublishArgs),
     /// Say which route answers a call, why, and with which bytes.
     ///
     /// The request is decided by the very code that serves, on the route files as they are now. No
@@ -159,6 +165,40 @@ pub struct CompileArgs {
     /// Where to write it; the name ends in .wpt. A file that is there is replaced when the new one is whole.
     #[arg(long, value_name = "FILE", value_parser = flags::compiled)]
     pub out: PathBuf,
+}
+
+/// `publish`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("where").required(true))]
+pub struct PublishArgs {
+    /// The directory with the route files.
+    pub routes_dir: PathBuf,
+    /// The directory to write to; a web server serves it.
+    #[arg(long, value_name = "DIR", group = "where")]
+    pub to: Option<PathBuf>,
+    /// The key of NATS JetStream to write to, as nats://HOST:4222/BUCKET/KEY; the bucket is made if it is not there.
+    #[cfg(feature = "nats")]
+    #[arg(long, value_name = "URL", group = "where")]
+    pub nats: Option<String>,
+    /// The serial, higher than the one before. Without this: the next one, or the time in seconds since 1970 if that
+    /// is higher.
+    #[arg(long, value_name = "N")]
+    pub serial: Option<u64>,
+    /// A private key of Ed25519 in PEM form, which signs the manifest.
+    #[arg(long, value_name = "FILE")]
+    pub sign_key: Option<PathBuf>,
+    /// The credentials file of NATS.
+    #[cfg(feature = "nats")]
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    pub credentials: Option<PathBuf>,
+    /// Publish without TLS over a network.
+    #[cfg(feature = "nats")]
+    #[arg(long, requires = "nats")]
+    pub insecure: bool,
+    /// Certificates of issuers that are trusted, for tls://, instead of the system's.
+    #[cfg(feature = "nats")]
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    pub ca: Option<PathBuf>,
 }
 
 /// `explain`.

@@ -13,7 +13,7 @@ Examples:
   waypost ctl status                          how is the server that runs?
 
 Exit codes:
-  0  done            3  check, compile: warnings only (1 with --strict)
+  0  done            3  check, compile, publish: warnings only (check --strict: 1)
   1  refused: the configuration or a route file is wrong, or a port is taken; diff: calls differ;
      ctl: the server refuses
   2  wrong usage     4  ask, enum, locate: no answer; ctl, explain --live: no server to ask
@@ -63,6 +63,25 @@ Exit codes:
   0  written         3  written, with warnings
   1  refused: a route file or a row is wrong, or the file cannot be written
   2  wrong usage";
+
+pub(crate) const PUBLISH: &str = "\
+Examples:
+  waypost publish routes --to /srv/www/waypost
+  waypost publish routes --to /srv/www/waypost --sign-key publisher.pem
+  waypost publish /etc/waypost/routes --to out --serial 42
+
+Keys, of which the public one goes to the servers (source: {signed_by: publisher.pub.pem}):
+  openssl genpkey -algorithm ed25519 -out publisher.pem
+  openssl pkey -in publisher.pem -pubout -out publisher.pub.pem
+
+Files that neither the new manifest nor the one before it names are removed from the directory. Where it
+is copied to an object store, copy files/ first and manifest.json after it.
+
+Exit codes:
+  0  published, or the same is published already
+  1  refused: a route file is wrong, the serial is not higher, or a file cannot be written
+  2  wrong usage
+  3  published, with warnings";
 
 pub(crate) const EXPLAIN: &str = "\
 Examples:

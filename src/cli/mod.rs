@@ -18,6 +18,7 @@ mod flags;
 mod help;
 mod output;
 mod pages;
+mod publish;
 mod serve;
 mod target;
 
@@ -37,7 +38,7 @@ pub enum Exit {
     Refused = 1,
     /// The command line is wrong. `diff`: any error.
     Usage = 2,
-    /// `check`, `compile`: warnings only.
+    /// `check`, `compile`, `publish`: warnings only.
     Warnings = 3,
     /// `ask`: no answer. `enum`, `locate`: DNS did not answer. `explain --live`, `ctl`: no server to ask.
     Unreachable = 4,
@@ -59,6 +60,7 @@ pub fn run(cli: Cli) -> Exit {
         Command::Serve => serve::run(global),
         Command::Check(args) => check::run(global, &args),
         Command::Compile(args) => compile::run(&args),
+        Command::Publish(args) => publish::run(&args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Diff(args) => diff::run(global, &args),
         Command::Ctl(args) => ctl::run(global, &args),

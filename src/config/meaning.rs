@@ -26,6 +26,7 @@ use crate::{
 use super::{
     Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers, looking_on,
     places::Places,
+    source,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
 };
 
@@ -45,6 +46,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     if let Some(routes) = written.routes {
         config.routes = faults.take("routes", path(&routes, "./routes")).unwrap_or(config.routes);
     }
+    config.source = written.source.and_then(|written| source::of(written, &mut faults));
     if let Some(state) = written.state {
         config.state = faults.take("state", path(&state, "/var/lib/waypost"));
     }

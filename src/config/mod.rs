@@ -24,11 +24,13 @@ mod answers;
 mod looking_on;
 mod meaning;
 mod places;
+mod source;
 mod written;
 
 pub use admin::{Admin, AdminPlace};
 pub use looking_on::{Decisions, Hep, Numbers, parse_hep_key};
 pub use meaning::{parse_key, parse_listen};
+pub use source::{Origin, Source, origin};
 
 /// A place to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,6 +169,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// The directory of the route files.
     pub routes: PathBuf,
+    /// Where the route files come from; `None`: whoever puts them there.
+    pub source: Option<Source>,
     /// Where the last table that served is kept for a start without; `None`: nowhere.
     pub state: Option<PathBuf>,
     /// How the server ends.
@@ -205,6 +209,7 @@ impl Default for Config {
             workers: 1,
             admin: Some(Admin::at(AdminPlace::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9560))))),
             routes: PathBuf::from(DEFAULT_ROUTES),
+            source: None,
             state: None,
             stop: Stop::default(),
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
@@ -431,7 +436,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             (

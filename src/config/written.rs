@@ -22,6 +22,7 @@ pub(super) struct Written {
     pub(super) workers: Option<u64>,
     pub(super) admin: Option<WrittenAdmin>,
     pub(super) routes: Option<String>,
+    pub(super) source: Option<WrittenSource>,
     pub(super) state: Option<String>,
     pub(super) stop: Option<WrittenStop>,
     pub(super) key: Option<String>,
@@ -119,6 +120,53 @@ pub(super) struct WrittenHep {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenTop {
     pub(super) sample: Option<u64>,
+}
+
+/// `"https://…"` or `{url: "https://…", …}`.
+#[derive(Debug)]
+pub(super) struct WrittenSource {
+    /// Whether the URL stands alone.
+    pub(super) is_short: bool,
+    pub(super) keys: SourceKeys,
+}
+
+/// `source: {…}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceKeys {
+    pub(super) url: String,
+    pub(super) every_s: Option<u64>,
+    pub(super) signed_by: Option<String>,
+    pub(super) ca: Option<String>,
+    pub(super) token_file: Option<String>,
+    pub(super) credentials: Option<String>,
+    pub(super) insecure: Option<bool>,
+}
+
+impl<'de> Deserialize<'de> for WrittenSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SourceVisitor)
+    }
+}
+
+struct SourceVisitor;
+
+impl<'de> Visitor<'de> for SourceVisitor {
+    type Value = WrittenSource;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"https://HOST/PATH/manifest.json\" or {url: \"https://HOST/PATH/manifest.json\"}")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        let keys = SourceKeys { url: text.to_owned(), ..SourceKeys::default() };
+        Ok(WrittenSource { is_short: true, keys })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let keys = SourceKeys::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(WrittenSource { is_short: false, keys })
+    }
 }
 
 /// `"udp:…"` or `{name: …, address: "udp:…"}`.

@@ -67,6 +67,11 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
             *socket = from(path, socket);
         }
     }
+    if let Some(source) = &mut config.source {
+        for file in source.files_mut() {
+            *file = from(path, file);
+        }
+    }
     if let KeySource::File(file) = &config.key {
         let file = from(path, file);
         config.settings.key = read_key(&file).map_err(|why| ConfigError::Key { path: file.clone(), why })?;

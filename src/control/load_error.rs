@@ -64,6 +64,23 @@ impl LoadError {
     }
 }
 
+impl LoadError {
+    /// Whether the same files would fail again.
+    #[must_use]
+    pub fn is_of_the_files(&self) -> bool {
+        match self {
+            Self::NoDirectory { .. }
+            | Self::NotADirectory { .. }
+            | Self::NoFiles { .. }
+            | Self::TooManyFiles { .. }
+            | Self::Unreadable { .. }
+            | Self::Rejected { .. } => true,
+            Self::Unsteady { .. } | Self::Tls(_) | Self::Token(_) | Self::Internal { .. } => false,
+            Self::Again(error) => error.is_of_the_files(),
+        }
+    }
+}
+
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let make = |dir: &Path| {

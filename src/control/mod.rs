@@ -3,9 +3,9 @@
 //! In:    a [`crate::config::Config`].
 //! Out:   a server, until a signal ends it.
 //! Never: is on the way of a packet; `mirror` sees copies. Threads: `control` (admin HTTP, signals, resolver, systemd,
-//! probes of gateways), `reload` (loads, one at a time, and frees old tables), `watch` (the route files), `mirror` (HEP,
-//! decisions, top talkers). The loop is the main thread; those of further workers are `worker-2` and so on. They wait for
-//! none of the others, nor for each other.
+//! probes of gateways), `reload` (loads, one at a time, and frees old tables), `watch` (the route files), `source`
+//! (fetches them, when they come from elsewhere), `mirror` (HEP, decisions, top talkers). The loop is the main thread;
+//! those of further workers are `worker-2` and so on. They wait for none of the others, nor for each other.
 
 pub mod admin;
 pub(crate) mod client;
@@ -33,6 +33,7 @@ pub mod sampling;
 pub mod secrets;
 mod serve;
 pub mod signals;
+pub mod source;
 pub mod tables;
 pub mod tls;
 pub mod watch;

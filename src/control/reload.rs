@@ -43,6 +43,7 @@ pub enum Cause {
     Signal,
     Http,
     Watch,
+    Source,
 }
 
 impl fmt::Display for Cause {
@@ -51,6 +52,7 @@ impl fmt::Display for Cause {
             Self::Signal => "SIGHUP",
             Self::Http => "HTTP",
             Self::Watch => "a change of the files",
+            Self::Source => "a new serial of the source",
         })
     }
 }
@@ -96,6 +98,9 @@ pub struct Report {
     /// The whole error for people; `None` when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether it is the files that are wrong, so that the same ones would fail again.
+    #[serde(skip)]
+    pub files_at_fault: bool,
     /// What is wrong, or should be looked at, place by place; the first of them.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -289,6 +294,7 @@ impl Worker {
     fn reload(&mut self) -> (Report, bool, Option<Changes>) {
         let began = Instant::now();
         let result = self.wait_for_room().and_then(|()| self.load_guarded());
+        let files_at_fault = result.as_ref().is_err_and(LoadError::is_of_the_files);
         let is_news = !matches!(result, Ok(Load::Same) | Err(LoadError::Again(_)));
         let mut changes = None;
         let (outcome, error, diagnostics) = match result {
@@ -310,6 +316,7 @@ impl Worker {
             routes: serving.table.routes.len(),
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             error,
+            files_at_fault,
             diagnostics: diagnostics.into_iter().take(DIAGNOSTICS_MAX).collect(),
         };
         (report, is_news, changes)

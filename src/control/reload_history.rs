@@ -141,6 +141,7 @@ mod tests {
             duration_ms: 0,
             error: None,
             diagnostics: Vec::new(),
+            files_at_fault: false,
         };
         Past { unix_s, causes: vec!["HTTP".to_owned()], times: 1, report, changes: None }
     }

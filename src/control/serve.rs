@@ -16,7 +16,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+    system::uname,
+};
 use rustls::ClientConfig;
 use siphasher::sip::SipHasher13;
 use tokio::sync::{Notify, mpsc};
@@ -50,6 +53,7 @@ use super::{
     sampling::Sampling,
     secrets::{RoutesAndSecrets, Secrets},
     signals::Signals,
+    source::{Fetcher, FirstError, SourceError, Timing as SourceTiming},
     watch::{Timing, Watcher},
     workers::{self, Worker},
 };
@@ -60,6 +64,9 @@ pub enum ServeError {
     /// There is no route table to begin with.
     #[error("{0}")]
     Routes(LoadError),
+    /// There are no files to make one of.
+    #[error("source: {0}")]
+    Source(SourceError),
     /// Another reason, with its remedy.
     #[error("{0}")]
     Other(String),
@@ -80,7 +87,18 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     keep_workers(&mut config, &handed);
     let loader = Arc::new(Loader::new(&config.routes));
     let last_good = config.state.as_deref().map(LastGood::new);
-    let (first, is_kept) = first_table(&loader, last_good.as_ref(), config.workers)?;
+    let mut fetcher = config.source.as_ref().map(|source| fetcher(source, &config)).transpose()?;
+    let kept = || first_table(&loader, last_good.as_ref(), config.workers);
+    let (first, is_kept) = match &mut fetcher {
+        // What was kept serves when neither the source nor what was fetched before gives a table.
+        Some(fetcher) => fetcher.first(|| first_table(&loader, None, config.workers)).or_else(|error| {
+            kept().map_err(|_| match error {
+                FirstError::Load(error) => error,
+                FirstError::Source(error) => ServeError::Source(error),
+            })
+        })?,
+        None => kept()?,
+    };
     let table = Arc::new(ArcSwap::from_pointee(first));
     let secrets = Secrets::read(&config).map_err(|error| ServeError::Other(error.to_string()))?;
     let secrets = Arc::new(secrets);
@@ -120,6 +138,11 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         move || nudged.nudge(Cause::Watch),
     )
     .map_err(|error| no_thread(&error))?;
+    let source = fetcher.as_ref().map(Fetcher::status);
+    let _fetching = fetcher
+        .map(|fetcher| fetcher.start(reloader.clone()))
+        .transpose()
+        .map_err(|error| no_thread(&error))?;
     let resolver = Resolver::new(config.dns_servers.clone());
     let (mirror, taps) = Mirror::start(&config, config.workers).map_err(|error| {
         ServeError::Other(format!("messages cannot be shown to those who look on: {error}"))
@@ -138,6 +161,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         readiness: Arc::clone(&readiness),
         hep: mirror.hep(),
         gateways: gateways.clone(),
+        source,
         drops: Drops::new(loops.iter().flat_map(|event_loop| {
             names.iter().cloned().zip(event_loop.inodes()).filter_map(|(name, inode)| Some((name, inode?)))
         })),
@@ -295,9 +319,16 @@ fn tls_of_probes(secrets: &Secrets) -> Result<Arc<ArcSwap<ClientConfig>>, ServeE
 /// A number of this server alone, whose fleet has one key: by the name of the machine and where it listens.
 fn seed(key: &[u8; 16], addresses: &[SocketAddr]) -> u64 {
     let mut hasher = SipHasher13::new_with_key(key);
-    hasher.write(rustix::system::uname().nodename().to_bytes());
+    hasher.write(uname().nodename().to_bytes());
     addresses.iter().for_each(|address| hasher.write(address.to_string().as_bytes()));
     hasher.finish()
+}
+
+/// What fetches the route files. Its looks are where this machine's name puts them, so that those of a fleet are
+/// apart.
+fn fetcher(source: &config::Source, config: &Config) -> Result<Fetcher, ServeError> {
+    Fetcher::open(source, &config.routes, seed(&config.settings.key, &[]), SourceTiming::default())
+        .map_err(ServeError::Source)
 }
 
 fn no_thread(error: &std::io::Error) -> ServeError {

@@ -24,6 +24,7 @@ use crate::{
         mirror::HepNumbers,
         reload::{Outcome, Reloader, unix_s},
         resolver::Resolver,
+        source::Status,
     },
     counters::{Counters, DECISION_BOUNDS_NS},
     limits::ROUTE_LABELS_MAX,
@@ -31,7 +32,7 @@ use crate::{
     snapshot::Snapshot,
 };
 
-use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, drops::AtListener, gateways};
+use super::{Drops, Entry, Kind, OTHER_ROUTES, OURS, dns, drops::AtListener, gateways, source};
 
 /// Where the numbers are.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Sources {
     pub readiness: Arc<Readiness>,
     pub hep: Arc<HepNumbers>,
     pub gateways: Gateways,
+    /// `None`: there is none, and no metric of one.
+    pub source: Option<Status>,
     pub drops: Drops,
 }
 
@@ -58,6 +61,7 @@ pub(super) struct Collected {
     readiness: Arc<Readiness>,
     hep: Arc<HepNumbers>,
     gateways: Gateways,
+    source: Option<Status>,
     drops: Mutex<Drops>,
 }
 
@@ -76,6 +80,7 @@ impl Collected {
             readiness: sources.readiness,
             hep: sources.hep,
             gateways: sources.gateways,
+            source: sources.source,
             drops: Mutex::new(sources.drops),
         })
     }
@@ -101,6 +106,7 @@ impl Collector for Collected {
         self.of_the_table(&mut families);
         self.of_reloads(&mut families);
         families.extend(gateways::families(&self.gateways.numbers()));
+        families.extend(self.source.as_ref().map(Status::numbers).iter().flat_map(source::families));
         families
     }
 }

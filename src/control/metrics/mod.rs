@@ -10,6 +10,7 @@ mod collect;
 mod dns;
 mod drops;
 mod gateways;
+mod source;
 
 pub use collect::Sources;
 pub use drops::Drops;
@@ -142,6 +143,14 @@ metrics! { OURS:
     RELOAD_DURATION = Gauge "waypost_reload_duration_seconds" [] "How long the last reload took."
     LAST_KNOWN_GOOD = Gauge "waypost_routes_last_known_good" []
         "1 while the routes of before the start are served, since those of now gave no table; see the log. Alert on 1."
+    SOURCE_SERIAL = Gauge "waypost_source_serial" []
+        "Serial of the files in service, where they come from a source. Nodes of a fleet that differ for longer than their interval serve different routes: alert on that."
+    SOURCE_PUBLISHED_TIMESTAMP = Gauge "waypost_source_published_timestamp_seconds" []
+        "When those were published, by the publisher's clock, in seconds since 1970."
+    SOURCE_SUCCESS_TIMESTAMP = Gauge "waypost_source_last_success_timestamp_seconds" []
+        "When the source was last found to have what serves, in seconds since 1970; 0 before. Alert when it is old."
+    SOURCE_FETCHES = Counter "waypost_source_fetches_total" ["result"]
+        "Looks at the source, by result: files \"loaded\" or \"unchanged\"; source \"unreachable\"; \"bad_manifest\", \"bad_signature\", \"old_serial\", \"bad_file\": what it has is not taken; \"disk\": a local file; \"refused\": the routes do not load; \"busy\": another process fetches."
     TABLE_GENERATION = Gauge "waypost_table_generation" []
         "Generation of the route table in service: 1 at the start, one more for each table that differs."
     TABLE_INFO = Gauge "waypost_table_info" ["hash"] "SHA-256 of the files of the route table in service; always 1."
