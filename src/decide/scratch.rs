@@ -7,7 +7,10 @@
 use std::ops::Range;
 
 use crate::{
-    limits::{CARRIERS_PER_TABLE_MAX, CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, USER_PARAMS_MAX},
+    limits::{
+        CARRIERS_PER_TABLE_MAX, CONTACTS_MAX, GROUP_MEMBERS_MAX, SCRATCH_BYTES_MAX, URI_BYTES_MAX,
+        USER_PARAMS_MAX,
+    },
     route::{GatewayId, Offer, Row},
     sip::HeaderIndex,
 };
@@ -39,6 +42,20 @@ impl Span {
     pub(super) fn part(self, place: Range<usize>) -> Self {
         let inside = place.start <= place.end && place.end <= self.len as usize;
         if inside { span(self.start as usize + place.start, place.len()) } else { Self::default() }
+    }
+
+    /// What is left of it without its first so many bytes.
+    pub(super) fn from(self, skipped: usize) -> Self {
+        self.part(skipped.min(self.len())..self.len())
+    }
+
+    /// Its length in bytes.
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.start as usize + self.len as usize
     }
 }
 
@@ -153,6 +170,22 @@ impl Work {
             self.arena.extend_from_slice(bytes);
             span(start, bytes.len())
         })
+    }
+
+    /// Keeps bytes of the arena with others around them; `None` when the arena is full.
+    pub(super) fn keep_around(&mut self, before: &[u8], middle: Span, behind: &[u8]) -> Option<Span> {
+        let (start, len) = (self.arena.len(), before.len() + middle.len() + behind.len());
+        (start + len <= SCRATCH_BYTES_MAX).then(|| {
+            self.arena.extend_from_slice(before);
+            self.arena.extend_from_within(middle.range());
+            self.arena.extend_from_slice(behind);
+            span(start, len)
+        })
+    }
+
+    /// Whether all the Contacts of an answer fit into the arena, each rendered in two steps.
+    pub(super) fn has_room_for_contacts(&self) -> bool {
+        self.arena.len() + 2 * CONTACTS_MAX * URI_BYTES_MAX <= SCRATCH_BYTES_MAX
     }
 
     /// How far the arena is filled.

@@ -2,7 +2,8 @@
 //! patterns and templates, so that a decision compares and copies and does nothing else.
 
 use super::{
-    Calendar, Dispatch, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate,
+    Calendar, Dispatch, FixedContact, Normalisation, NumberPattern, NumberTable, Template, TextPattern,
+    UriTemplate,
 };
 use crate::{
     dns::{EnumPlan, Failure},
@@ -41,14 +42,17 @@ pub struct RouteTable {
     pub routes: Vec<Route>,
     /// The index of each list that has one, by [`ListId`]; empty when none has. See [`RouteTable::seal`].
     pub dispatch: Vec<Option<Dispatch>>,
+    /// The Contact of each gateway that is the same for every call but for the number, by [`GatewayId`].
+    pub fixed: Vec<Option<FixedContact>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
 }
 
 impl RouteTable {
-    /// Makes the indices of the lists. Nothing of lists and routes may change after it. Without it every
-    /// decision is the same, and looks at each route.
+    /// Makes the indices of the lists and the Contacts of gateways. Nothing of lists, routes and gateways may
+    /// change after it. Without it every decision is the same, looks at each route and renders each Contact.
     pub fn seal(&mut self) {
+        self.fixed = self.gateways.iter().map(FixedContact::of).collect();
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
         // A decision asks this once, however many short lists there are.
         if self.dispatch.iter().all(Option::is_none) {

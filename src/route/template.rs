@@ -242,6 +242,17 @@ impl UriTemplate {
         matches!(self.scheme, SchemePart::Written(Scheme::Sip | Scheme::Sips) | SchemePart::OfRequest)
     }
 
+    /// The scheme, and all of the URI from the host on, of a template without user part and values.
+    #[must_use]
+    pub fn literal_without_user(&self) -> Option<(Scheme, &[u8])> {
+        match (&self.scheme, &self.user, self.rest.as_slice()) {
+            (SchemePart::Written(scheme), None, [Piece::Text(rest)]) if self.takes_user() => {
+                Some((*scheme, rest))
+            }
+            _ => None,
+        }
+    }
+
     /// The scheme, as far as it is known without a request.
     #[must_use]
     pub fn scheme(&self) -> Option<Scheme> {

@@ -3,7 +3,7 @@
 //!
 //! Never: steps outside the bytes it was given; every step moves forward.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use memchr::memchr;
 
@@ -172,6 +172,22 @@ impl<'a> Scan<'a> {
 pub(super) struct Param<'a> {
     pub(super) name: &'a [u8],
     pub(super) value: Option<&'a [u8]>,
+}
+
+/// The address that a host is, with or without brackets; an IPv4 address within IPv6 as IPv4.
+#[must_use]
+pub fn host_address(host: &[u8]) -> Option<IpAddr> {
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
+    // A name is no address, and most hosts are names.
+    let first = bare.first()?;
+    if !first.is_ascii_hexdigit() && *first != b':' {
+        return None;
+    }
+    let text = std::str::from_utf8(bare).ok()?;
+    if bare.contains(&b':') {
+        return text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
+    }
+    text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }
 
 /// An IPv6 address without brackets.

@@ -1,9 +1,6 @@
 //! Pure. Which URIs may be Contacts.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    ops::Range,
-};
+use std::{net::IpAddr, ops::Range};
 
 use super::super::{
     call::Call,
@@ -11,16 +8,22 @@ use super::super::{
 };
 use crate::{
     limits::URI_BYTES_MAX,
-    sip::{Scheme, Uri, differ_in_host, same_name, same_uri},
+    route::FixedContact,
+    sip::{Scheme, Uri, differ_in_host, host_address, same_name, same_uri},
 };
 
-/// Where the host stands of a URI that may be a Contact; or why it may not.
-pub(super) fn host_of_fit(bytes: &[u8], call: &Call<'_>, work: &Work) -> Result<Range<usize>, &'static str> {
+/// Where the host stands of a URI that may be a Contact; or why it may not. `uri` is what was read of `bytes`.
+pub(super) fn host_of_fit(
+    bytes: &[u8],
+    uri: Option<Uri<'_>>,
+    call: &Call<'_>,
+    work: &Work,
+) -> Result<Range<usize>, &'static str> {
     if bytes.len() > URI_BYTES_MAX {
         return Err("longer than a URI may be");
     }
     // What is sent inside `<>` must not end them, nor the line: no legal URI does.
-    let Some(uri) = Uri::parse(bytes) else { return Err("not a legal URI") };
+    let Some(uri) = uri else { return Err("not a legal URI") };
     match unfit(&uri, call, work) {
         Some(why) => Err(why),
         None => Ok(place_in(bytes, uri.host)),
@@ -56,7 +59,7 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
     if uri.scheme == Scheme::Sips && transport(b"udp") {
         return Some("it is sips: over UDP (RFC 3261 §19.1.1)");
     }
-    if is_ourselves(uri, call) {
+    if Place::of(uri).is_some_and(|place| is_ourselves(&place, || host_address(place.host), call)) {
         return Some("it names this server: the call would come back");
     }
     // RFC 3261 §8.3: MUST NOT redirect to the Request-URI.
@@ -71,45 +74,52 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
     work.contacts.iter().any(is_there).then_some("it is in the list already")
 }
 
+/// Whether the Contact of a gateway may stand in the list, whatever the number. `false` says nothing: then it is
+/// to be rendered and judged as a whole.
+pub(super) fn is_fit(fixed: &FixedContact, call: &Call<'_>, work: &Work) -> bool {
+    let hop = &fixed.next_hop;
+    let place = Place { host: &hop.host, port: hop.port, default_port: hop.default_port };
+    !is_ourselves(&place, || hop.address, call)
+        && differ_in_host(fixed.host(), call.uri.host)
+        && work.contacts.iter().all(|contact| differ_in_host(fixed.host(), work.bytes(contact.host)))
+}
+
 /// Whether ENUM may lead to this URI. An address in it came from DNS as much as one that was looked up.
-pub(super) fn is_denied(bytes: &[u8], call: &Call<'_>) -> bool {
-    let Some(uri) = Uri::parse(bytes) else { return false };
+pub(super) fn is_denied(uri: &Uri<'_>, call: &Call<'_>) -> bool {
     let maddr = uri.param(b"maddr").flatten();
-    let mut addresses = [Some(uri.host), maddr].into_iter().flatten().filter_map(parse_ip);
+    let mut addresses = [Some(uri.host), maddr].into_iter().flatten().filter_map(host_address);
     addresses.any(|address| !call.context.settings.dns_policy.admits(address))
 }
 
-/// Whether a Contact would bring the call back to us. Its maddr counts for its host: that is where a
-/// client sends it (RFC 3261 §19.1.1).
-fn is_ourselves(uri: &Uri<'_>, call: &Call<'_>) -> bool {
-    let default_port = match uri.scheme {
-        Scheme::Sip => 5060,
-        Scheme::Sips => 5061,
-        Scheme::Tel | Scheme::Other => return false,
-    };
-    let port = uri.port.unwrap_or(default_port);
-    let ourselves = &call.context.settings.ourselves;
-    let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
-    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(host));
-    if by_name {
-        return uri.port.is_none() || ourselves.listeners.iter().any(|(_, own)| *own == port);
+/// Where a client sends a call: the maddr of a Contact counts for its host (RFC 3261 §19.1.1).
+struct Place<'p> {
+    host: &'p [u8],
+    port: Option<u16>,
+    default_port: u16,
+}
+
+impl<'p> Place<'p> {
+    fn of(uri: &Uri<'p>) -> Option<Self> {
+        let default_port = match uri.scheme {
+            Scheme::Sip => 5060,
+            Scheme::Sips => 5061,
+            Scheme::Tel | Scheme::Other => return None,
+        };
+        let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+        Some(Self { host, port: uri.port, default_port })
     }
-    let Some(ip) = parse_ip(host) else { return false };
+}
+
+/// Whether a Contact would bring the call back to us.
+fn is_ourselves(place: &Place<'_>, address: impl FnOnce() -> Option<IpAddr>, call: &Call<'_>) -> bool {
+    let port = place.port.unwrap_or(place.default_port);
+    let ourselves = &call.context.settings.ourselves;
+    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(place.host));
+    if by_name {
+        return place.port.is_none() || ourselves.listeners.iter().any(|(_, own)| *own == port);
+    }
+    let Some(ip) = address() else { return false };
     let local = call.arrival.local;
     (ip == local.ip().to_canonical() && port == local.port())
         || ourselves.listeners.iter().any(|(own, own_port)| own.to_canonical() == ip && *own_port == port)
-}
-
-fn parse_ip(host: &[u8]) -> Option<IpAddr> {
-    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
-    // A name is no address, and most hosts are names.
-    let is_v6 = bare.contains(&b':');
-    if !is_v6 && !bare.first()?.is_ascii_digit() {
-        return None;
-    }
-    let text = std::str::from_utf8(bare).ok()?;
-    if is_v6 {
-        return text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
-    }
-    text.parse::<Ipv4Addr>().ok().map(IpAddr::V4)
 }

@@ -4,7 +4,7 @@
 //! Out:   Contacts in `work.contacts`, best first, with strictly decreasing q; or questions for DNS.
 //! Never: a Contact twice, one equal to the Request-URI (RFC 3261 §8.3), or one that names ourselves.
 
-use std::cell::Cell;
+use std::{cell::Cell, ops::Range};
 
 use super::{
     Trace,
@@ -19,8 +19,9 @@ use crate::{
     dns::Ask,
     route::{
         Answer, AnswerTarget, ContactTemplate, Down, GatewayId, GroupId, LeastCost, RowTarget, Template,
-        UriTemplate, deck, micro_of,
+        UriTemplate, deck, is_plain_number, micro_of,
     },
+    sip::Uri,
 };
 
 mod fit;
@@ -36,7 +37,8 @@ pub(super) fn collect<T: Trace>(
     trace: &mut T,
 ) -> Result<(), Ask> {
     work.items.clear();
-    let mut list = List { answer, down, call, work, trace };
+    let number = plain_number::<T>(call, work);
+    let mut list = List { answer, down, call, work, trace, number };
     for target in &answer.targets {
         match target {
             AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
@@ -57,11 +59,20 @@ pub(super) fn add_uri<T: Trace>(
     work: &mut Work,
     trace: &mut T,
 ) {
-    let mut list = List { answer, down: Down::NONE, call, work, trace };
-    if fit::is_denied(uri, call) {
+    let mut list = List { answer, down: Down::NONE, call, work, trace, number: None };
+    let read = Uri::parse(uri);
+    if read.is_some_and(|read| fit::is_denied(&read, call)) {
         return list.drop_contact(uri, DENIED);
     }
-    list.add(uri, None, None);
+    list.add_read(uri, || read, None, None);
+}
+
+/// The number of the call, when it is all that a gateway's Contact has of it.
+fn plain_number<T: Trace>(call: &Call<'_>, work: &Work) -> Option<Span> {
+    let number = work.number.filter(|number| is_plain_number(work.bytes(*number)))?;
+    let has_params = !work.params.is_empty() || call.uri.user_params().next().is_some();
+    // Whoever traces sees each Contact rendered; so does a decision whose memory may run out.
+    (!T::ON && !has_params && work.has_room_for_contacts()).then_some(number)
 }
 
 /// Why nothing more can be kept.
@@ -75,6 +86,8 @@ struct List<'l, 'a, T> {
     call: &'l Call<'a>,
     work: &'l mut Work,
     trace: &'l mut T,
+    /// See [`plain_number`].
+    number: Option<Span>,
 }
 
 impl<T: Trace> List<'_, '_, T> {
@@ -96,7 +109,30 @@ impl<T: Trace> List<'_, '_, T> {
         if self.down.has(id) {
             return self.leave_out(id);
         }
-        self.giving_back(|list| list.add_gateway_uri(id));
+        if !self.add_fixed(id) {
+            self.giving_back(|list| list.add_gateway_uri(id));
+        }
+    }
+
+    /// Adds the Contact of a gateway by putting the number into what was rendered when routes were loaded.
+    /// `false` says nothing: then it is to be made step by step.
+    fn add_fixed(&mut self, id: GatewayId) -> bool {
+        let call = self.call;
+        let (Some(number), Some(Some(fixed))) = (self.number, call.context.table.fixed.get(id)) else {
+            return false;
+        };
+        let number = number.from(fixed.strip);
+        let has_place = self.work.items.is_empty() && self.work.contacts.len() < self.answer.contacts_max;
+        if !has_place || !fixed.has_room_for(number.len()) || !fit::is_fit(fixed, call, self.work) {
+            return false;
+        }
+        let Some(uri) = self.work.keep_around(&fixed.before_number, number, &fixed.behind_number) else {
+            return false;
+        };
+        let host_start = fixed.before_number.len() + number.len() + b"@".len();
+        let host = host_start..host_start + fixed.host().len();
+        self.push(uri, host, None, fixed.expires_s);
+        true
     }
 
     #[cold]
@@ -260,21 +296,38 @@ impl<T: Trace> List<'_, '_, T> {
     }
 
     fn add(&mut self, uri: &[u8], q_milli: Option<u16>, expires_s: Option<u32>) {
+        self.add_read(uri, || Uri::parse(uri), q_milli, expires_s);
+    }
+
+    /// Adds a URI; `read` gives what it says.
+    fn add_read<'u>(
+        &mut self,
+        uri: &'u [u8],
+        read: impl FnOnce() -> Option<Uri<'u>>,
+        q_milli: Option<u16>,
+        expires_s: Option<u32>,
+    ) {
         if self.work.contacts.len() >= self.answer.contacts_max {
             self.work.trimmed = self.work.trimmed.saturating_add(1);
             return;
         }
-        let host = match fit::host_of_fit(uri, self.call, self.work) {
+        let host = match fit::host_of_fit(uri, read(), self.call, self.work) {
             Ok(host) => host,
             Err(why) => return self.drop_contact(uri, why),
         };
         let Some(span) = self.work.keep(uri) else {
             return self.drop_contact(uri, TOO_MUCH);
         };
+        let q_milli = self.push(span, host, q_milli, expires_s);
+        self.trace.contact(uri, q_milli);
+    }
+
+    /// Puts a URI that may be a Contact at the end of the list; its q.
+    fn push(&mut self, uri: Span, host: Range<usize>, q_milli: Option<u16>, expires_s: Option<u32>) -> u16 {
         let q_milli = self.next_q(q_milli);
         let expires_s = expires_s.or(self.answer.expires_s);
-        self.work.contacts.push(Contact { uri: span, host: span.part(host), q_milli, expires_s });
-        self.trace.contact(uri, q_milli);
+        self.work.contacts.push(Contact { uri, host: uri.part(host), q_milli, expires_s });
+        q_milli
     }
 
     /// The next rung of the ladder. RFC 3261 §8.1.3.4: equal q may be tried in parallel, so q

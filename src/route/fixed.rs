@@ -1,0 +1,104 @@
+//! Pure. What is the same in every Contact of a gateway: rendered, read and judged once, when a table is sealed.
+//!
+//! In:    a gateway.
+//! Out:   the bytes before and behind the number, and what a decision still has to ask of them.
+//! Never: a gateway whose URI may be no Contact, or may only be one for some calls: those are judged call by call.
+
+use std::net::IpAddr;
+
+use super::Gateway;
+use crate::{
+    limits::URI_BYTES_MAX,
+    sip::{Scheme, Uri, host_address, same_name},
+};
+
+/// A gateway's Contact without the number.
+#[derive(Debug)]
+pub struct FixedContact {
+    /// The scheme, and the digits that the gateway wants before the number.
+    pub before_number: Box<[u8]>,
+    /// From the `@` on.
+    pub behind_number: Box<[u8]>,
+    /// See [`Gateway::strip`].
+    pub strip: usize,
+    /// See [`Gateway::expires_s`].
+    pub expires_s: Option<u32>,
+    /// Where a client sends the call.
+    pub next_hop: NextHop,
+    host_len: usize,
+}
+
+/// Where a client sends a call that has a URI: its `maddr` counts for its host (RFC 3261 §19.1.1).
+#[derive(Debug)]
+pub struct NextHop {
+    /// A name or an address.
+    pub host: Box<[u8]>,
+    /// The same when it is an address.
+    pub address: Option<IpAddr>,
+    /// When the URI says it.
+    pub port: Option<u16>,
+    /// When it does not.
+    pub default_port: u16,
+}
+
+impl FixedContact {
+    /// `None` for a gateway whose Contact has more in it that differs from call to call than the number.
+    #[must_use]
+    pub fn of(gateway: &Gateway) -> Option<Self> {
+        let (scheme, rest) = gateway.uri.literal_without_user()?;
+        let (scheme_name, default_port) = match scheme {
+            Scheme::Sip => (&b"sip:"[..], 5060),
+            Scheme::Sips => (&b"sips:"[..], 5061),
+            Scheme::Tel | Scheme::Other => return None,
+        };
+        let is_plain =
+            !gateway.resolve && gateway.params.is_empty() && is_plain_number(gateway.prefix.as_bytes());
+        let before_number = [scheme_name, gateway.prefix.as_bytes()].concat();
+        let behind_number = [b"@", rest].concat();
+        // Whatever plain number stands in it, it is the same to the grammar and to the rules below.
+        let probe = [&before_number, &b"0"[..], &behind_number].concat();
+        let uri = Uri::parse(&probe).filter(|uri| is_plain && may_be_contact(uri))?;
+        let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+        let next_hop =
+            NextHop { host: host.into(), address: host_address(host), port: uri.port, default_port };
+        Some(Self {
+            host_len: uri.host.len(),
+            strip: gateway.strip,
+            expires_s: gateway.expires_s,
+            next_hop,
+            before_number: before_number.into(),
+            behind_number: behind_number.into(),
+        })
+    }
+
+    /// The host of the URI.
+    #[must_use]
+    pub fn host(&self) -> &[u8] {
+        self.behind_number.get(1..=self.host_len).unwrap_or_default()
+    }
+
+    /// Whether the URI with a number of this length is short enough.
+    #[must_use]
+    pub fn has_room_for(&self, number_len: usize) -> bool {
+        number_len > 0 && self.before_number.len() + number_len + self.behind_number.len() <= URI_BYTES_MAX
+    }
+}
+
+/// Whether a number stands in a URI as it is, whatever its place: nothing in it is escaped, put in order or
+/// compared as a parameter.
+#[must_use]
+pub fn is_plain_number(number: &[u8]) -> bool {
+    number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+')
+}
+
+/// What is asked of every Contact, as far as it is the same for all calls.
+fn may_be_contact(uri: &Uri<'_>) -> bool {
+    let transport = uri.param(b"transport").flatten();
+    let transport = |name| transport.is_some_and(|value| same_name(value, name));
+    // An IPv6 address has many spellings: whether it is that of another URI, its text does not say.
+    !uri.host.starts_with(b"[")
+        && !uri.has_double_param()
+        // RFC 5630 §5.4, RFC 3261 §19.1.1.
+        && !transport(b"tls")
+        && !(uri.scheme == Scheme::Sips && transport(b"udp"))
+}
