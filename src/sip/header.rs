@@ -8,8 +8,8 @@ use memchr::memchr;
 
 use super::{
     Fault, HeaderName,
-    class::{TOKEN, all, trim, trim_start},
-    lanes::{BLOCK, LANES, colon_in, marks, usual_name_len},
+    class::{trim, trim_end},
+    lanes::{BLOCK, LANES, colon_in, marks, token_len, usual_name_len},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -24,27 +24,33 @@ pub(super) enum Shape {
     Dirty,
 }
 
-/// Where one header stands. [`crate::limits::MESSAGE_BYTES_MAX`] fits into 16 bits.
+/// Where one header stands. [`crate::limits::MESSAGE_BYTES_MAX`] fits into 16 bits. White space is taken off
+/// when it is looked at: most headers are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) name: HeaderName,
     pub(super) shape: Shape,
-    name_start: u16,
-    name_end: u16,
-    value_start: u16,
-    value_end: u16,
+    start: u16,
+    colon: u16,
     end: u16,
 }
 
 impl Line {
+    const NONE: Self = Self { name: HeaderName::Other, shape: Shape::Plain, start: 0, colon: 0, end: 0 };
+
     /// The name as written.
     pub(super) fn name_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        span(bytes, self.name_start, self.name_end)
+        trim_end(span(bytes, self.start, self.colon))
     }
 
     /// The value, trimmed.
+    #[inline]
     pub(super) fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        span(bytes, self.value_start, self.value_end)
+        match span(bytes, self.colon + 1, self.end) {
+            // Nearly always there is one space, and nothing behind.
+            [b' ', value @ ..] if matches!(value, [first, .., last] if *first > b' ' && *last > b' ') => value,
+            value => trim(value),
+        }
     }
 }
 
@@ -53,10 +59,11 @@ fn span(bytes: &[u8], start: u16, end: u16) -> &[u8] {
 }
 
 /// Where the headers of one message stand. Made once, used again for every datagram; its memory is
-/// bounded by [`crate::limits::HEADERS_MAX`] and never grows after [`HeaderIndex::new`].
+/// bounded by [`crate::limits::HEADERS_MAX`] and never grows.
 #[derive(Debug)]
 pub struct HeaderIndex {
-    lines: Vec<Line>,
+    lines: Box<[Line; HEADERS_MAX]>,
+    len: usize,
 }
 
 impl Default for HeaderIndex {
@@ -78,16 +85,16 @@ impl HeaderIndex {
     /// Room for the headers of one message.
     #[must_use]
     pub fn new() -> Self {
-        Self { lines: Vec::with_capacity(HEADERS_MAX) }
+        Self { lines: Box::new([Line::NONE; HEADERS_MAX]), len: 0 }
     }
 
     pub(super) fn lines(&self) -> &[Line] {
-        &self.lines
+        self.lines.get(..self.len).unwrap_or_default()
     }
 
     /// Reads the header lines that begin at `start`, up to the empty line. Bad lines are left out.
     pub(super) fn read(&mut self, bytes: &[u8], start: usize) -> Block {
-        self.lines.clear();
+        self.len = 0;
         let mut fault = None;
         // A control byte stands where none may, unless it is a quoted pair.
         let mut stray = false;
@@ -95,41 +102,37 @@ impl HeaderIndex {
         let (mut at, mut line_at) = (start, start);
         let mut block_at = start;
         let body_start = 'headers: loop {
-            let block = bytes.get(block_at..).unwrap_or_default();
-            let mut marks = match block.first_chunk::<BLOCK>() {
-                Some(block) => marks(block),
-                None if block.is_empty() => {
-                    note(&mut fault, Fault::HeadersUnterminated);
-                    break bytes.len();
-                }
-                None => marks(&padded(block)),
+            let Some(mut marks) = marks_at(bytes, block_at) else {
+                note(&mut fault, Fault::HeadersUnterminated);
+                break bytes.len();
             };
             while marks != 0 {
-                let end = block_at + marks.trailing_zeros() as usize;
+                let place = marks.trailing_zeros();
                 marks &= marks - 1;
-                let Some(next) = line_end(bytes, end) else {
-                    // The LF of a CRLF belongs to the line that it has ended.
-                    stray |= end >= line_at && is_stray(bytes, end);
-                    continue;
-                };
+                let end = block_at + place as usize;
+                // The LF of a CRLF that two blocks share belongs to the line that it has ended.
                 if end < line_at {
                     continue;
                 }
+                let Some(ending) = line_end(bytes, end) else {
+                    stray |= is_stray(bytes, end);
+                    continue;
+                };
+                marks &= !(u64::from(ending.is_crlf) << 1 << place);
                 if end == at {
-                    break 'headers next;
+                    break 'headers ending.next;
                 }
                 let shape = if line_at == at { Shape::Plain } else { Shape::Folded };
-                line_at = next;
+                line_at = ending.next;
                 // RFC 3261 §7.3.1: the next line continues this one.
-                if matches!(bytes.get(next), Some(b' ' | b'\t')) {
+                if ending.continues {
                     continue;
                 }
                 match line(bytes, at, end, shape) {
+                    Some(line) => self.push(line, &mut fault),
                     None => note(&mut fault, Fault::BadHeaderLine),
-                    Some(_) if self.lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
-                    Some(line) => self.lines.push(line),
                 }
-                at = next;
+                at = ending.next;
             }
             block_at += BLOCK;
         };
@@ -139,12 +142,23 @@ impl HeaderIndex {
         Block { body_start, fault }
     }
 
+    #[inline]
+    fn push(&mut self, line: Line, fault: &mut Option<Fault>) {
+        match self.lines.get_mut(self.len) {
+            Some(place) => {
+                *place = line;
+                self.len += 1;
+            }
+            None => note(fault, Fault::TooManyHeaders),
+        }
+    }
+
     /// Marks the lines with control bytes where they may not be; says whether there are any.
     #[cold]
     fn mark_dirty(&mut self, bytes: &[u8]) -> bool {
         let mut any = false;
-        for line in &mut self.lines {
-            if !controls_are_legal(span(bytes, line.name_start, line.end)) {
+        for line in self.lines.iter_mut().take(self.len) {
+            if !controls_are_legal(span(bytes, line.start, line.end)) {
                 line.shape = Shape::Dirty;
                 any = true;
             }
@@ -178,12 +192,51 @@ impl PhysicalLine {
     }
 }
 
-/// Where the next line begins, when this byte begins the end of one.
+/// The marks of the block that begins at a place; `None` when nothing does.
 #[inline]
-fn line_end(bytes: &[u8], at: usize) -> Option<usize> {
-    match bytes.get(at..)? {
-        [b'\r', b'\n', ..] => Some(at + 2),
-        [b'\n', ..] => Some(at + 1),
+fn marks_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let rest = bytes.get(at..)?;
+    match rest.first_chunk() {
+        Some(block) => Some(marks(block)),
+        None if rest.is_empty() => None,
+        None => Some(marks(&padded(rest))),
+    }
+}
+
+/// The last bytes of a message, with spaces behind.
+#[cold]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    block
+}
+
+/// The end of a line.
+struct Ending {
+    /// Where the next one begins.
+    next: usize,
+    /// Whether it is of two bytes.
+    is_crlf: bool,
+    /// Whether the next one begins with white space.
+    continues: bool,
+}
+
+/// The end of a line that begins with this byte, if one does.
+#[inline]
+fn line_end(bytes: &[u8], at: usize) -> Option<Ending> {
+    let rest = bytes.get(at..)?;
+    if let Some([crlf @ .., first]) = rest.first_chunk::<3>()
+        && crlf == b"\r\n"
+    {
+        return Some(Ending { next: at + 2, is_crlf: true, continues: matches!(first, b' ' | b'\t') });
+    }
+    match rest {
+        // The last bytes of the message.
+        [b'\r', b'\n', ..] => Some(Ending { next: at + 2, is_crlf: true, continues: false }),
+        [b'\n', after @ ..] => {
+            let continues = matches!(after, [b' ' | b'\t', ..]);
+            Some(Ending { next: at + 1, is_crlf: false, continues })
+        }
         _ => None,
     }
 }
@@ -197,47 +250,26 @@ fn is_stray(bytes: &[u8], at: usize) -> bool {
 /// Reads a header line that stands from `start` to `end`.
 #[inline]
 fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
-    let (name_end, known, colon) = match bytes.get(start..).and_then(<[u8]>::first_chunk) {
-        Some(window) => short_name(window, start).or_else(|| any_name(bytes, start, end))?,
-        None => any_name(bytes, start, end)?,
-    };
-    let value = bytes.get(colon + 1..end)?;
-    let (value_start, value_end) = match value {
-        // Nearly always there is one space, and nothing behind.
-        [b' ', first, .., last] if *first > b' ' && *last > b' ' => (colon + 2, end),
-        _ => {
-            let trimmed = trim(value);
-            let leading = value.len() - trim_start(value).len();
-            (colon + 1 + leading, colon + 1 + leading + trimmed.len())
-        }
-    };
+    let text = bytes.get(start..)?;
+    let (name, len) = text.first_chunk().and_then(short_name).or_else(|| any_name(text.get(..end - start)?))?;
     // Nothing is cut off: a message has MESSAGE_BYTES_MAX at most, and a framed head no more.
     let narrow = |at: usize| at as u16;
-    Some(Line {
-        name: known,
-        shape,
-        name_start: narrow(start),
-        name_end: narrow(name_end),
-        value_start: narrow(value_start),
-        value_end: narrow(value_end),
-        end: narrow(end),
-    })
+    Some(Line { name, shape, start: narrow(start), colon: narrow(start + len), end: narrow(end) })
 }
 
-/// Where a name ends, what it is and where its colon stands, when it is a usual one: letters, digits and
-/// hyphens, and the colon right behind.
+/// What a name is and where its colon stands, when it is a usual one: letters, digits and hyphens, and the
+/// colon right behind.
 #[inline]
-fn short_name(window: &[u8; LANES], start: usize) -> Option<(usize, HeaderName, usize)> {
+fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
     let len = colon_in(window);
-    let colon = start + len;
     let known = HeaderName::read_window(window, len)?;
     let is_usual = known != HeaderName::Other || usual_name_len(window) == len;
-    is_usual.then_some((colon, known, colon))
+    is_usual.then_some((known, len))
 }
 
 /// The same of any name.
-fn any_name(bytes: &[u8], start: usize, end: usize) -> Option<(usize, HeaderName, usize)> {
-    let text = bytes.get(start..end)?;
+#[inline(never)]
+fn any_name(text: &[u8]) -> Option<(HeaderName, usize)> {
     let colon = memchr(b':', text)?;
     // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
     // header than `X-Header:` can be made to overlook it.
@@ -245,15 +277,8 @@ fn any_name(bytes: &[u8], start: usize, end: usize) -> Option<(usize, HeaderName
     while let [before @ .., b' ' | b'\t'] = name {
         name = before;
     }
-    let is_token = !name.is_empty() && all(name, TOKEN);
-    is_token.then(|| (start + name.len(), HeaderName::read(name), start + colon))
-}
-
-/// The last bytes of a message, with spaces behind.
-fn padded(rest: &[u8]) -> [u8; BLOCK] {
-    let mut block = [b' '; BLOCK];
-    block.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    block
+    let is_token = !name.is_empty() && token_len(name) == name.len();
+    is_token.then(|| (HeaderName::read(name), colon))
 }
 
 /// Whether the control bytes of a line stand only where the grammar has them: HT, folding, and quoted
@@ -280,7 +305,10 @@ fn controls_are_legal(line: &[u8]) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        super::class::{TOKEN, all},
+        *,
+    };
 
     fn read(text: &str) -> (HeaderIndex, Block) {
         let mut index = HeaderIndex::new();
@@ -354,12 +382,11 @@ mod tests {
         for (count, fault) in [(HEADERS_MAX, None), (HEADERS_MAX + 1, Some(Fault::TooManyHeaders))] {
             let (index, block) = read(&("A: b\r\n".repeat(count) + "\r\n"));
             assert_eq!((index.lines().len(), block.fault), (HEADERS_MAX, fault));
-            assert_eq!(index.lines.capacity(), HEADERS_MAX);
         }
     }
 
     /// What [`HeaderIndex::read`] does, one line and one byte after the other.
-    fn read_slowly(bytes: &[u8]) -> (Vec<Line>, usize, Option<Fault>) {
+    fn read_slowly(bytes: &[u8]) -> (Vec<Header<'_>>, usize, Option<Fault>) {
         let (mut lines, mut fault, mut at) = (Vec::new(), None, 0);
         let body_start = loop {
             let Some(first) = PhysicalLine::at(bytes, at) else {
@@ -379,42 +406,35 @@ mod tests {
                 note(&mut fault, Fault::HeadersUnterminated);
                 break bytes.len();
             };
-            match line_slowly(bytes, at, last.end, shape) {
+            match line_slowly(&bytes[at..last.end], shape) {
                 None => note(&mut fault, Fault::BadHeaderLine),
                 Some(_) if lines.len() >= HEADERS_MAX => note(&mut fault, Fault::TooManyHeaders),
                 Some(line) => lines.push(line),
             }
             at = last.next;
         };
-        for line in &mut lines {
-            if !controls_are_legal(span(bytes, line.name_start, line.end)) {
-                line.shape = Shape::Dirty;
+        for (line, (_, shape, ..)) in &mut lines {
+            if !controls_are_legal(line) {
+                *shape = Shape::Dirty;
                 note(&mut fault, Fault::ControlByte);
             }
         }
-        (lines, body_start, fault)
+        (lines.into_iter().map(|(_, header)| header).collect(), body_start, fault)
     }
 
-    fn line_slowly(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
-        let text = &bytes[start..end];
+    /// A header: what its name is, its shape, its name and its value.
+    type Header<'b> = (HeaderName, Shape, &'b [u8], &'b [u8]);
+
+    /// The whole line, and the header in it.
+    fn line_slowly(text: &[u8], shape: Shape) -> Option<(&[u8], Header<'_>)> {
         let name_len = text.iter().position(|&byte| !all(&[byte], TOKEN))?;
         let spaces = text[name_len..].iter().take_while(|&&byte| matches!(byte, b' ' | b'\t')).count();
         let colon = name_len + spaces;
         if name_len == 0 || text.get(colon) != Some(&b':') {
             return None;
         }
-        let value = trim_start(&text[colon + 1..]);
-        let value_start = end - value.len();
-        let place = |at: usize| u16::try_from(at).expect("a short message");
-        Some(Line {
-            name: HeaderName::read(&text[..name_len]),
-            shape,
-            name_start: place(start),
-            name_end: place(start + name_len),
-            value_start: place(value_start),
-            value_end: place(value_start + trim(value).len()),
-            end: place(end),
-        })
+        let name = &text[..name_len];
+        Some((text, (HeaderName::read(name), shape, name, trim(&text[colon + 1..]))))
     }
 
     fn piece() -> impl Strategy<Value = Vec<u8>> {
@@ -434,7 +454,12 @@ mod tests {
             let mut index = HeaderIndex::new();
             let block = index.read(&bytes, 0);
             let (lines, body_start, fault) = read_slowly(&bytes);
-            prop_assert_eq!(index.lines(), &lines);
+            let read: Vec<Header<'_>> = index
+                .lines()
+                .iter()
+                .map(|line| (line.name, line.shape, line.name_in(&bytes), line.value_in(&bytes)))
+                .collect();
+            prop_assert_eq!(read, lines);
             prop_assert_eq!((block.body_start, block.fault), (body_start, fault));
         }
     }

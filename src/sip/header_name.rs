@@ -54,83 +54,114 @@ impl HeaderName {
         };
         if is_it { found } else { Self::Other }
     }
+
+    /// Whether the answer or the framing depends on it.
+    #[inline]
+    pub(super) fn is_read(self) -> bool {
+        matches!(
+            self,
+            Self::Via
+                | Self::From
+                | Self::To
+                | Self::CallId
+                | Self::CSeq
+                | Self::MaxForwards
+                | Self::ContentLength
+        )
+    }
 }
 
 impl HeaderName {
     /// Reads a name of `len` bytes that begins a line; `None` when there is none, or it is longer than 15.
     #[inline]
     pub(super) fn read_window(window: &[u8; 16], len: usize) -> Option<Self> {
-        let name = u128::from_le_bytes(*window) & MASKS.get(len)?;
-        let is = |long: &'static Spelling| name | long.any_case == long.lower;
-        let either = |long: &'static Spelling, found| if is(long) { found } else { Self::Other };
-        Some(match len {
-            0 => return None,
-            1 => Self::read(&window[..1]),
-            2 => either(&TO, Self::To),
-            3 => either(&VIA, Self::Via),
-            4 if is(&FROM) => Self::From,
-            4 => either(&CSEQ, Self::CSeq),
-            5 => either(&ROUTE, Self::Route),
-            7 if is(&CALL_ID) => Self::CallId,
-            7 if is(&CONTACT) => Self::Contact,
-            7 => either(&REQUIRE, Self::Require),
-            9 => either(&DIVERSION, Self::Diversion),
-            12 if is(&MAX_FORWARDS) => Self::MaxForwards,
-            12 if is(&CONTENT_TYPE) => Self::ContentType,
-            12 => either(&RECORD_ROUTE, Self::RecordRoute),
-            13 => either(&PROXY_REQUIRE, Self::ProxyRequire),
-            14 => either(&CONTENT_LENGTH, Self::ContentLength),
-            _ => Self::Other,
-        })
+        let last = window.get(len.checked_sub(1)?)?;
+        // One candidate at most has this place, so that a name is compared once, without a branch for each.
+        let candidate = &CANDIDATES[place_of(window[0], *last, len)];
+        Some(if candidate.is_in(window, len) { candidate.name } else { Self::Other })
     }
 }
 
-/// The first bytes of a window, by their number.
-static MASKS: [u128; 16] = {
-    let mut masks = [0; 16];
-    let mut len = 1;
-    while len < 16 {
-        masks[len] = masks[len - 1] << 8 | 0xff;
-        len += 1;
+/// Names by their first byte, last byte and length.
+static CANDIDATES: [Spelling; 64] = candidates();
+
+const fn place_of(first: u8, last: u8, len: usize) -> usize {
+    // A sum that no two of the names share.
+    ((first | 0x20) as usize + (last | 0x20) as usize * 29 + len) % 64
+}
+
+const fn candidates() -> [Spelling; 64] {
+    let mut table = [Spelling::NONE; 64];
+    let mut at = 0;
+    while at < SHORT_NAMES.len() {
+        let (text, name) = SHORT_NAMES[at];
+        let place = place_of(text[0], text[text.len() - 1], text.len());
+        assert!(table[place].len == 0, "two names have one place");
+        table[place] = Spelling::of(text, name);
+        at += 1;
     }
-    masks
-};
+    table
+}
+
+/// All names of 15 bytes and less, long and compact.
+const SHORT_NAMES: [(&[u8], HeaderName); 21] = [
+    (b"v", HeaderName::Via),
+    (b"f", HeaderName::From),
+    (b"t", HeaderName::To),
+    (b"i", HeaderName::CallId),
+    (b"m", HeaderName::Contact),
+    (b"l", HeaderName::ContentLength),
+    (b"c", HeaderName::ContentType),
+    (b"To", HeaderName::To),
+    (b"Via", HeaderName::Via),
+    (b"From", HeaderName::From),
+    (b"CSeq", HeaderName::CSeq),
+    (b"Route", HeaderName::Route),
+    (b"Call-ID", HeaderName::CallId),
+    (b"Contact", HeaderName::Contact),
+    (b"Require", HeaderName::Require),
+    (b"Diversion", HeaderName::Diversion),
+    (b"Max-Forwards", HeaderName::MaxForwards),
+    (b"Content-Type", HeaderName::ContentType),
+    (b"Record-Route", HeaderName::RecordRoute),
+    (b"Proxy-Require", HeaderName::ProxyRequire),
+    (b"Content-Length", HeaderName::ContentLength),
+];
 
 /// A name as one number: compared in any case without a loop.
+#[derive(Clone, Copy)]
 struct Spelling {
+    /// The bytes of a window that are compared.
+    mask: u128,
     /// The bits that make letters lower case. What is no letter has none, and is compared as it is.
     any_case: u128,
     lower: u128,
+    len: usize,
+    name: HeaderName,
 }
 
 impl Spelling {
-    const fn of(name: &[u8]) -> Self {
-        let mut spelling = Self { any_case: 0, lower: 0 };
-        let mut at = name.len();
+    const NONE: Self = Self { mask: 0, any_case: 0, lower: 0, len: 0, name: HeaderName::Other };
+
+    const fn of(text: &[u8], name: HeaderName) -> Self {
+        let mut spelling = Self { len: text.len(), name, ..Self::NONE };
+        let mut at = text.len();
         while at > 0 {
             at -= 1;
-            let bit = if name[at].is_ascii_alphabetic() { 0x20 } else { 0 };
+            let bit = if text[at].is_ascii_alphabetic() { 0x20 } else { 0 };
+            spelling.mask = spelling.mask << 8 | 0xff;
             spelling.any_case = spelling.any_case << 8 | bit;
-            spelling.lower = spelling.lower << 8 | name[at].to_ascii_lowercase() as u128;
+            spelling.lower = spelling.lower << 8 | text[at].to_ascii_lowercase() as u128;
         }
         spelling
     }
-}
 
-static TO: Spelling = Spelling::of(b"To");
-static VIA: Spelling = Spelling::of(b"Via");
-static FROM: Spelling = Spelling::of(b"From");
-static CSEQ: Spelling = Spelling::of(b"CSeq");
-static ROUTE: Spelling = Spelling::of(b"Route");
-static CALL_ID: Spelling = Spelling::of(b"Call-ID");
-static CONTACT: Spelling = Spelling::of(b"Contact");
-static REQUIRE: Spelling = Spelling::of(b"Require");
-static DIVERSION: Spelling = Spelling::of(b"Diversion");
-static MAX_FORWARDS: Spelling = Spelling::of(b"Max-Forwards");
-static CONTENT_TYPE: Spelling = Spelling::of(b"Content-Type");
-static RECORD_ROUTE: Spelling = Spelling::of(b"Record-Route");
-static PROXY_REQUIRE: Spelling = Spelling::of(b"Proxy-Require");
-static CONTENT_LENGTH: Spelling = Spelling::of(b"Content-Length");
+    #[inline]
+    fn is_in(&self, window: &[u8; 16], len: usize) -> bool {
+        let name = u128::from_le_bytes(*window) & self.mask | self.any_case;
+        len == self.len && name == self.lower
+    }
+}
 
 /// The length is known to the compiler, so that the usual spelling is compared as one or two words.
 fn same<const N: usize>(name: &[u8], long: &[u8; N]) -> bool {

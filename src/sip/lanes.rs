@@ -6,7 +6,7 @@
 
 use wide::{CmpEq, CmpGt, CmpLt, i8x16};
 
-use super::class::{HOST, URI, VALUE, is, is_lws};
+use super::class::{HOST, TOKEN, URI, VALUE, is, is_lws};
 
 /// Bytes looked at together.
 pub(super) const LANES: usize = 16;
@@ -53,6 +53,14 @@ pub(super) fn value_len(text: &[u8]) -> usize {
 #[inline]
 pub(super) fn host_len(text: &[u8]) -> usize {
     first(text, |lanes| !plain(lanes), |byte| !is(byte, HOST))
+}
+
+/// Bytes of a token. Nearly all are letters, digits and `-._`.
+#[inline]
+pub(super) fn token_len(text: &[u8]) -> usize {
+    let plain = host_len(text);
+    let more = text.get(plain..).unwrap_or_default();
+    plain + more.iter().position(|&byte| !is(byte, TOKEN)).unwrap_or(more.len())
 }
 
 /// Bytes before the first quote or backslash.
@@ -166,6 +174,7 @@ mod tests {
                 prop_assert_eq!(uri_len(text), len(&|byte| !is(byte, URI)));
                 prop_assert_eq!(value_len(text), len(&|byte| !is(byte, VALUE)));
                 prop_assert_eq!(host_len(text), len(&|byte| !is(byte, HOST)));
+                prop_assert_eq!(token_len(text), len(&|byte| !is(byte, TOKEN)));
                 prop_assert_eq!(unquoted_len(text), len(&|byte| matches!(byte, b'"' | b'\\')));
                 prop_assert_eq!(word_len(text), len(&is_lws));
                 if let Some(window) = text.first_chunk() {

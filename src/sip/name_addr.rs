@@ -3,7 +3,7 @@
 use super::{
     Uri,
     class::{DISPLAY, URI, is, is_lws, trim_end},
-    lanes::uri_len,
+    lanes::{unquoted_len, uri_len, value_len},
     scan::Scan,
 };
 
@@ -25,6 +25,9 @@ impl<'a> NameAddr<'a> {
     /// [`super::list_values`] first.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
+        if let Some(usual) = Self::parse_usual(value) {
+            return Some(usual);
+        }
         let mut scan = Scan::new(value);
         scan.skip_lws();
         let (display, uri) = match scan.peek()? {
@@ -44,6 +47,28 @@ impl<'a> NameAddr<'a> {
             return None;
         }
         let (params, tag) = params(&mut scan)?;
+        Some(Self { display, uri, params, tag })
+    }
+
+    /// Reads what nearly all are: `"Name" <sip:…>;tag=…`, without name or tag too. `None` says nothing of others.
+    fn parse_usual(value: &'a [u8]) -> Option<Self> {
+        let (display, rest) = match value {
+            [b'"', quoted @ ..] => {
+                let (display, rest) = value.split_at_checked(unquoted_len(quoted) + 2)?;
+                (display.ends_with(b"\"").then_some(display)?, rest.strip_prefix(b" ").unwrap_or(rest))
+            }
+            _ => (&[][..], value),
+        };
+        let rest = rest.strip_prefix(b"<")?;
+        let (uri, rest) = rest.split_at_checked(uri_len(rest))?;
+        let params = rest.strip_prefix(b">").filter(|_| matches!(uri, [b's', b'i', b'p', b':', _, ..]))?;
+        let tag = match params {
+            [] => None,
+            [b';', b't', b'a', b'g', b'=', tag @ ..] if !tag.is_empty() => {
+                Some((value_len(tag) == tag.len()).then_some(tag)?)
+            }
+            _ => return None,
+        };
         Some(Self { display, uri, params, tag })
     }
 

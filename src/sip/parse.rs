@@ -59,7 +59,7 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
         method_token: line.method_token,
         uri_bytes: line.uri_bytes,
         uri: line.uri,
-        top_via: TopVia::read(&[]),
+        top_via: TopVia::NONE,
         from: Address::default(),
         to: Address::default(),
         call_id: Field::default(),
@@ -193,7 +193,9 @@ impl<'a> Reader<'a> {
     fn read(&mut self) -> Result<(), Unanswerable> {
         let (bytes, lines) = (self.request.bytes, self.request.lines);
         for line in lines {
-            self.header(line.name, (line.value_in(bytes), line.shape))?;
+            if line.name.is_read() {
+                self.header(line.name, (line.value_in(bytes), line.shape))?;
+            }
         }
         if self.vias == 0 {
             return Err(Unanswerable::NoVia);

@@ -4,7 +4,7 @@
 //! Out:   the status line and the headers that are echoed; where the answer goes.
 //! Never: lets a byte of the request end one of our lines.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::{
     Request, Via, Writer,
@@ -12,6 +12,7 @@ use super::{
     request::Field,
     scan::ipv6,
     via::TopVia,
+    writer::{DECIMAL_BYTES_MAX, DOTTED_BYTES_ROOM, decimal, dotted},
 };
 
 /// Writes status line, all Vias (the top one with `received` and `rport` as RFC 3261 §18.2.1 and
@@ -29,11 +30,7 @@ pub fn write_head(
     source: SocketAddr,
     to_tag: &[u8],
 ) {
-    out.put(b"SIP/2.0 ");
-    out.put_number(status.into());
-    out.put(b" ");
-    out.put(reason);
-    out.put(b"\r\n");
+    out.put_all([b"SIP/2.0 ", decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
     let mut vias = request.lines.iter().filter(|line| line.name == super::HeaderName::Via);
     if let Some(top) = vias.next() {
         put_top_via(out, top, request, source);
@@ -64,7 +61,7 @@ pub fn reply_address(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
 #[inline]
 fn put_field(out: &mut Writer<'_>, name: &[u8], field: Field<'_>) {
     match field.found {
-        Some((value, Shape::Plain)) => out.put_three([name, value, b"\r\n"]),
+        Some((value, Shape::Plain)) => out.put_all([name, value, b"\r\n"]),
         Some((value, shape)) => {
             out.put(name);
             out.put_value(value, shape);
@@ -76,15 +73,16 @@ fn put_field(out: &mut Writer<'_>, name: &[u8], field: Field<'_>) {
 
 fn put_to(out: &mut Writer<'_>, request: &Request<'_>, tag: &[u8]) {
     let Some((value, shape)) = request.to.field.found else { return };
-    out.put(b"To: ");
-    out.put_value(value, shape);
     let unread = request.to.read.uri.is_empty();
     let has_tag = if unread { seems_tagged(value) } else { request.to.read.tag().is_some() };
-    if !has_tag && !tag.is_empty() {
-        out.put(b";tag=");
-        out.put(tag);
+    let (name, tag): (&[u8], _) = if has_tag { (b"", &[][..]) } else { (b";tag=", tag) };
+    let name = if tag.is_empty() { b"" } else { name };
+    if shape == Shape::Plain {
+        return out.put_all([b"To: ", value, name, tag, b"\r\n"]);
     }
-    out.put(b"\r\n");
+    out.put(b"To: ");
+    out.put_value(value, shape);
+    out.put_all([name, tag, b"\r\n"]);
 }
 
 /// In a To that cannot be read, a second tag would only add to the confusion (CVE-2018-14767).
@@ -108,20 +106,31 @@ fn put_top_via(out: &mut Writer<'_>, line: &Line, request: &Request<'_>, source:
 /// The top Via value with our `received` and `rport` in place of any that the client wrote.
 fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
     let value = top.via.value;
-    let rport = top.rport.clone().map(|span| (span, true));
-    let received = top.received.clone().map(|span| (span, false));
-    let mut edits = [rport, received];
-    edits.sort_unstable_by_key(|edit| edit.as_ref().map(|(span, _)| span.start));
-    let mut at = 0;
-    for (span, is_rport) in edits.into_iter().flatten() {
-        out.put_value(value.get(at..span.start).unwrap_or_default(), shape);
-        if is_rport {
-            out.put(b";rport=");
-            out.put_number(source.port().into());
+    let part = |from: usize, to: usize| value.get(from..to).unwrap_or_default();
+    let (rport, received) = (top.rport.clone(), top.received.clone());
+    match (rport, received) {
+        (None, None) => out.put_value(value, shape),
+        (None, Some(received)) => {
+            out.put_value(part(0, received.start), shape);
+            out.put_value(part(received.end, value.len()), shape);
         }
-        at = span.end;
+        (Some(rport), received) => {
+            let received = received.unwrap_or(value.len()..value.len());
+            let port = &mut [0; DECIMAL_BYTES_MAX];
+            let port = decimal(source.port().into(), port);
+            let put_rport = |out: &mut Writer<'_>| out.put_all([b";rport=", port]);
+            let (first, second) = if rport.start < received.start { (&rport, &received) } else { (&received, &rport) };
+            out.put_value(part(0, first.start), shape);
+            if first.start == rport.start {
+                put_rport(out);
+            }
+            out.put_value(part(first.end, second.start), shape);
+            if second.start == rport.start {
+                put_rport(out);
+            }
+            out.put_value(part(second.end, value.len()), shape);
+        }
     }
-    out.put_value(value.get(at..).unwrap_or_default(), shape);
     // RFC 3581 §4: with rport there is always `received`, even if it is the same as sent-by.
     // RFC 3261 §18.2.1: without, when sent-by is a name or another address.
     if top.via.rport.is_some() || !is_address(top.via.host, source.ip()) {
@@ -133,13 +142,10 @@ fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: 
 /// Whether a sent-by host is this very address. IPv6 has many spellings, so numbers are compared.
 fn is_address(host: &[u8], ip: IpAddr) -> bool {
     match ip.to_canonical() {
-        IpAddr::V4(ip) => ipv4(host) == Some(ip),
+        // Of an IPv4 address there is one spelling.
+        IpAddr::V4(ip) => host == dotted(ip, &mut [0; DOTTED_BYTES_ROOM]),
         IpAddr::V6(ip) => bracketed(host) == Some(ip),
     }
-}
-
-fn ipv4(host: &[u8]) -> Option<Ipv4Addr> {
-    std::str::from_utf8(host).ok()?.parse().ok()
 }
 
 fn bracketed(host: &[u8]) -> Option<Ipv6Addr> {

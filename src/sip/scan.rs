@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use memchr::memchr;
 
 use super::{
-    class::{TOKEN, is, is_lws, trim},
-    lanes::{host_len, unquoted_len, value_len},
+    class::{is, is_lws, trim},
+    lanes::{host_len, token_len, unquoted_len, value_len},
 };
 
 /// The values of a header line that is a comma-separated list (Contact, Via, Route,
@@ -154,7 +154,7 @@ impl<'a> Scan<'a> {
 
     /// Takes a `generic-param`, standing after its `;`.
     pub(super) fn param(&mut self) -> Option<Param<'a>> {
-        let name = self.take(TOKEN);
+        let name = self.take_len(token_len(self.rest()));
         if name.is_empty() {
             return None;
         }

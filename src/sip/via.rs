@@ -37,6 +37,14 @@ pub(super) struct TopVia<'a> {
 }
 
 impl<'a> TopVia<'a> {
+    /// Before there is one.
+    pub(super) const NONE: Self = TopVia {
+        via: Via { value: &[], transport: &[], host: &[], port: None, branch: None, rport: None },
+        received: None,
+        rport: None,
+        sound: false,
+    };
+
     /// Reads the first value of a trimmed line.
     pub(super) fn read(line: &'a [u8]) -> Self {
         let via = Via { value: line, transport: &[], host: &[], port: None, branch: None, rport: None };

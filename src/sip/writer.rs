@@ -2,7 +2,7 @@
 //!
 //! Never: allocates, formats, writes half of something.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{fold::pieces, header::Shape};
 
@@ -36,24 +36,12 @@ impl<'o> Writer<'o> {
 
     /// Appends a decimal number.
     pub fn put_number(&mut self, number: u64) {
-        // 20 digits: u64::MAX.
-        let mut digits = [0; 20];
-        let mut rest = number;
-        let mut start = digits.len();
-        for (at, digit) in digits.iter_mut().enumerate().rev() {
-            *digit = decimal_digit(rest % 10);
-            rest /= 10;
-            start = at;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(digits.get(start..).unwrap_or_default());
+        self.put(decimal(number, &mut [0; DECIMAL_BYTES_MAX]));
     }
 
     /// Appends the parts one after the other, each whole or not at all: one test whether there is room.
     #[inline]
-    pub(super) fn put_three(&mut self, parts: [&[u8]; 3]) {
+    pub fn put_all<const N: usize>(&mut self, parts: [&[u8]; N]) {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
         let end = self.len.saturating_add(len);
         let Some(mut room) = self.buffer.get_mut(self.len..end).filter(|_| !self.overflow) else {
@@ -72,26 +60,7 @@ impl<'o> Writer<'o> {
     /// a socket of both families shows as `::ffff:192.0.2.1` is written as the IPv4 address it is.
     pub fn put_ip(&mut self, ip: IpAddr) {
         match ip.to_canonical() {
-            IpAddr::V4(ip) => {
-                // Of `.255.255.255.255`, from the end.
-                let mut text = [b'.'; 16];
-                let mut start = text.len();
-                let mut put = |byte| {
-                    start -= 1;
-                    text[start % 16] = byte;
-                };
-                for octet in ip.octets().into_iter().rev() {
-                    put(decimal_digit(octet.into()));
-                    if octet > 9 {
-                        put(decimal_digit((octet / 10).into()));
-                    }
-                    if octet > 99 {
-                        put(decimal_digit((octet / 100).into()));
-                    }
-                    put(b'.');
-                }
-                self.put(text.get(start + 1..).unwrap_or_default());
-            }
+            IpAddr::V4(ip) => self.put(dotted(ip, &mut [0; DOTTED_BYTES_ROOM])),
             IpAddr::V6(ip) => self.put_groups(ip.segments()),
         }
     }
@@ -183,6 +152,58 @@ impl<'o> Writer<'o> {
         (!self.overflow).then_some(self.len)
     }
 }
+
+/// u64::MAX has 20 digits.
+pub(super) const DECIMAL_BYTES_MAX: usize = 20;
+
+/// A number in decimal, at the end of `room`.
+#[inline]
+pub(super) fn decimal(number: u64, room: &mut [u8; DECIMAL_BYTES_MAX]) -> &[u8] {
+    let mut rest = number;
+    let mut start = room.len();
+    for (at, digit) in room.iter_mut().enumerate().rev() {
+        *digit = decimal_digit(rest % 10);
+        rest /= 10;
+        start = at;
+        if rest == 0 {
+            break;
+        }
+    }
+    room.get(start..).unwrap_or_default()
+}
+
+/// `255.255.255.255` with a dot behind.
+pub(super) const DOTTED_BYTES_ROOM: usize = 16;
+
+/// An IPv4 address as text.
+#[inline]
+pub(super) fn dotted(ip: Ipv4Addr, room: &mut [u8; DOTTED_BYTES_ROOM]) -> &[u8] {
+    let mut len = 0;
+    for octet in ip.octets() {
+        let (text, digits) = OCTETS[usize::from(octet)];
+        if let Some(place) = room.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+            *place = text;
+        }
+        len += usize::from(digits) + 1;
+    }
+    room.get(..len - 1).unwrap_or_default()
+}
+
+/// Each octet with a dot behind it, and its number of digits.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([b'.'; 4], 1); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        octets[octet] = match octet {
+            0..10 => ([digits[2], b'.', 0, 0], 1),
+            10..100 => ([digits[1], digits[2], b'.', 0], 2),
+            _ => ([digits[0], digits[1], digits[2], b'.'], 3),
+        };
+        octet += 1;
+    }
+    octets
+};
 
 fn decimal_digit(value: u64) -> u8 {
     // Below ten, so nothing is cut off.
