@@ -4,6 +4,8 @@
 //! Out:   spans of names and values, and what is wrong with the lines as such.
 //! Never: looks into a value for its meaning; grows its memory.
 
+use std::ops::Range;
+
 use memchr::memchr;
 
 use super::{
@@ -28,19 +30,29 @@ pub(super) enum Shape {
 /// when it is looked at: most headers are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    pub(super) name: HeaderName,
-    pub(super) shape: Shape,
     start: u16,
     colon: u16,
     end: u16,
+    pub(super) name: HeaderName,
+    pub(super) shape: Shape,
 }
 
 impl Line {
-    const NONE: Self = Self { name: HeaderName::Other, shape: Shape::Plain, start: 0, colon: 0, end: 0 };
+    const NONE: Self = Self { start: 0, colon: 0, end: 0, name: HeaderName::Other, shape: Shape::Plain };
 
     /// The name as written.
     pub(super) fn name_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         trim_end(span(bytes, self.start, self.colon))
+    }
+
+    /// Where the whole line stands with its CRLF, when an answer would have it just so: `name` is the name, its
+    /// colon and one space.
+    #[inline]
+    pub(super) fn as_echoed<const N: usize>(&self, name: &[u8; N], bytes: &[u8]) -> Option<Range<usize>> {
+        let place = usize::from(self.start)..usize::from(self.end) + b"\r\n".len();
+        let (start, value) = bytes.get(place.clone())?.split_first_chunk()?;
+        let is_trimmed = matches!(value, [first, .., last, b'\r', b'\n'] if *first > b' ' && *last > b' ');
+        (start == name && is_trimmed && self.shape == Shape::Plain).then_some(place)
     }
 
     /// The value, trimmed.
@@ -48,7 +60,9 @@ impl Line {
     pub(super) fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         match span(bytes, self.colon + 1, self.end) {
             // Nearly always there is one space, and nothing behind.
-            [b' ', value @ ..] if matches!(value, [first, .., last] if *first > b' ' && *last > b' ') => value,
+            [b' ', value @ ..] if matches!(value, [first, .., last] if *first > b' ' && *last > b' ') => {
+                value
+            }
             value => trim(value),
         }
     }
@@ -128,8 +142,13 @@ impl HeaderIndex {
                 if ending.continues {
                     continue;
                 }
-                match line(bytes, at, end, shape) {
-                    Some(line) => self.push(line, &mut fault),
+                match name_at(bytes, at, end) {
+                    Some((name, len)) => {
+                        // Nothing is cut off: a message has MESSAGE_BYTES_MAX at most, and a framed head no more.
+                        let narrow = |at: usize| at as u16;
+                        let (start, colon, end) = (narrow(at), narrow(at + len), narrow(end));
+                        self.push(Line { start, colon, end, name, shape }, &mut fault);
+                    }
                     None => note(&mut fault, Fault::BadHeaderLine),
                 }
                 at = ending.next;
@@ -247,19 +266,18 @@ fn is_stray(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_some_and(|byte| byte.is_ascii_control() && *byte != b'\t')
 }
 
-/// Reads a header line that stands from `start` to `end`.
+/// What the name is of the line that stands from `start` to `end`, and how far its colon is.
 #[inline]
-fn line(bytes: &[u8], start: usize, end: usize, shape: Shape) -> Option<Line> {
-    let text = bytes.get(start..)?;
-    let (name, len) = text.first_chunk().and_then(short_name).or_else(|| any_name(text.get(..end - start)?))?;
-    // Nothing is cut off: a message has MESSAGE_BYTES_MAX at most, and a framed head no more.
-    let narrow = |at: usize| at as u16;
-    Some(Line { name, shape, start: narrow(start), colon: narrow(start + len), end: narrow(end) })
+fn name_at(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize)> {
+    match bytes.get(start..).and_then(<[u8]>::first_chunk).and_then(short_name) {
+        Some(found) => Some(found),
+        None => any_name(bytes.get(start..end)?),
+    }
 }
 
 /// What a name is and where its colon stands, when it is a usual one: letters, digits and hyphens, and the
 /// colon right behind.
-#[inline]
+#[inline(never)]
 fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
     let len = colon_in(window);
     let known = HeaderName::read_window(window, len)?;
@@ -270,6 +288,10 @@ fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
 /// The same of any name.
 #[inline(never)]
 fn any_name(text: &[u8]) -> Option<(HeaderName, usize)> {
+    let usual = token_len(text);
+    if text.get(usual) == Some(&b':') && usual > 0 {
+        return Some((HeaderName::read(text.get(..usual)?), usual));
+    }
     let colon = memchr(b':', text)?;
     // RFC 3261 §25.1: HCOLON = *( SP / HTAB ) ":" SWS. Whoever takes `X-Header :` for another
     // header than `X-Header:` can be made to overlook it.

@@ -69,6 +69,12 @@ pub(super) fn unquoted_len(text: &[u8]) -> usize {
     first(text, |lanes| any_of(lanes, b"\"\\"), |byte| matches!(byte, b'"' | b'\\'))
 }
 
+/// Whether there is a comma, without which a list has one value.
+#[inline]
+pub(super) fn has_comma(text: &[u8]) -> bool {
+    first(text, |lanes| any_of(lanes, b","), |byte| byte == b',') < text.len()
+}
+
 /// Bytes before the first white space.
 #[inline]
 pub(super) fn word_len(text: &[u8]) -> usize {
@@ -177,6 +183,7 @@ mod tests {
                 prop_assert_eq!(token_len(text), len(&|byte| !is(byte, TOKEN)));
                 prop_assert_eq!(unquoted_len(text), len(&|byte| matches!(byte, b'"' | b'\\')));
                 prop_assert_eq!(word_len(text), len(&is_lws));
+                prop_assert_eq!(has_comma(text), text.contains(&b','));
                 if let Some(window) = text.first_chunk() {
                     let colon = window.iter().position(|&byte| byte == b':');
                     prop_assert_eq!(colon_in(window), colon.unwrap_or(32));

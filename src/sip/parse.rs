@@ -9,8 +9,8 @@ use memchr::memrchr;
 use super::{
     Fault, HeaderIndex, HeaderName, Method, NameAddr, Request, Unanswerable, Uri,
     class::{TOKEN, all, is_lws, number, trim},
-    header::{PhysicalLine, Shape, note},
-    lanes::word_len,
+    header::{Line, PhysicalLine, Shape, note},
+    lanes::{has_comma, word_len},
     request::{Address, Field},
     scan::{Scan, list_values},
     via::TopVia,
@@ -194,7 +194,7 @@ impl<'a> Reader<'a> {
         let (bytes, lines) = (self.request.bytes, self.request.lines);
         for line in lines {
             if line.name.is_read() {
-                self.header(line.name, (line.value_in(bytes), line.shape))?;
+                self.header(line.name, (line.value_in(bytes), *line))?;
             }
         }
         if self.vias == 0 {
@@ -208,7 +208,7 @@ impl<'a> Reader<'a> {
         note(&mut self.fault, fault);
     }
 
-    fn header(&mut self, name: HeaderName, found: (&'a [u8], Shape)) -> Result<(), Unanswerable> {
+    fn header(&mut self, name: HeaderName, found: (&'a [u8], Line)) -> Result<(), Unanswerable> {
         let value = found.0;
         let request = &mut self.request;
         match name {
@@ -239,9 +239,10 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn via(&mut self, (line, shape): (&'a [u8], Shape)) -> Result<(), Unanswerable> {
+    fn via(&mut self, (line, Line { shape, .. }): (&'a [u8], Line)) -> Result<(), Unanswerable> {
         let is_top = self.vias == 0;
-        self.vias = self.vias.saturating_add(list_values(line).take(VIAS_MAX + 1).count());
+        let values = if has_comma(line) { list_values(line).take(VIAS_MAX + 1).count() } else { 1 };
+        self.vias = self.vias.saturating_add(values);
         if self.vias > VIAS_MAX {
             self.note(Fault::TooManyVias);
         }

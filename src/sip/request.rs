@@ -2,12 +2,7 @@
 //!
 //! Never: copies, or reads a value again that [`super::parse`] has read.
 
-use super::{
-    HeaderName, Method, NameAddr, Uri, Via,
-    header::{Line, Shape},
-    header_name::long_name,
-    via::TopVia,
-};
+use super::{HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, via::TopVia};
 
 /// A SIP request: spans into the datagram, nothing copied.
 #[derive(Debug)]
@@ -30,13 +25,13 @@ pub struct Request<'a> {
 /// A header as it is echoed: the first of its name, or nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Field<'a> {
-    pub(super) found: Option<(&'a [u8], Shape)>,
+    pub(super) found: Option<(&'a [u8], Line)>,
 }
 
 impl<'a> Field<'a> {
     /// Keeps a header that may stand once; `false` when it stood before. It is never the last that
     /// counts, for who stands before us may have judged by the first.
-    pub(super) fn keep_first(&mut self, found: (&'a [u8], Shape)) -> bool {
+    pub(super) fn keep_first(&mut self, found: (&'a [u8], Line)) -> bool {
         let is_first = self.found.is_none();
         if is_first {
             self.found = Some(found);

@@ -4,10 +4,13 @@
 //! Out:   the status line and the headers that are echoed; where the answer goes.
 //! Never: lets a byte of the request end one of our lines.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    ops::Range,
+};
 
 use super::{
-    Request, Via, Writer,
+    HeaderName, Request, Via, Writer,
     header::{Line, Shape},
     request::Field,
     scan::ipv6,
@@ -31,17 +34,60 @@ pub fn write_head(
     to_tag: &[u8],
 ) {
     out.put_all([b"SIP/2.0 ", decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
-    let mut vias = request.lines.iter().filter(|line| line.name == super::HeaderName::Via);
+    let mut vias = request.lines.iter().filter(|line| line.name == HeaderName::Via);
     if let Some(top) = vias.next() {
         put_top_via(out, top, request, source);
     }
-    for line in vias {
-        put_field(out, b"Via: ", Field { found: Some((line.value_in(request.bytes), line.shape)) });
+    let mut echo = Echo { request, stretch: 0..0 };
+    for via in vias {
+        echo.line(out, b"Via: ", via);
     }
-    put_field(out, b"From: ", request.from.field);
+    echo.field(out, b"From: ", &request.from.field);
+    echo.finish(out);
     put_to(out, request, to_tag);
-    put_field(out, b"Call-ID: ", request.call_id);
-    put_field(out, b"CSeq: ", request.cseq);
+    echo.field(out, b"Call-ID: ", &request.call_id);
+    echo.field(out, b"CSeq: ", &request.cseq);
+    echo.finish(out);
+}
+
+/// Lines as they came. Those that stand in the request as the answer has them, one behind the other, are copied
+/// at once.
+struct Echo<'a> {
+    request: &'a Request<'a>,
+    /// Where the lines stand that are still to be copied.
+    stretch: Range<usize>,
+}
+
+impl Echo<'_> {
+    #[inline]
+    fn field<const N: usize>(&mut self, out: &mut Writer<'_>, name: &[u8; N], field: &Field<'_>) {
+        if let Some((_, line)) = field.found {
+            self.line(out, name, &line);
+        }
+    }
+
+    #[inline]
+    fn line<const N: usize>(&mut self, out: &mut Writer<'_>, name: &[u8; N], line: &Line) {
+        let bytes = self.request.bytes;
+        match line.as_echoed(name, bytes) {
+            Some(place) if place.start == self.stretch.end => self.stretch.end = place.end,
+            Some(place) => {
+                self.finish(out);
+                self.stretch = place;
+            }
+            None => {
+                self.finish(out);
+                out.put(name);
+                out.put_value(line.value_in(bytes), line.shape);
+                out.put(b"\r\n");
+            }
+        }
+    }
+
+    fn finish(&mut self, out: &mut Writer<'_>) {
+        let stretch = std::mem::take(&mut self.stretch);
+        out.put(self.request.bytes.get(stretch).unwrap_or_default());
+    }
 }
 
 /// Where the answer to a request over UDP goes (RFC 3261 §18.2.2, RFC 3581 §4): always the address
@@ -58,25 +104,11 @@ pub fn reply_address(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
     to
 }
 
-#[inline]
-fn put_field(out: &mut Writer<'_>, name: &[u8], field: Field<'_>) {
-    match field.found {
-        Some((value, Shape::Plain)) => out.put_all([name, value, b"\r\n"]),
-        Some((value, shape)) => {
-            out.put(name);
-            out.put_value(value, shape);
-            out.put(b"\r\n");
-        }
-        None => {}
-    }
-}
-
 fn put_to(out: &mut Writer<'_>, request: &Request<'_>, tag: &[u8]) {
-    let Some((value, shape)) = request.to.field.found else { return };
+    let Some((value, Line { shape, .. })) = request.to.field.found else { return };
     let unread = request.to.read.uri.is_empty();
     let has_tag = if unread { seems_tagged(value) } else { request.to.read.tag().is_some() };
-    let (name, tag): (&[u8], _) = if has_tag { (b"", &[][..]) } else { (b";tag=", tag) };
-    let name = if tag.is_empty() { b"" } else { name };
+    let (name, tag): (&[u8], &[u8]) = if has_tag || tag.is_empty() { (b"", b"") } else { (b";tag=", tag) };
     if shape == Shape::Plain {
         return out.put_all([b"To: ", value, name, tag, b"\r\n"]);
     }
@@ -93,6 +125,9 @@ fn seems_tagged(value: &[u8]) -> bool {
 fn put_top_via(out: &mut Writer<'_>, line: &Line, request: &Request<'_>, source: SocketAddr) {
     let whole = line.value_in(request.bytes);
     let top = &request.top_via;
+    if put_usual_via(out, top, line, whole, source) {
+        return;
+    }
     out.put(b"Via: ");
     if top.sound {
         put_via_edited(out, top, line.shape, source);
@@ -103,34 +138,51 @@ fn put_top_via(out: &mut Writer<'_>, line: &Line, request: &Request<'_>, source:
     out.put(b"\r\n");
 }
 
+/// A Via with `rport` and without `received`, as clients send it, of an IPv4 address; `false` for any other.
+fn put_usual_via(
+    out: &mut Writer<'_>,
+    top: &TopVia<'_>,
+    line: &Line,
+    whole: &[u8],
+    source: SocketAddr,
+) -> bool {
+    let is_usual = top.sound && line.shape == Shape::Plain && top.received.is_none();
+    let (true, Some(rport), IpAddr::V4(ip)) = (is_usual, &top.rport, source.ip().to_canonical()) else {
+        return false;
+    };
+    let value = top.via.value;
+    let part = |place: Range<usize>| whole.get(place).unwrap_or_default();
+    out.put_all([
+        b"Via: ",
+        part(0..rport.start),
+        b";rport=",
+        decimal(source.port().into(), &mut [0; DECIMAL_BYTES_MAX]),
+        part(rport.end..value.len()),
+        b";received=",
+        dotted(ip, &mut [0; DOTTED_BYTES_ROOM]),
+        part(value.len()..whole.len()),
+        b"\r\n",
+    ]);
+    true
+}
+
 /// The top Via value with our `received` and `rport` in place of any that the client wrote.
 fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
     let value = top.via.value;
-    let part = |from: usize, to: usize| value.get(from..to).unwrap_or_default();
-    let (rport, received) = (top.rport.clone(), top.received.clone());
-    match (rport, received) {
-        (None, None) => out.put_value(value, shape),
-        (None, Some(received)) => {
-            out.put_value(part(0, received.start), shape);
-            out.put_value(part(received.end, value.len()), shape);
+    let rport = top.rport.clone().map(|span| (span, true));
+    let received = top.received.clone().map(|span| (span, false));
+    let mut edits = [rport, received];
+    edits.sort_unstable_by_key(|edit| edit.as_ref().map(|(span, _)| span.start));
+    let mut at = 0;
+    for (span, is_rport) in edits.into_iter().flatten() {
+        out.put_value(value.get(at..span.start).unwrap_or_default(), shape);
+        if is_rport {
+            out.put(b";rport=");
+            out.put_number(source.port().into());
         }
-        (Some(rport), received) => {
-            let received = received.unwrap_or(value.len()..value.len());
-            let port = &mut [0; DECIMAL_BYTES_MAX];
-            let port = decimal(source.port().into(), port);
-            let put_rport = |out: &mut Writer<'_>| out.put_all([b";rport=", port]);
-            let (first, second) = if rport.start < received.start { (&rport, &received) } else { (&received, &rport) };
-            out.put_value(part(0, first.start), shape);
-            if first.start == rport.start {
-                put_rport(out);
-            }
-            out.put_value(part(first.end, second.start), shape);
-            if second.start == rport.start {
-                put_rport(out);
-            }
-            out.put_value(part(second.end, value.len()), shape);
-        }
+        at = span.end;
     }
+    out.put_value(value.get(at..).unwrap_or_default(), shape);
     // RFC 3581 §4: with rport there is always `received`, even if it is the same as sent-by.
     // RFC 3261 §18.2.1: without, when sent-by is a name or another address.
     if top.via.rport.is_some() || !is_address(top.via.host, source.ip()) {

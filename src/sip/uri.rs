@@ -237,7 +237,10 @@ impl<'a> Uri<'a> {
             return None;
         }
         if self.seen.no_escapes && name.iter().all(|&byte| byte != b'%') {
-            return find_plain(self.params, name);
+            return match self.params {
+                [b';', pair @ ..] if self.seen.no_second_param => value_of(pair, name),
+                params => find_plain(params, name),
+            };
         }
         find(pairs(self.params, b';'), name)
     }
@@ -333,15 +336,17 @@ fn find<'a>(
 
 /// [`find`] in a list without escapes.
 fn find_plain<'a>(list: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
-    list.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()).find_map(|pair| {
-        let (start, value) = pair.split_at_checked(name.len())?;
-        match value {
-            _ if !start.eq_ignore_ascii_case(name) => None,
-            [] => Some(None),
-            [b'=', value @ ..] => Some(Some(value)),
-            _ => None,
-        }
-    })
+    list.split(|&byte| byte == b';').filter(|pair| !pair.is_empty()).find_map(|pair| value_of(pair, name))
+}
+
+/// The value of a parameter without escapes, when it has this name.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
+    match pair.split_at_checked(name.len())? {
+        (start, _) if !start.eq_ignore_ascii_case(name) => None,
+        (_, []) => Some(None),
+        (_, [b'=', value @ ..]) => Some(Some(value)),
+        _ => None,
+    }
 }
 
 /// Comparing URIs takes time in the product of their parameters, so their number has a bound.

@@ -281,7 +281,7 @@ mod tests {
             }
             let v6 = std::net::Ipv6Addr::from(groups);
             prop_assert_eq!(written(|out| out.put_ip(v6.into())), v6.to_canonical().to_string());
-            let v4 = std::net::Ipv4Addr::from(v4);
+            let v4 = Ipv4Addr::from(v4);
             prop_assert_eq!(written(|out| out.put_ip(v4.into())), v4.to_string());
         }
     }
