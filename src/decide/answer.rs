@@ -156,10 +156,14 @@ fn write_contacts(contacts: &[Contact], work: &Work, budget: usize, writer: &mut
     let mut written = 0;
     for contact in contacts {
         let before = writer.len();
-        writer.put(if written == 0 { b"Contact: <" } else { b", <" });
-        writer.put(work.bytes(contact.uri));
-        writer.put(b">;q=");
-        put_q(contact.q_milli, writer);
+        let uri = work.bytes(contact.uri);
+        let (q, q_len) = q_text(contact.q_milli);
+        let q = q.get(..q_len).unwrap_or_default();
+        if written == 0 {
+            writer.put_all([b"Contact: <", uri, b">;q=", q]);
+        } else {
+            writer.put_all([b", <", uri, b">;q=", q]);
+        }
         if let Some(expires_s) = contact.expires_s {
             writer.put(b";expires=");
             writer.put_number(expires_s.into());
@@ -176,20 +180,20 @@ fn write_contacts(contacts: &[Contact], work: &Work, budget: usize, writer: &mut
     written
 }
 
-/// RFC 3261 §25.1 `qvalue`: at most three digits, none for nothing.
-fn put_q(q_milli: u16, writer: &mut Writer<'_>) {
+/// RFC 3261 §25.1 `qvalue`: at most three digits, none for nothing. The text and its length.
+fn q_text(q_milli: u16) -> ([u8; 5], usize) {
     if q_milli >= 1000 {
-        return writer.put(b"1");
+        return (*b"1    ", 1);
     }
-    let digit = |divisor: u16| b'0' + u8::try_from(q_milli / divisor % 10).unwrap_or(0);
+    let digit = |divisor: u16| b'0' + (q_milli / divisor % 10) as u8;
     let text = [b'0', b'.', digit(100), digit(10), digit(1)];
-    let len = match q_milli {
-        0 => 1,
-        _ if q_milli.is_multiple_of(100) => 3,
-        _ if q_milli.is_multiple_of(10) => 4,
+    let len = match text {
+        [.., b'0', b'0', b'0'] => 1,
+        [.., b'0', b'0'] => 3,
+        [.., b'0'] => 4,
         _ => 5,
     };
-    writer.put(&text[..len]);
+    (text, len)
 }
 
 /// Content-Length, the empty line and the body.
@@ -295,10 +299,8 @@ mod tests {
         for (q_milli, text) in
             [(1000, "1"), (990, "0.99"), (985, "0.985"), (900, "0.9"), (5, "0.005"), (10, "0.01"), (0, "0")]
         {
-            let mut room = [0; 8];
-            let mut writer = Writer::new(&mut room);
-            put_q(q_milli, &mut writer);
-            assert_eq!(writer.written(), text.as_bytes(), "{q_milli}");
+            let (written, len) = q_text(q_milli);
+            assert_eq!(&written[..len], text.as_bytes(), "{q_milli}");
         }
     }
 }

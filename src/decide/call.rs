@@ -111,6 +111,15 @@ impl<'a> Call<'a> {
         true
     }
 
+    /// The dialled number, when it is used as it stands in the Request-URI: `+` and digits, or digits alone, and
+    /// no rule for numbers.
+    pub(super) fn plain_number(&self) -> Option<&'a [u8]> {
+        let number = self.uri.user_name();
+        let is_plain = is_only_digits(number.strip_prefix(b"+").unwrap_or(number));
+        let is_so = is_plain && number.len() <= NUMBER_BYTES_MAX;
+        (is_so && self.context.table.defaults.normalisation.is_none()).then_some(number)
+    }
+
     /// Appends the number that routes go by: RFC 4694 §5.1, `rn` comes before the number.
     pub(super) fn routing(&self, work: &Work, out: &mut Vec<u8>) -> bool {
         match self.param(b"rn", work) {
@@ -241,6 +250,8 @@ fn is_of_another_value(name: &[u8], work: &Work) -> bool {
 /// The parameter whose value a context belongs to (RFC 4694 §4).
 pub(super) fn value_of_context(name: &[u8]) -> Option<&'static [u8]> {
     match name {
+        // Shorter, with escapes or without.
+        _ if name.len() < b"rn-context".len() => None,
         _ if same_name(name, b"rn-context") => Some(b"rn"),
         _ if same_name(name, b"cic-context") => Some(b"cic"),
         _ => None,
@@ -250,6 +261,7 @@ pub(super) fn value_of_context(name: &[u8]) -> Option<&'static [u8]> {
 /// The parameter that names a trunk group together with this one (RFC 4904 §5).
 pub(super) fn trunk_group_partner(name: &[u8]) -> Option<&'static [u8]> {
     match name {
+        _ if name.len() < b"tgrp".len() => None,
         _ if same_name(name, b"tgrp") => Some(b"trunk-context"),
         _ if same_name(name, b"trunk-context") => Some(b"tgrp"),
         _ => None,

@@ -78,7 +78,7 @@ fn put_routing_number<T: Trace>(dip: &Dip, table: &NumberTable, row: Row, work: 
         && let Some(number) = work.keep_temp()
     {
         trace.set("number", &work.temp);
-        work.number = Some(number);
+        work.set_number(number);
     }
 }
 

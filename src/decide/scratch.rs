@@ -67,6 +67,8 @@ pub(super) struct Work {
     pub(super) temp: Vec<u8>,
     /// The number of the Request-URI, normalised, as the routes so far left it.
     pub(super) number: Option<Span>,
+    /// Whether it is known to be digits alone, or `+` and digits.
+    pub(super) number_is_plain: bool,
     /// User parameters that routes set: name and value.
     pub(super) params: Vec<(Span, SetParam)>,
     /// Variables that routes set.
@@ -147,6 +149,7 @@ impl Work {
         self.arena.clear();
         self.temp.clear();
         self.number = None;
+        self.number_is_plain = false;
         self.params.clear();
         self.vars.clear();
         self.hits.clear();
@@ -161,6 +164,12 @@ impl Work {
         self.trimmed = 0;
         self.dropped = 0;
         self.left_out_down = false;
+    }
+
+    /// The number is another from here on.
+    pub(super) fn set_number(&mut self, number: Span) {
+        self.number = Some(number);
+        self.number_is_plain = false;
     }
 
     /// Keeps bytes for the rest of the decision; `None` when the arena is full.

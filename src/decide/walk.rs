@@ -184,7 +184,7 @@ fn put_number<T: Trace>(work: &mut Work, trace: &mut T) {
     }
     trace.set("number", &work.temp);
     if let Some(number) = work.keep_temp() {
-        work.number = Some(number);
+        work.set_number(number);
     }
 }
 
@@ -270,6 +270,11 @@ pub(super) fn nothing_left<T: Trace>(
 
 /// Puts the dialled number, normalised as the defaults say, where routes see and change it.
 pub(super) fn set_number(call: &Call<'_>, work: &mut Work) {
+    if let Some(number) = call.plain_number() {
+        work.number = work.keep(number);
+        work.number_is_plain = true;
+        return;
+    }
     if into_temp(work, |_, out| call.number_as_dialled(Party::RequestUri, out)) {
         work.number = work.keep_temp();
     }

@@ -69,7 +69,8 @@ pub(super) fn add_uri<T: Trace>(
 
 /// The number of the call, when it is all that a gateway's Contact has of it.
 fn plain_number<T: Trace>(call: &Call<'_>, work: &Work) -> Option<Span> {
-    let number = work.number.filter(|number| is_plain_number(work.bytes(*number)))?;
+    let is_plain = |number: &Span| work.number_is_plain || is_plain_number(work.bytes(*number));
+    let number = work.number.filter(is_plain)?;
     let has_params = !work.params.is_empty() || call.uri.user_params().next().is_some();
     // Whoever traces sees each Contact rendered; so does a decision whose memory may run out.
     (!T::ON && !has_params && work.has_room_for_contacts()).then_some(number)
