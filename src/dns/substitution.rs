@@ -1,6 +1,8 @@
 //! Pure. The substitution expression of a NAPTR's regexp field (RFC 3402 §3.2, RFC 6116 §3.2):
 //! `delimiter ERE delimiter replacement delimiter flags`.
 
+use memchr::memchr;
+
 use super::{Answer, Record, ere::Ere};
 use crate::limits::{NAPTR_COMPILATIONS_MAX, NAPTR_EXPRESSION_BYTES_MAX, URI_BYTES_MAX};
 
@@ -70,13 +72,11 @@ impl Expression {
             Some(())
         };
         let mut rest = &*self.replacement;
-        while let Some((byte, after)) = rest.split_first() {
-            rest = after;
-            if *byte != b'\\' {
-                put(&[*byte])?;
-                continue;
-            }
-            let (escaped, after) = rest.split_first()?;
+        loop {
+            let (plain, after) = rest.split_at_checked(memchr(b'\\', rest).unwrap_or(rest.len()))?;
+            put(plain)?;
+            let Some((_, after)) = after.split_first() else { break };
+            let (escaped, after) = after.split_first()?;
             rest = after;
             match escaped {
                 // RFC 3402 §3.2: \1 to \9, and an error when there is no such group.

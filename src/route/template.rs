@@ -5,7 +5,7 @@
 //!        header is never sent.
 //! Never: looks at a request itself; [`Values`] does.
 
-use super::{NormalisationId, TableId};
+use super::{NormalisationId, TableId, is_plain_number};
 use crate::{
     limits::NUMBER_BYTES_MAX,
     sip::{Scheme, Uri},
@@ -603,6 +603,10 @@ fn apply_filter(filter: &Filter, start: usize, values: &impl Values, out: &mut V
 
 /// Escapes what was appended since `start`.
 fn escape_tail(of: &ValueOf, place: UriPlace, start: usize, out: &mut Vec<u8>) {
+    // What most values are may stand anywhere.
+    if out.get(start..).is_some_and(is_plain_number) {
+        return;
+    }
     escape_in_place(out, start, of.is_escaped(), |byte| match place {
         UriPlace::Header => is_unreserved(byte) || b"[]/?:+$".contains(&byte),
         UriPlace::Param => is_unreserved(byte) || b"[]/:&+$".contains(&byte),
