@@ -9,9 +9,11 @@ use super::{
     dictionary::{Dictionary, Ordered},
     directory::{BLOCK_WORDS, Block},
     image::{Facts, seal},
+    line::LINE_WORDS,
     packed::{Packed, put, width_of, words_of},
     rows::{LENGTH_BITS, LaneRows, end_of},
     run::Item,
+    segments::{SEGMENT, Segment},
     sorted::{BLOCK, head, head_parts},
 };
 
@@ -37,6 +39,10 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
         survey.row(row);
     }
     let values = dictionary.sort(&std::mem::take(&mut survey.used));
+    if shape.kind == Kind::Exact {
+        // Now it is known how wide a value is.
+        survey.plan(&lanes, width_of(values.count.saturating_sub(1) as u64));
+    }
     let mut facts = survey.facts(&shape, &odd, &values);
     let mut words = facts.create(&shape);
     let first_blocks = survey.write(&mut words, &facts);
@@ -48,8 +54,12 @@ pub(super) fn assemble(shape: Shape, parts: Parts) -> Table {
         entry: 0,
         row: 0,
     };
+    let mut place = (0, 0);
     for (block, rows) in first_blocks.iter().zip(lanes.into_iter().map(|(_, rows)| rows)) {
-        writer.lane(*block, rows.into_rows());
+        match shape.kind {
+            Kind::Exact => writer.whole(&mut place, rows.into_rows()),
+            Kind::Prefix | Kind::Deck => writer.lane(*block, rows.into_rows()),
+        }
     }
     writer.odd(odd);
     write_names(&mut words, &facts, &shape);
@@ -72,6 +82,7 @@ struct Survey {
     span_most: u64,
     lanes: Vec<u64>,
     first_blocks: Vec<usize>,
+    /// Blocks of prefixes, segments of whole numbers.
     blocks: Vec<Block>,
     key_words: usize,
 }
@@ -107,7 +118,7 @@ impl Survey {
             if last == Some((item.key, item.span)) {
                 continue;
             }
-            if entries % BLOCK == 0 {
+            if entries % BLOCK == 0 && self.kind != Kind::Exact {
                 self.close_block(last, BLOCK);
                 self.blocks.push([number_of(self.kind, item.key), 0]);
             }
@@ -119,9 +130,29 @@ impl Survey {
         if entries == 0 {
             return;
         }
-        self.close_block(last, (entries - 1) % BLOCK + 1);
+        if self.kind != Kind::Exact {
+            self.close_block(last, (entries - 1) % BLOCK + 1);
+        }
         self.entries += entries;
         self.lanes.extend([id as u64, entries as u64]);
+    }
+
+    /// Scatters whole numbers over lines.
+    fn plan(&mut self, lanes: &[(usize, LaneRows)], value_width: u32) {
+        let mut numbers = Vec::with_capacity(SEGMENT.min(self.entries));
+        for (_, rows) in lanes {
+            let mut rows = rows.iter();
+            loop {
+                numbers.clear();
+                numbers.extend(rows.by_ref().take(SEGMENT).map(|item| item.key));
+                if numbers.is_empty() {
+                    break;
+                }
+                let described = Segment::plan(&numbers, value_width);
+                self.blocks.push(described);
+                self.key_words += Segment::read(described, 0).line_count() * LINE_WORDS;
+            }
+        }
     }
 
     fn close_block(&mut self, last: Option<(u64, u64)>, count: usize) {
@@ -139,7 +170,7 @@ impl Survey {
         let entries = self.entries + odd.len();
         let name_bytes = shape.columns.iter().map(|name| name.len()).sum();
         let odd_bytes = odd.iter().map(|(key, _)| key.len()).sum();
-        let mut facts = Facts::empty(shape.columns.len());
+        let mut facts = Facts::empty(self.kind, shape.columns.len());
         facts.rows = self.rows;
         facts.numeric = self.entries;
         facts.odd = odd.len();
@@ -156,13 +187,16 @@ impl Survey {
             width: width_of(self.span_most),
         };
         facts.runs = packed(if self.kind == Kind::Deck { entries + 1 } else { 0 }, self.rows);
-        facts.row_tuples = packed(self.rows, values.count.saturating_sub(1));
+        let apart = if self.kind == Kind::Exact { odd.len() } else { self.rows };
+        facts.row_tuples = packed(apart, values.count.saturating_sub(1));
         facts.odd_bytes = bytes(odd_bytes);
         facts.odd_ends = packed(odd.len(), odd_bytes);
         let value_columns = (0..).zip(&mut facts.columns).filter(|(column, _)| !shape.key.contain(*column));
         for ((_, column), values_here) in value_columns.zip(&values.columns) {
             let total = values_here.iter().map(<[u8]>::len).sum();
-            column.of_tuple = packed(values.count, values_here.len().saturating_sub(1));
+            if values.columns.len() > 1 {
+                column.of_tuple = packed(values.count, values_here.len().saturating_sub(1));
+            }
             column.ends = packed(values_here.len(), total);
             column.bytes = bytes(total);
         }
@@ -195,6 +229,21 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
+    /// Whole numbers of a lane, from this segment and line on.
+    fn whole(&mut self, place: &mut (usize, usize), rows: impl Iterator<Item = Item>) {
+        let mut segment = Segment::read([0; BLOCK_WORDS], 0);
+        for (index, item) in rows.enumerate() {
+            if index.is_multiple_of(SEGMENT) {
+                let word =
+                    |word| self.facts.blocks.get(self.words, place.0 * BLOCK_WORDS + word).unwrap_or(0);
+                segment = Segment::read([word(0), word(1)], place.1);
+                *place = (place.0 + 1, place.1 + segment.line_count());
+            }
+            let value = self.places.get(item.tuple as usize).copied().unwrap_or(0);
+            segment.put(self.words, self.facts, item.key, u64::from(value));
+        }
+    }
+
     fn lane(&mut self, mut block: usize, rows: impl Iterator<Item = Item>) {
         let first_entry = self.entry;
         let mut base = 0;

@@ -83,11 +83,10 @@ impl<'t> Change<'t> {
     pub fn finish(mut self) -> Result<Built, RowFault> {
         let old = self.old;
         let mut tuples = vec![None; old.tuples()];
-        let entries = u32::try_from(old.entries()).unwrap_or(u32::MAX);
-        for entry in 0..entries {
-            let key = match (entry as usize).checked_sub(old.numeric()) {
+        for entry in old.in_order() {
+            let key = match (entry as usize).checked_sub(old.first_odd()) {
                 Some(odd) => Key::Odd(old.odd(odd)),
-                None => match old.digits(entry as usize) {
+                None => match old.digits(entry) {
                     Some((from, span)) => Key::Digits { from, span },
                     None => continue,
                 },

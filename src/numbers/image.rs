@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     KeyColumns, Kind, Shape,
+    line::LINE_WORDS,
     packed::{Packed, words_of},
     words::Words,
 };
@@ -16,7 +17,7 @@ use crate::limits::TABLE_COLUMNS_MAX;
 /// The first eight bytes of an image.
 pub const IMAGE_MAGIC: [u8; 8] = *b"WAYPOST\x1a";
 /// Changes with every change of the layout.
-pub const IMAGE_VERSION: u64 = 2;
+pub const IMAGE_VERSION: u64 = 3;
 const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 
 /// Words of the header: magic, order, version, words in all, checksum; kind, key columns, columns, rows,
@@ -24,6 +25,8 @@ const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 const HEADER_WORDS: usize = 13;
 const SUMMED_FROM: usize = 5;
 const SECTION_WORDS: usize = 3;
+/// Which of the sections has lines of cache.
+const KEYS: usize = 4;
 
 /// Why an image is no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +62,7 @@ pub enum ImageFault {
 /// What an image says of itself, and where its sections are.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
+    pub(super) kind: Kind,
     pub(super) rows: usize,
     pub(super) numeric: usize,
     pub(super) odd: usize,
@@ -66,7 +70,7 @@ pub(super) struct Facts {
     /// Column names, end to end, and where they end.
     pub(super) names: Packed,
     pub(super) name_ends: Packed,
-    /// See `sorted`.
+    /// See `sorted`; in an exact table `segments`, whose lines of cache are `keys`.
     pub(super) lanes: Packed,
     pub(super) blocks: Packed,
     pub(super) keys: Packed,
@@ -76,7 +80,7 @@ pub(super) struct Facts {
     pub(super) spans: Packed,
     /// Where the rows of each entry begin; empty when each has one.
     pub(super) runs: Packed,
-    /// The tuple of each row.
+    /// The tuple of each row; in an exact table only of those whose keys are text, since others have it beside their number.
     pub(super) row_tuples: Packed,
     /// Keys kept as text, sorted, and where they end.
     pub(super) odd_bytes: Packed,
@@ -88,7 +92,7 @@ pub(super) struct Facts {
 /// Where the values of a column are.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Column {
-    /// The value of each tuple.
+    /// The value of each tuple; empty when there is no other column, and tuples are values.
     pub(super) of_tuple: Packed,
     pub(super) ends: Packed,
     pub(super) bytes: Packed,
@@ -117,9 +121,10 @@ impl Facts {
     }
 
     /// No sections, for so many columns.
-    pub(super) fn empty(columns: usize) -> Self {
+    pub(super) fn empty(kind: Kind, columns: usize) -> Self {
         let none = Packed::default();
         Self {
+            kind,
             rows: 0,
             numeric: 0,
             odd: 0,
@@ -151,7 +156,11 @@ impl Facts {
         header.extend(counts);
         let sections = self.sections();
         let mut at = HEADER_WORDS + sections.len() * SECTION_WORDS;
-        for section in sections {
+        for (index, section) in sections.into_iter().enumerate() {
+            if index == KEYS {
+                // The image itself begins with a line of cache.
+                at = at.next_multiple_of(LINE_WORDS);
+            }
             section.at = at;
             header.extend([section.at as u64, section.len as u64, u64::from(section.width)]);
             at += words_of(section.len * section.width as usize);
@@ -165,7 +174,7 @@ impl Facts {
     }
 
     /// Reads and checks the header and the sections.
-    pub(super) fn read(words: &[u64]) -> Result<(Self, Kind, KeyColumns), ImageFault> {
+    pub(super) fn read(words: &[u64]) -> Result<(Self, KeyColumns), ImageFault> {
         let header = words.first_chunk::<HEADER_WORDS>();
         if words.first() != Some(&u64::from_ne_bytes(IMAGE_MAGIC)) {
             return Err(ImageFault::NotOurs);
@@ -196,10 +205,10 @@ impl Facts {
         let [Some(rows), Some(numeric), Some(odd), Some(tuples)] = counts else {
             return Err(ImageFault::Inconsistent("it has more rows than a table can have"));
         };
-        let mut facts = Self { rows, numeric, odd, tuples, ..Self::empty(columns) };
+        let mut facts = Self { rows, numeric, odd, tuples, ..Self::empty(kind, columns) };
         facts.read_sections(words)?;
-        facts.check(kind)?;
-        Ok((facts, kind, key_columns))
+        facts.check()?;
+        Ok((facts, key_columns))
     }
 
     fn read_sections(&mut self, words: &[u64]) -> Result<(), ImageFault> {
@@ -216,11 +225,13 @@ impl Facts {
     }
 
     /// Whether the sections have as many members as the counts say.
-    fn check(&self, kind: Kind) -> Result<(), ImageFault> {
+    fn check(&self) -> Result<(), ImageFault> {
+        let kind = self.kind;
         let entries = self.numeric + self.odd;
         let prefixes = if kind == Kind::Exact { 0 } else { self.numeric };
         let runs = if kind == Kind::Deck { entries + 1 } else { 0 };
-        let right = self.row_tuples.len == self.rows
+        let apart = if kind == Kind::Exact { self.odd } else { self.rows };
+        let right = self.row_tuples.len == apart
             && (kind == Kind::Deck || self.rows == entries)
             && self.climb.len == prefixes
             && (self.spans.len == 0 || self.spans.len == prefixes)
@@ -233,7 +244,8 @@ impl Facts {
             && self.columns.iter().all(|it| it.bytes.width == 8 || it.bytes.len == 0)
             // Numbers of no bits are all the same: there can be only one of them.
             && self.columns.iter().all(|it| it.ends.len <= 1 || it.ends.width > 0)
-            && (self.tuples <= 1 || self.columns.iter().any(|it| it.of_tuple.width > 0));
+            && (self.tuples <= 1
+                || self.columns.iter().any(|it| it.of_tuple.width > 0 || it.ends.len == self.tuples));
         if right { Ok(()) } else { Err(ImageFault::Inconsistent("its sections are not as long as it says")) }
     }
 }

@@ -60,6 +60,9 @@ impl Digits {
     pub(super) fn leading(text: &[u8]) -> (Self, bool) {
         let plus = text.first() == Some(&b'+');
         let rest = text.get(usize::from(plus)..).unwrap_or_default();
+        if let Some(digits) = Self::whole(plus, rest) {
+            return (digits, true);
+        }
         let (mut value, mut length) = (0_u64, 0_u32);
         for byte in rest.iter().take(DIGITS_MAX) {
             if !byte.is_ascii_digit() {
@@ -70,6 +73,23 @@ impl Digits {
             length += 1;
         }
         (Self { plus, length, value }, length as usize == rest.len())
+    }
+
+    /// A text of eight digits to fifteen, and nothing else: what numbers mostly are. Its first and its last eight bytes
+    /// are read at once.
+    #[inline(always)]
+    fn whole(plus: bool, text: &[u8]) -> Option<Self> {
+        let first = u64::from_le_bytes(*text.first_chunk::<8>()?);
+        let last = u64::from_le_bytes(*text.last_chunk::<8>()?);
+        let length = text.len();
+        if length > DIGITS_MAX || !eight_digits(first) || !eight_digits(last) {
+            return None;
+        }
+        let length = length as u32;
+        // Digits that are in both become zeros of the last.
+        let behind = (last & DIGIT_VALUES) & u64::MAX.unbounded_shl((16 - length) * 8);
+        let value = value_of_eight(first & DIGIT_VALUES) * ten_to(length - 8) + value_of_eight(behind);
+        Some(Self { plus, length, value })
     }
 
     /// Bytes of its text.
@@ -95,6 +115,25 @@ impl Digits {
             out.push(b'0' + (self.value / unit.max(1) % 10) as u8);
         }
     }
+}
+
+/// The values of eight digits in ASCII.
+const DIGIT_VALUES: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+
+/// Whether eight bytes are digits: all begin with a hexadecimal 3, and still do with six more.
+#[inline(always)]
+fn eight_digits(bytes: u64) -> bool {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const THREES: u64 = 0x3030_3030_3030_3030;
+    bytes & HIGH == THREES && bytes.wrapping_add(0x0606_0606_0606_0606) & HIGH == THREES
+}
+
+/// Eight values of digits, the first in the lowest byte, as a number: by pairs, then by pairs of these.
+#[inline(always)]
+fn value_of_eight(values: u64) -> u64 {
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
 /// 15-digit numbers that begin with the same `length` digits.

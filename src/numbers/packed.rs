@@ -67,14 +67,14 @@ pub(super) fn bits(words: &[u64], at: usize, bit: usize, width: u32) -> Option<u
     let word = at.wrapping_add(bit / 64);
     let shift = bit % 64;
     let &[low, high] = words.get(word..)?.first_chunk::<2>()?;
-    Some(((low >> shift) | ((high << 1) << (63 - shift))) & mask(width))
+    Some(((low >> shift) | ((high << 1) << (63 - shift))) & low_bits(width))
 }
 
 /// Writes them, over zeros.
 pub(super) fn put(words: &mut [u64], at: usize, bit: usize, width: u32, value: u64) {
     let word = at.wrapping_add(bit / 64);
     let shift = bit % 64;
-    let value = value & mask(width);
+    let value = value & low_bits(width);
     if let Some(low) = words.get_mut(word) {
         *low |= value << shift;
     }
@@ -89,7 +89,7 @@ pub(super) fn put(words: &mut [u64], at: usize, bit: usize, width: u32, value: u
 
 /// The lowest `width` bits.
 #[inline(always)]
-fn mask(width: u32) -> u64 {
+pub(super) fn low_bits(width: u32) -> u64 {
     u64::MAX.checked_shr(64_u32.wrapping_sub(width)).unwrap_or(0)
 }
 

@@ -11,6 +11,7 @@ use super::{
     image::{Facts, ImageFault},
     key::{Digits, unit},
     rows::{LENGTH_BITS, digits_of, end_of, place},
+    segments::Segments,
     sorted::Sorted,
     words::Words,
 };
@@ -31,7 +32,10 @@ pub struct Table {
     shape: Shape,
     words: Words,
     facts: Facts,
+    /// Prefixes; none in an exact table.
     sorted: Sorted,
+    /// Numbers of an exact table.
+    segments: Segments,
     /// Bit N - 1: some key kept as text has N bytes.
     odd_lengths: u64,
     /// By column: the first line of each value; empty in a table from an image.
@@ -43,13 +47,19 @@ const _: () = assert!(NUMBER_BYTES_MAX <= u64::BITS as usize);
 impl Table {
     /// From an image that was just written.
     pub(super) fn sealed(shape: Shape, words: Words, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
-        let sorted = Sorted::read(&words, &facts).unwrap_or_else(|_| Sorted::none());
+        let numbers = numbers(&words, &facts).unwrap_or_else(|_| (Sorted::none(), Segments::none()));
         // Not before: rows on their way are still in memory while the image is written, at two places at once.
-        Self::of(shape, words.for_lookup(), facts, sorted, lines)
+        Self::of(shape, words.for_lookup(), facts, numbers, lines)
     }
 
-    fn of(shape: Shape, words: Words, facts: Facts, sorted: Sorted, lines: Vec<Box<[u32]>>) -> Self {
-        let mut table = Self { shape, words, facts, sorted, odd_lengths: 0, lines };
+    fn of(
+        shape: Shape,
+        words: Words,
+        facts: Facts,
+        (sorted, segments): (Sorted, Segments),
+        lines: Vec<Box<[u32]>>,
+    ) -> Self {
+        let mut table = Self { shape, words, facts, sorted, segments, odd_lengths: 0, lines };
         for index in 0..table.facts.odd {
             let length = table.odd(index).len().clamp(1, NUMBER_BYTES_MAX);
             table.odd_lengths |= 1 << (length - 1);
@@ -66,15 +76,15 @@ impl Table {
     /// A table from its image. The words may be any; nothing later panics or loops for what they say.
     pub fn from_image(words: impl Into<Words>) -> Result<Self, ImageFault> {
         let words = words.into();
-        let (facts, kind, key) = Facts::read(&words)?;
-        let sorted = Sorted::read(&words, &facts)?;
+        let (facts, key) = Facts::read(&words)?;
+        let numbers = numbers(&words, &facts)?;
         let mut columns = Vec::with_capacity(facts.columns.len());
         for column in 0..facts.columns.len() {
             let name = text(&words, facts.names, facts.name_ends, column);
             let name = std::str::from_utf8(name);
             columns.push(name.map_err(|_| ImageFault::Inconsistent("a column has no name"))?.into());
         }
-        Ok(Self::of(Shape { kind, columns, key }, words, facts, sorted, Vec::new()))
+        Ok(Self::of(Shape { kind: facts.kind, columns, key }, words, facts, numbers, Vec::new()))
     }
 
     /// What it is.
@@ -100,7 +110,7 @@ impl Table {
     pub fn resident_bytes(&self) -> usize {
         let lines: usize = self.lines.iter().map(|lines| lines.len() * size_of::<u32>()).sum();
         let words = self.words.len() * size_of::<u64>();
-        words + self.sorted.resident_bytes() + lines + size_of::<Self>()
+        words + self.sorted.resident_bytes() + self.segments.resident_bytes() + lines + size_of::<Self>()
     }
 
     /// The entry of a number: in an exact table that of the whole number, else the longest.
@@ -113,8 +123,7 @@ impl Table {
                 return self.matches(number).next();
             }
             let (lane, wanted) = place(Kind::Exact, digits);
-            let (entry, found) = self.sorted.last_until(&self.words, lane, wanted)?;
-            let entry = u32::try_from(entry).ok().filter(|_| found == wanted)?;
+            let entry = self.segments.find(&self.words, &self.facts, lane, wanted)?;
             return Some(Hit { entry, length: number.len() });
         }
         self.matches(number).next()
@@ -130,12 +139,14 @@ impl Table {
             // Longer than the digits: else it would be of digits.
             false => self.odd_lengths & !lowest(digits.bytes()) & lowest(number.len()),
         };
-        let (lane, wanted) = match exact {
-            true => place(Kind::Exact, digits),
-            false => (usize::from(digits.plus), digits.start()),
-        };
-        let found = if exact && !whole { None } else { self.sorted.last_until(&self.words, lane, wanted) };
-        let found = found.filter(|&(_, number)| !exact || number == wanted);
+        if exact {
+            let (lane, wanted) = place(Kind::Exact, digits);
+            let entry = if whole { self.segments.find(&self.words, &self.facts, lane, wanted) } else { None };
+            let whole = entry.map(|entry| Hit { entry, length: number.len() });
+            return Matches { table: self, number, odd_lengths, whole, climb: None };
+        }
+        let (lane, wanted) = (usize::from(digits.plus), digits.start());
+        let found = self.sorted.last_until(&self.words, lane, wanted);
         let climb = found.map(|(entry, number)| Climb {
             table: self,
             number,
@@ -144,14 +155,14 @@ impl Table {
             next: Some(entry),
             steps: NESTED_RANGES_MAX + 1,
         });
-        Matches { table: self, number, odd_lengths, climb }
+        Matches { table: self, number, odd_lengths, whole: None, climb }
     }
 
     /// Its rows; in order of their values, whatever the order in the file.
     #[must_use]
     pub fn rows_of(&self, entry: u32) -> Range<Row> {
         let index = entry as usize;
-        if index >= self.entries() {
+        if index >= self.first_odd() + self.facts.odd {
             return 0..0;
         }
         if self.shape.kind != Kind::Deck {
@@ -168,7 +179,7 @@ impl Table {
     #[must_use]
     pub fn value(&self, row: Row, column: usize) -> &[u8] {
         let Some(sections) = self.facts.columns.get(column) else { return b"" };
-        if row as usize >= self.facts.rows {
+        if row as usize >= self.rows_end() {
             return b"";
         }
         text(&self.words, sections.bytes, sections.ends, self.value_id(row, column) as usize)
@@ -178,13 +189,23 @@ impl Table {
     #[must_use]
     pub fn value_id(&self, row: Row, column: usize) -> u32 {
         let Some(sections) = self.facts.columns.get(column) else { return 0 };
-        sections.of_tuple.index(&self.words, self.tuple_of(row) as usize)
+        let tuple = self.tuple_of(row);
+        if sections.of_tuple.len > 0 {
+            return sections.of_tuple.index(&self.words, tuple as usize);
+        }
+        if (tuple as usize) < sections.ends.len { tuple } else { 0 }
     }
 
     /// The number of a row's values.
     #[inline]
     pub(super) fn tuple_of(&self, row: Row) -> u32 {
-        self.facts.row_tuples.index(&self.words, row as usize)
+        if self.shape.kind != Kind::Exact {
+            return self.facts.row_tuples.index(&self.words, row as usize);
+        }
+        match (row as usize).checked_sub(self.first_odd()) {
+            Some(row) => self.facts.row_tuples.index(&self.words, row),
+            None => self.segments.value(&self.words, &self.facts, row),
+        }
     }
 
     /// Different rows of values.
@@ -209,36 +230,57 @@ impl Table {
         if !self.shape.key.contain(column) {
             return;
         }
-        if let Some(odd) = (entry as usize).checked_sub(self.facts.numeric) {
+        if let Some(odd) = (entry as usize).checked_sub(self.first_odd()) {
             out.extend_from_slice(self.odd(odd));
             return;
         }
-        let Some((from, span)) = self.digits(entry as usize) else { return };
+        let Some((from, span)) = self.digits(entry) else { return };
         let last = matches!(self.shape.key, KeyColumns::Range { to, .. } if to == column);
         let value = if last { from.value.saturating_add(span) } else { from.value };
         Digits { value, ..from }.write(out);
     }
 
     /// The digits of a key and how many follow in its range; `None` for one kept as text.
-    pub(super) fn digits(&self, entry: usize) -> Option<(Digits, u64)> {
-        let (lane, number) = self.sorted.get(&self.words, entry)?;
+    pub(super) fn digits(&self, entry: u32) -> Option<(Digits, u64)> {
         if self.shape.kind == Kind::Exact {
+            let (lane, number) = self.segments.get(&self.words, &self.facts, entry)?;
             return Some((digits_of(Kind::Exact, lane, number), 0));
         }
+        let entry = entry as usize;
+        let (lane, number) = self.sorted.get(&self.words, entry)?;
         let (length, _) = self.around(entry)?;
         let key = number.wrapping_shl(LENGTH_BITS) | u64::from(length);
         let span = self.facts.spans.get(&self.words, entry).unwrap_or(0);
         Some((digits_of(self.shape.kind, lane, key), span))
     }
 
+    /// All entries; those of numbers by their digits, then those kept as text.
+    pub fn in_order(&self) -> impl Iterator<Item = u32> + '_ {
+        let count = |from: usize, to: usize| (from..to).map_while(|entry| u32::try_from(entry).ok());
+        // What an exact table has none of is gone through as none.
+        let prefixes = if self.shape.kind == Kind::Exact { 0 } else { self.facts.numeric };
+        let odd = self.first_odd();
+        let numbers = self.segments.in_order(&self.words, &self.facts);
+        numbers.chain(count(0, prefixes)).chain(count(odd, odd + self.facts.odd))
+    }
+
+    /// The entry of the first key that is kept as text.
+    #[inline]
+    pub(super) fn first_odd(&self) -> usize {
+        match self.shape.kind {
+            Kind::Exact => self.segments.entries_end(&self.facts),
+            Kind::Prefix | Kind::Deck => self.facts.numeric,
+        }
+    }
+
+    /// One more than the last row.
+    fn rows_end(&self) -> usize {
+        if self.shape.kind == Kind::Exact { self.first_odd() + self.facts.odd } else { self.facts.rows }
+    }
+
     /// A key kept as text.
     pub(super) fn odd(&self, index: usize) -> &[u8] {
         text(&self.words, self.facts.odd_bytes, self.facts.odd_ends, index)
-    }
-
-    /// How many keys are not kept as text; those that are follow them.
-    pub(super) fn numeric(&self) -> usize {
-        self.facts.numeric
     }
 
     fn find_odd(&self, key: &[u8]) -> Option<u32> {
@@ -248,7 +290,7 @@ impl Table {
             match self.odd(middle).cmp(key) {
                 std::cmp::Ordering::Less => low = middle + 1,
                 std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return u32::try_from(self.facts.numeric + middle).ok(),
+                std::cmp::Ordering::Equal => return u32::try_from(self.first_odd() + middle).ok(),
             }
         }
         None
@@ -263,6 +305,14 @@ impl Table {
         let parent = usize::try_from(word >> LENGTH_BITS).ok().and_then(|parent| parent.checked_sub(1));
         // Outer ones come first. An image that says otherwise must not lead round in a circle.
         Some((length, parent.filter(|&parent| parent < entry)))
+    }
+}
+
+/// Prefixes or whole numbers, whichever it has.
+fn numbers(words: &[u64], facts: &Facts) -> Result<(Sorted, Segments), ImageFault> {
+    match facts.kind {
+        Kind::Exact => Ok((Sorted::none(), Segments::read(words, facts)?)),
+        Kind::Prefix | Kind::Deck => Ok((Sorted::read(words, facts)?, Segments::none())),
     }
 }
 
@@ -290,6 +340,8 @@ struct Matches<'t> {
     number: &'t [u8],
     /// Lengths of keys kept as text that may match.
     odd_lengths: u64,
+    /// In an exact table the only one.
+    whole: Option<Hit>,
     climb: Option<Climb<'t>>,
 }
 
@@ -306,7 +358,7 @@ impl Iterator for Matches<'_> {
                 return Some(Hit { entry, length });
             }
         }
-        self.climb.as_mut()?.next()
+        self.whole.take().or_else(|| self.climb.as_mut()?.next())
     }
 }
 
@@ -325,10 +377,6 @@ impl Climb<'_> {
     #[inline]
     fn next(&mut self) -> Option<Hit> {
         let table = self.table;
-        if table.shape.kind == Kind::Exact {
-            let entry = u32::try_from(self.next.take()?).ok()?;
-            return Some(Hit { entry, length: self.digits.bytes() });
-        }
         while self.steps > 0 {
             self.steps -= 1;
             let entry = self.next?;

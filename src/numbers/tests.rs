@@ -37,6 +37,12 @@ struct Seen {
     rows: Vec<(String, String)>,
 }
 
+fn seen_key(table: &Table, entry: u32) -> String {
+    let mut key = Vec::new();
+    table.key_of(entry, table.shape().key.first(), &mut key);
+    String::from_utf8(key).expect("a text")
+}
+
 fn seen(table: &Table, entry: u32) -> Seen {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("a text");
     let key = |column| {
@@ -191,7 +197,7 @@ fn bytes(cells: &Cells) -> Vec<&[u8]> {
 
 /// The rows of a table, as a file would have them.
 fn held(shape: &Shape, table: &Table) -> Vec<Cells> {
-    let entries = (0..u32::try_from(table.entries()).expect("few")).map(|entry| seen(table, entry));
+    let entries = table.in_order().map(|entry| seen(table, entry));
     let rows = entries.flat_map(|entry| {
         let ranged = shape.columns.len() > 3;
         let cells = move |(to, cost): (String, String)| {
@@ -207,8 +213,7 @@ fn held(shape: &Shape, table: &Table) -> Vec<Cells> {
 fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCaseError> {
     prop_assert_eq!(table.entries(), model.entries.len());
     prop_assert_eq!(table.rows(), model.entries.values().map(|(_, rows)| rows.len()).sum::<usize>());
-    let entries = u32::try_from(table.entries()).expect("few");
-    let mut all: Vec<_> = (0..entries).map(|entry| seen(table, entry)).collect();
+    let mut all: Vec<_> = table.in_order().map(|entry| seen(table, entry)).collect();
     all.sort();
     let see = |((first, last), (_, rows)): (&(String, String), &Held)| Seen {
         first: first.clone(),
@@ -320,7 +325,8 @@ fn use_all(words: Vec<u64>) {
     let Ok(table) = Table::from_image(words) else { return };
     let entries = u32::try_from(table.entries()).expect("few");
     assert!(table.facts_are_small());
-    for entry in (0..entries.min(500)).chain([entries, u32::MAX]) {
+    assert!(table.in_order().count() <= table.image().len() * 64);
+    for entry in (0..entries.min(500)).chain(table.in_order().take(500)).chain([entries, u32::MAX]) {
         let mut key = Vec::new();
         (0..6).for_each(|column| table.key_of(entry, column, &mut key));
         for row in table.rows_of(entry).take(300) {
@@ -388,7 +394,7 @@ fn an_image_of_another_machine_or_version_is_refused() {
     let mut other = words;
     other[2] = IMAGE_VERSION + 1;
     let fault = Table::from_image(other).expect_err("another version");
-    assert_eq!(fault.to_string(), "is a table of another version of waypost (layout 3); compile it again");
+    assert_eq!(fault.to_string(), "is a table of another version of waypost (layout 4); compile it again");
 }
 
 #[test]
@@ -482,12 +488,14 @@ fn a_table_without_rows_or_values() {
             builder.push(&[number.as_bytes()], 1).expect("a row");
         }
         let table = builder.finish().table;
-        assert_eq!(table.find(b"12"), Some(Hit { entry: 1, length: 2 }));
+        let found: Vec<_> =
+            table.find(b"12").map(|hit| (hit.length, seen_key(&table, hit.entry))).into_iter().collect();
+        assert_eq!(found, [(2, "12".to_owned())]);
         assert_eq!((table.rows(), table.value(0, 0)), (2, &b""[..]));
     }
 }
 
-/// Enough numbers for a tree of several levels, against the standard map.
+/// Enough numbers for several segments, some of them in lines that are too small for all, against the standard map.
 #[test]
 fn many_numbers() {
     let mut known = BTreeMap::new();
@@ -507,8 +515,15 @@ fn many_numbers() {
         builder.push(&[number.as_bytes(), rn.as_bytes()], line).expect("a row");
     }
     let Built { table, twins } = builder.finish();
-    assert_eq!((table.rows(), twins), (known.len(), Twins::default()));
-    assert!(table.entries() > 16 * 16 * 64, "{} numbers are too few for three levels", table.entries());
+    assert_eq!((table.rows(), table.entries(), twins), (known.len(), known.len(), Twins::default()));
+    let (plus, others): (Vec<_>, Vec<_>) = known.keys().cloned().partition(|number| number.starts_with('+'));
+    assert!(
+        plus.len() > segments::SEGMENT && others.len() > segments::SEGMENT,
+        "too few for several segments"
+    );
+    // By length, then by digits.
+    let in_order = table.in_order().map(|entry| seen_key(&table, entry));
+    assert!(in_order.eq(others.into_iter().chain(plus)));
     let plus = (0..3_000_000_u64).step_by(7).map(|number| format!("+49{number:09}"));
     for number in plus.chain((0..100_000_u64).map(|number| format!("{number:07}"))) {
         let value = table.find(number.as_bytes()).map(|hit| table.value(table.rows_of(hit.entry).start, 1));
