@@ -5,12 +5,12 @@
 //! Never: reads another line.
 //!
 //! ```text
-//!  byte 0             byte 1             from byte 2 on                  from the end backwards
-//!  numbers, CROWDED   bits of the rest   eight bits of each: its tag     rest and value of each
+//!  byte 0             from byte 1 on                  then                 from the end backwards
+//!  numbers, CROWDED   eight bits of each: its tag     the rest of each     the value of each
 //! ```
 //!
-//! Tags are compared sixteen at a time, and what is read besides is of the one that has the right tag. The order of bytes
-//! is the same on every machine.
+//! Tags are compared sixteen at a time, and what is read besides is of the one that has the right tag. How wide the fields
+//! are is known before the line is read. The order of bytes is the same on every machine.
 
 use wide::u8x16;
 
@@ -28,16 +28,42 @@ pub(super) const TAG_BITS: u32 = 8;
 pub(super) const PLACES_MAX: usize = 2 * GROUP;
 
 const GROUP: usize = 16;
-const HEAD_BYTES: usize = 2;
+const HEAD_BYTES: usize = 1;
 const LINE_BITS: usize = LINE_BYTES * 8;
 /// In byte 0: not all numbers of this line found a place in it.
 const CROWDED: u8 = 0x80;
 const COUNT: u8 = 0x3f;
 
-/// Numbers that go into a line, when so many bits are left of each and of its value.
-pub(super) fn places(rest_width: u32, value_width: u32) -> usize {
-    let each = (TAG_BITS + rest_width + value_width) as usize;
-    ((LINE_BITS - HEAD_BYTES * 8) / each).min(PLACES_MAX)
+/// How wide the fields of lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fields {
+    /// Bits that are left of a number beyond its tag.
+    rest_width: u32,
+    value_width: u32,
+    /// Numbers that go into a line.
+    pub(super) places: usize,
+    /// The first bit of the rests.
+    rests: usize,
+}
+
+impl Fields {
+    /// For rests and values of so many bits.
+    pub(super) fn of(rest_width: u32, value_width: u32) -> Self {
+        let each = (TAG_BITS + rest_width + value_width) as usize;
+        let places = ((LINE_BITS - HEAD_BYTES * 8) / each).min(PLACES_MAX);
+        Self { rest_width, value_width, places, rests: (HEAD_BYTES + places) * 8 }
+    }
+
+    #[inline(always)]
+    fn rest(self, place: usize) -> usize {
+        self.rests.wrapping_add(place.wrapping_mul(self.rest_width as usize))
+    }
+}
+
+/// The first bit of a value.
+#[inline(always)]
+fn start_of_value(place: usize, value_width: u32) -> usize {
+    LINE_BITS.wrapping_sub(place.wrapping_add(1).wrapping_mul(value_width as usize))
 }
 
 /// A number in its line.
@@ -56,15 +82,14 @@ fn bytes(line: &Line) -> &[u8; LINE_BYTES] {
 
 /// Where it is.
 #[inline(always)]
-pub(super) fn find(line: &Line, left: Left, value_width: u32) -> Option<usize> {
+pub(super) fn find(line: &Line, left: Left, fields: Fields) -> Option<usize> {
     let bytes = bytes(line);
-    let rest_width = u32::from(bytes[1]);
     let mut equal = tags_equal(bytes, left.tag);
     while equal != 0 {
         let place = equal.trailing_zeros() as usize;
-        if field(bytes, start(place, rest_width, value_width), rest_width) == left.rest {
-            // Behind the last one all is zero, which can be equal, too.
-            return Some(place).filter(|&place| place < count(line));
+        if field(bytes, fields.rest(place), fields.rest_width) == left.rest {
+            // Behind the last one all is zero or no tag, which can be equal, too.
+            return if place < count(line) { Some(place) } else { None };
         }
         equal &= equal - 1;
     }
@@ -101,43 +126,31 @@ pub(super) fn is_crowded(line: &Line) -> bool {
 /// A value.
 #[inline(always)]
 pub(super) fn value(line: &Line, place: usize, value_width: u32) -> u64 {
-    let bytes = bytes(line);
-    let rest_width = u32::from(bytes[1]);
-    field(bytes, start(place, rest_width, value_width).wrapping_add(rest_width as usize), value_width)
+    field(bytes(line), start_of_value(place, value_width), value_width)
 }
 
 /// What is left of a number.
-pub(super) fn left(line: &Line, place: usize, value_width: u32) -> Left {
+pub(super) fn left(line: &Line, place: usize, fields: Fields) -> Left {
     let bytes = bytes(line);
-    let rest_width = u32::from(bytes[1]);
     let tag = bytes.get(HEAD_BYTES + place).copied().unwrap_or(0);
-    Left { tag, rest: field(bytes, start(place, rest_width, value_width), rest_width) }
+    Left { tag, rest: field(bytes, fields.rest(place), fields.rest_width) }
 }
 
-/// Adds a number to a line that has room for it.
-pub(super) fn push(line: &mut Line, left: Left, value: u64, rest_width: u32, value_width: u32) {
+/// Adds a number to a line; says whether it had room.
+pub(super) fn push(line: &mut Line, left: Left, value: u64, fields: Fields) -> bool {
     let place = count(line);
-    let start = start(place, rest_width, value_width);
     let bytes: &mut [u8; LINE_BYTES] = bytemuck::cast_mut(line);
+    if place >= fields.places {
+        bytes[0] |= CROWDED;
+        return false;
+    }
     bytes[0] += 1;
-    bytes[1] = u8::try_from(rest_width).unwrap_or(0);
     if let Some(tag) = bytes.get_mut(HEAD_BYTES + place) {
         *tag = left.tag;
     }
-    put_field(bytes, start, rest_width, left.rest);
-    put_field(bytes, start + rest_width as usize, value_width, value);
-}
-
-/// Notes that a number had no room.
-pub(super) fn crowd(line: &mut Line) {
-    let bytes: &mut [u8; LINE_BYTES] = bytemuck::cast_mut(line);
-    bytes[0] |= CROWDED;
-}
-
-/// The first bit of rest and value.
-#[inline(always)]
-fn start(place: usize, rest_width: u32, value_width: u32) -> usize {
-    LINE_BITS.wrapping_sub((place + 1).wrapping_mul((rest_width + value_width) as usize))
+    put_field(bytes, fields.rest(place), fields.rest_width, left.rest);
+    put_field(bytes, start_of_value(place, fields.value_width), fields.value_width, value);
+    true
 }
 
 /// The eight bytes that have a field of at most 57 bits, and where it is in them; for any others some bytes.
@@ -177,38 +190,44 @@ mod tests {
             numbers in prop::collection::vec((any::<u8>(), any::<u64>(), any::<u64>()), 1..40),
             other: (u8, u64),
         ) {
+            let fields = Fields::of(rest_width, value_width);
             let mut line = Line::default();
             let mut put: Vec<(Left, u64)> = Vec::new();
             for &(tag, rest, value) in &numbers {
                 let left = Left { tag, rest: rest & low_bits(rest_width) };
-                if put.len() == places(rest_width, value_width) || put.iter().any(|(it, _)| *it == left) {
+                if put.iter().any(|(it, _)| *it == left) {
                     continue;
                 }
+                let has_room = put.len() < fields.places;
+                prop_assert_eq!(push(&mut line, left, value, fields), has_room);
+                prop_assert_eq!(is_crowded(&line), !has_room);
+                if !has_room {
+                    break;
+                }
                 put.push((left, value & low_bits(value_width)));
-                push(&mut line, left, value, rest_width, value_width);
             }
-            prop_assert!(!is_crowded(&line));
-            crowd(&mut line);
-            prop_assert!(is_crowded(&line) && count(&line) == put.len());
+            prop_assert_eq!(count(&line), put.len());
             for (place, &(it, its_value)) in put.iter().enumerate() {
-                prop_assert_eq!(find(&line, it, value_width), Some(place));
-                prop_assert_eq!(left(&line, place, value_width), it);
+                prop_assert_eq!(find(&line, it, fields), Some(place));
+                prop_assert_eq!(left(&line, place, fields), it);
                 prop_assert_eq!(value(&line, place, value_width), its_value);
             }
             let other = Left { tag: other.0, rest: other.1 & low_bits(rest_width) };
             let place = put.iter().position(|(it, _)| *it == other);
-            prop_assert_eq!(find(&line, other, value_width), place);
+            prop_assert_eq!(find(&line, other, fields), place);
         }
 
         #[test]
-        fn any_line_is_safe(line: Line, tag: u8, rest: u64, place in 0..PLACES_MAX, value_width in 0_u32..=64) {
-            let _ = find(&line, Left { tag, rest }, value_width);
-            let _ = (value(&line, place, value_width), left(&line, place, value_width));
+        fn any_line_is_safe(line: Line, tag: u8, rest: u64, place in 0..PLACES_MAX, widths in (0_u32..=64, 0_u32..=64)) {
+            let fields = Fields::of(widths.0, widths.1);
+            let _ = find(&line, Left { tag, rest }, fields);
+            let _ = (value(&line, place, widths.1), left(&line, place, fields));
         }
     }
 
     #[test]
     fn the_widest_fields_leave_room_for_some() {
-        assert_eq!((places(42, 32), places(1, 15), places(0, 0)), (6, 20, PLACES_MAX));
+        let places = |rest, value| Fields::of(rest, value).places;
+        assert_eq!((places(42, 32), places(2, 15), places(0, 0)), (6, 20, PLACES_MAX));
     }
 }

@@ -12,6 +12,7 @@ mod directory;
 mod image;
 mod key;
 mod line;
+mod matches;
 mod packed;
 mod ranges;
 mod rows;
@@ -20,6 +21,7 @@ mod scatter;
 mod segments;
 mod shape;
 mod sorted;
+mod survey;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@
 use std::num::NonZeroU64;
 
 use super::{
-    line::{Left, TAG_BITS, places},
+    line::{Fields, Left, TAG_BITS},
     packed::{low_bits, width_of},
 };
 
@@ -75,14 +75,14 @@ impl Mixer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lines {
     pub(super) count: NonZeroU64,
-    /// Bits that are left of a number beyond the tag.
-    pub(super) rest_width: u32,
+    pub(super) fields: Fields,
 }
 
 impl Lines {
-    /// So many, for mixed numbers of `width` bits.
-    pub(super) fn of(count: NonZeroU64, width: u32) -> Self {
-        Self { count, rest_width: width_of(low_bits(width) / count).saturating_sub(TAG_BITS) }
+    /// So many, for mixed numbers of `width` bits and values of `value_width`.
+    pub(super) fn of(count: NonZeroU64, width: u32, value_width: u32) -> Self {
+        let rest_width = width_of(low_bits(width) / count).saturating_sub(TAG_BITS);
+        Self { count, fields: Fields::of(rest_width, value_width) }
     }
 
     /// The fewest that are filled to `share` parts of 100 with so many numbers.
@@ -90,12 +90,12 @@ impl Lines {
         // The fewer bits are left of a number, the more go into a line, and the fewer lines there are; but those
         // leave more bits.
         let mut lines = (0..=width).map(|rest_width| {
-            let each = places(rest_width, value_width) as u64 * share;
-            let count = numbers.get().saturating_mul(100).div_ceil(each);
-            (rest_width, Self::of(NonZeroU64::new(count).unwrap_or(numbers), width))
+            let places = Fields::of(rest_width, value_width).places;
+            let count = numbers.get().saturating_mul(100).div_ceil(places as u64 * share);
+            (places, Self::of(NonZeroU64::new(count).unwrap_or(numbers), width, value_width))
         });
-        let fitting = lines.find(|(rest_width, lines)| lines.rest_width <= *rest_width);
-        fitting.map_or_else(|| Self::of(numbers, width), |(_, lines)| lines)
+        let fitting = lines.find(|(places, lines)| lines.fields.places >= *places);
+        fitting.map_or_else(|| Self::of(numbers, width, value_width), |(_, lines)| lines)
     }
 
     /// The line of a mixed number, and what is left.
@@ -131,16 +131,16 @@ mod tests {
             let it = mixer.mixed(number);
             prop_assert!(mixer.takes(it) && !mixer.takes(low_bits(width) + 1));
             prop_assert_eq!(mixer.unmixed(it), number);
-            let lines = Lines::of(count, width);
+            let lines = Lines::of(count, width, 15);
             let (line, left) = lines.place(it);
-            prop_assert!(line < count.get() && left.rest <= low_bits(lines.rest_width));
+            prop_assert!(line < count.get() && left.rest <= low_bits(width) / count.get() >> TAG_BITS);
             prop_assert_eq!(lines.mixed(line, left), it);
         }
 
         #[test]
         fn lines_have_room_for_all(numbers in count(100_000), width in 0_u32..=50, value_width in 0_u32..=32) {
             let lines = Lines::filled(numbers, 85, width, value_width);
-            let room = lines.count.get() * places(lines.rest_width, value_width) as u64;
+            let room = lines.count.get() * lines.fields.places as u64;
             prop_assert!(room * 85 >= numbers.get() * 100, "{lines:?} for {numbers}");
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn neighbours_part() {
         for width in [11, 16, 21, 34] {
-            let lines = Lines::of(NonZeroU64::new(64).expect("some"), width);
+            let lines = Lines::of(NonZeroU64::new(64).expect("some"), width, 15);
             let mut counts = [0; 64];
             (0..1024).for_each(|number| counts[lines.place(Mixer::of(width).mixed(number)).0 as usize] += 1);
             assert!(counts.iter().all(|count| (2..=40).contains(count)), "{width} bits: {counts:?}");

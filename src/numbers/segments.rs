@@ -13,7 +13,7 @@ use std::num::NonZeroU64;
 use super::{
     directory::{BLOCK_WORDS, Block, Directory},
     image::{Facts, ImageFault},
-    line::{self, LINE_WORDS, Left, Line},
+    line::{self, LINE_WORDS, Line},
     packed::width_of,
     scatter::{Lines, Mixer},
     sorted::{LANE_WORDS, LANES},
@@ -50,24 +50,25 @@ impl Segment {
         let all: Vec<_> = numbers.iter().map(|number| mixer.mixed(number.wrapping_sub(base))).collect();
         let Some(count) = NonZeroU64::new(all.len() as u64) else { return [base, 0] };
         let lines = Lines::filled(count, FILLED, width, value_width);
-        let without_room = left_over(all, lines, value_width);
+        let without_room = left_over(all, lines);
         let head = lines.count.get() | (u64::from(width) << (2 * COUNT_BITS));
         let Some(count) = NonZeroU64::new(without_room.len() as u64) else { return [base, head] };
         let mut further = Lines::filled(count, FILLED_AGAIN, width, value_width);
         // With as many lines as there are numbers of these bits each has a line of its own.
-        while !left_over(without_room.clone(), further, value_width).is_empty() {
-            further = Lines::of(further.count.saturating_add(further.count.get() / 8 + 1), width);
+        while !left_over(without_room.clone(), further).is_empty() {
+            let count = further.count.saturating_add(further.count.get() / 8 + 1);
+            further = Lines::of(count, width, value_width);
         }
         [base, head | (further.count.get() << COUNT_BITS)]
     }
 
     /// From what describes it.
-    pub(super) fn read([base, head]: Block, first_line: usize) -> Self {
+    pub(super) fn read([base, head]: Block, first_line: usize, value_width: u32) -> Self {
         let count = |shift: u32| NonZeroU64::new((head >> shift) & ((1 << COUNT_BITS) - 1));
         #[allow(clippy::cast_possible_truncation)]
         let width = (head >> (2 * COUNT_BITS)) as u32 & 63;
-        let lines = Lines::of(count(0).unwrap_or(NonZeroU64::MIN), width);
-        let further = count(COUNT_BITS).map(|count| Lines::of(count, width));
+        let lines = Lines::of(count(0).unwrap_or(NonZeroU64::MIN), width, value_width);
+        let further = count(COUNT_BITS).map(|count| Lines::of(count, width, value_width));
         Self { base, mixer: Mixer::of(width), first_line, lines, further }
     }
 
@@ -85,39 +86,36 @@ impl Segment {
 
     /// Writes a number and its value.
     pub(super) fn put(&self, words: &mut [u64], facts: &Facts, number: u64, value: u64) {
-        let value_width = facts.row_tuples.width;
         let mixed = self.mixer.mixed(number.wrapping_sub(self.base));
         for (first, lines) in self.lines() {
             let (index, left) = lines.place(mixed);
             let Some(line) = line_mut(words, facts, first.wrapping_add(to_usize(index))) else { return };
-            if line::count(line) < line::places(lines.rest_width, value_width) {
-                line::push(line, left, value, lines.rest_width, value_width);
+            if line::push(line, left, value, lines.fields) {
                 return;
             }
-            line::crowd(line);
         }
     }
 
     /// The number at a place of one of its lines.
-    fn number(&self, line: usize, left: Left) -> u64 {
-        let index = line.wrapping_sub(self.first_line) as u64;
-        let mixed = match (index.checked_sub(self.lines.count.get()), self.further) {
-            (Some(index), Some(further)) => further.mixed(index, left),
-            _ => self.lines.mixed(index, left),
+    fn number(&self, at: usize, line: &Line, place: usize) -> u64 {
+        let index = at.wrapping_sub(self.first_line) as u64;
+        let (index, lines) = match (index.checked_sub(self.lines.count.get()), self.further) {
+            (Some(index), Some(further)) => (index, further),
+            _ => (index, self.lines),
         };
+        let mixed = lines.mixed(index, line::left(line, place, lines.fields));
         self.base.wrapping_add(self.mixer.unmixed(mixed))
     }
 }
 
 /// Those of the mixed numbers that have no room in their lines.
-fn left_over(mut numbers: Vec<u64>, lines: Lines, value_width: u32) -> Vec<u64> {
-    let room = line::places(lines.rest_width, value_width);
+fn left_over(mut numbers: Vec<u64>, lines: Lines) -> Vec<u64> {
     let mut counts = vec![0_usize; to_usize(lines.count.get())];
     numbers.retain(|number| {
         let (index, _) = lines.place(*number);
         let Some(count) = counts.get_mut(to_usize(index)) else { return false };
         *count += 1;
-        *count > room
+        *count > lines.fields.places
     });
     numbers
 }
@@ -152,8 +150,8 @@ pub(super) struct Segments {
     lanes: Vec<Lane>,
     /// Index into `lanes` by id; one that is out of it for none.
     by_id: [u8; LANES],
-    /// An entry is the line of a number and its place there, in this many bits. There are 2^32 of them, of which
-    /// half and more are some number's: fewer than files of the greatest size have rows.
+    /// An entry is the line of a number and its place there, in this many bits. There are 2^32 of them, and about half are
+    /// numbers: more than a file of the greatest size has rows.
     place_bits: u32,
 }
 
@@ -185,13 +183,13 @@ impl Segments {
             let blocks =
                 described.get(first..).and_then(|rest| rest.get(..count.div_ceil(SEGMENT))).ok_or(wrong)?;
             let segments = blocks.iter().map(|block| {
-                let segment = Segment::read(*block, first_line);
+                let segment = Segment::read(*block, first_line, facts.row_tuples.width);
                 first_line = first_line.saturating_add(segment.line_count());
                 segment
             });
             let segments: Vec<_> = segments.collect();
             let lines = segments.iter().flat_map(Segment::lines).map(|(_, lines)| lines);
-            let most = lines.map(|lines| line::places(lines.rest_width, facts.row_tuples.width)).max();
+            let most = lines.map(|lines| lines.fields.places).max();
             places = places.max(most.unwrap_or(0));
             let directory = Directory::over(blocks);
             all.lanes.push(Lane { id, segments, described: blocks.into(), directory });
@@ -236,7 +234,7 @@ impl Segments {
             let (index, left) = lines.place(mixed);
             let at = first.wrapping_add(to_usize(index));
             let line = line(words, facts, at)?;
-            if let Some(place) = line::find(line, left, facts.row_tuples.width) {
+            if let Some(place) = line::find(line, left, lines.fields) {
                 return self.entry(at, place);
             }
             if !line::is_crowded(line) {
@@ -274,7 +272,7 @@ impl Segments {
         let lane = self.lanes.iter().rev().find(|lane| begins(lane))?;
         let index = lane.segments.partition_point(|segment| segment.first_line <= at);
         let segment = lane.segments.get(index.checked_sub(1)?)?;
-        Some((lane.id, segment.number(at, line::left(line, place, facts.row_tuples.width))))
+        Some((lane.id, segment.number(at, line, place)))
     }
 
     /// All entries, by lane and number: a segment at a time is sorted.
@@ -291,8 +289,8 @@ impl Segments {
             for at in segment.first_line..last {
                 let Some(line) = line(words, facts, at) else { continue };
                 for place in 0..line::count(line) {
-                    let left = line::left(line, place, facts.row_tuples.width);
-                    numbers.extend(self.entry(at, place).map(|entry| (segment.number(at, left), entry)));
+                    let number = segment.number(at, line, place);
+                    numbers.extend(self.entry(at, place).map(|entry| (number, entry)));
                 }
             }
             numbers.sort_unstable();
