@@ -133,7 +133,7 @@ mod tests {
             prop_assert_eq!(mixer.unmixed(it), number);
             let lines = Lines::of(count, width, 15);
             let (line, left) = lines.place(it);
-            prop_assert!(line < count.get() && left.rest <= low_bits(width) / count.get() >> TAG_BITS);
+            prop_assert!(line < count.get() && left.rest <= (low_bits(width) / count.get()) >> TAG_BITS);
             prop_assert_eq!(lines.mixed(line, left), it);
         }
 

@@ -166,9 +166,9 @@ impl Segments {
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
         let described: &[Block] = facts.blocks.slice(words).as_chunks().0;
         let lanes = facts.lanes.slice(words);
-        if lanes.len() % LANE_WORDS != 0
+        if !lanes.len().is_multiple_of(LANE_WORDS)
             || lanes.len() > LANES * LANE_WORDS
-            || facts.blocks.len % BLOCK_WORDS != 0
+            || !facts.blocks.len.is_multiple_of(BLOCK_WORDS)
         {
             return Err(wrong);
         }
