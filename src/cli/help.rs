@@ -129,6 +129,7 @@ Examples:
   waypost ctl routes --name uk --limit 20 --json
   waypost ctl explain +442079460123 --from 198.51.100.7
   waypost ctl diff numbers.txt
+  waypost ctl top --limit 20
   waypost ctl reload
   waypost ctl drain
   waypost ctl dns lookup sip.example.net AAAA
@@ -229,7 +230,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 59);
+        assert_eq!(seen, 60);
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         resolver: resolver.clone(),
         differ,
         sampling: Arc::new(Sampling::of(counters.clone(), Arc::clone(&table))),
+        top: mirror.top(),
         log,
         rooms: Rooms::default(),
     });

@@ -15,6 +15,8 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum as _;
+
 pub(crate) use args::{Calls, Ctl, CtlArgs, CtlDns, CtlExplain, CtlLog};
 use client::{Ask, Client, Options, Said};
 use serde_json::{Map, Value, json};
@@ -109,13 +111,14 @@ fn ask(what: &Ctl) -> Result<Ask, String> {
     };
     Ok(match what {
         Ctl::Status => get("status"),
-        Ctl::Routes { name, limit, from } => {
+        Ctl::Routes { name, limit, from, order } => {
             let number = |number: &Option<usize>| number.map(|number| number.to_string());
-            get(&with_query(
-                "routes",
-                [("name", name.clone()), ("limit", number(limit)), ("from", number(from))],
-            ))
+            let order = order.and_then(|order| Some(order.to_possible_value()?.get_name().to_owned()));
+            let pairs =
+                [("name", name.clone()), ("limit", number(limit)), ("from", number(from)), ("order", order)];
+            get(&with_query("routes", pairs))
         }
+        Ctl::Top { limit } => get(&with_query("top", [("n", limit.map(|limit| limit.to_string()))])),
         Ctl::Tables => get("tables"),
         Ctl::Gateways => get("gateways"),
         Ctl::Explain(call) => post("explain", explained(call)?),
@@ -254,6 +257,9 @@ mod tests {
         for (line, expected) in [
             ("status", "GET /api/v1/status"),
             ("routes --name uk&de --limit 5", "GET /api/v1/routes?name=uk%26de&limit=5"),
+            ("routes --order hits", "GET /api/v1/routes?order=hits"),
+            ("top", "GET /api/v1/top"),
+            ("top --limit 3", "GET /api/v1/top?n=3"),
             ("reload", "POST /api/v1/reload {}"),
             (
                 "dns lookup Example.com srv --server 192.0.2.1",

@@ -16,6 +16,7 @@ pub(super) fn of(what: &Ctl, said: &Value, paint: Paint) -> String {
         Ctl::Routes { .. } => routes(said),
         Ctl::Tables => tables(said),
         Ctl::Gateways => gateways(said),
+        Ctl::Top { .. } => top(said),
         Ctl::Explain(_) => explanation(said, paint),
         Ctl::Diff { .. } => comparison(said),
         Ctl::Reload => reload(said),
@@ -155,6 +156,23 @@ fn gateways(said: &Value) -> String {
         vec![text(gateway, "name"), text(gateway, "uri"), groups.join(", ")]
     };
     table(&["GATEWAY", "URI", "GROUPS"], items(said, "gateways").map(row))
+}
+
+fn top(said: &Value) -> String {
+    let mut page = format!(
+        "{} messages in {} s, reckoned from one in {}\n",
+        text(said, "messages"),
+        text(said, "window_s"),
+        text(said, "one_in")
+    );
+    for (list, head) in
+        [("sources", "SOURCE"), ("numbers", "NUMBER"), ("prefixes", "PREFIX"), ("domains", "DOMAIN")]
+    {
+        let row = |one: &Value| vec![text(one, "messages"), text(one, "at_least"), text(one, "key")];
+        page.push('\n');
+        page.push_str(&table(&["MESSAGES", "AT LEAST", head], items(said, list).map(row)));
+    }
+    page
 }
 
 fn dns(said: &Value) -> String {
@@ -437,6 +455,21 @@ mod tests {
              7     1970-01-01T00:01:00Z  uk     routes  a.yaml:3\n\
              0     -                     de     -       a.yaml:9\n\
              2 of 3; for more: --limit N, --from N\n"
+        );
+    }
+
+    #[test]
+    fn the_top_ones_come_in_four_lists() {
+        let one = json!({ "key": "192.0.2.1", "messages": 64, "at_least": 32 });
+        let said = json!({ "window_s": 60, "one_in": 32, "messages": 64, "sources": [one], "numbers": [],
+            "prefixes": [], "domains": [{ "key": "a\u{1b}", "messages": 32, "at_least": 32 }] });
+        assert_eq!(
+            top(&said),
+            "64 messages in 60 s, reckoned from one in 32\n\n\
+             MESSAGES  AT LEAST  SOURCE\n64        32        192.0.2.1\n\n\
+             MESSAGES  AT LEAST  NUMBER\n\n\
+             MESSAGES  AT LEAST  PREFIX\n\n\
+             MESSAGES  AT LEAST  DOMAIN\n32        32        a\\x1b\n"
         );
     }
 
