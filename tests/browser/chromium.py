@@ -37,7 +37,7 @@ class Chromium:
         flags = [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
-            "--no-default-browser-check", "--force-color-profile=srgb", "--lang=en-GB", "--remote-debugging-pipe",
+            "--no-default-browser-check", "--force-color-profile=srgb", "--hide-scrollbars", "--lang=en-GB", "--remote-debugging-pipe",
             f"--user-data-dir={self.profile}", "about:blank",
         ]
         # The pipe is descriptors 3 and 4 of the browser.
@@ -69,6 +69,7 @@ class Chromium:
                         self.arrived.notify_all()
                 else:
                     self.events.put(message)
+        pipe.close()
         with self.arrived:
             self.ended = True
             self.arrived.notify_all()
@@ -100,6 +101,8 @@ class Chromium:
         except (AssertionError, OSError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
+        self.out.close()
+        self.reader.join(10)
         self.log.close()
         shutil.rmtree(self.profile, ignore_errors=True)
 

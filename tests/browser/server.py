@@ -84,10 +84,10 @@ class Server:
     def stop(self):
         self.process.terminate()
         self.process.wait(PATIENCE_S)
+        self.process.stderr.close()
 
     def close(self):
         self.stop()
-        self.process.stderr.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
 

@@ -114,14 +114,18 @@ function opened(route) {
   return el('details', { class: 'route' },
     el('summary', {},
       el('span', { class: 'came' }, state(true, 'every condition holds')), ' ',
-      el('b', {}, route?.name ?? ''), ' ', el('code', { class: 'quiet' }, route ? place(route) : '')),
+      el('b', {}, route?.name ?? ''), ' ', el('code', { class: 'quiet' }, route ? place(route) : ''), ' ',
+      el('span', { class: 'why quiet' })),
     el('ul', {}));
 }
 
 // What the head of a route says: why it was passed over, or what it does.
 function note(route, step) {
   const came = route?.querySelector('.came');
-  if (step.step === 'condition' && !step.holds) came?.replaceChildren(state(false, '', 'no'));
+  if (step.step === 'condition' && !step.holds && came) {
+    came.replaceChildren(state(false, '', 'no'));
+    setText(route.querySelector('.why'), `not so: ${step.condition ?? 'a condition'}`);
+  }
   if (step.step === 'acts' && came) {
     came.replaceChildren(state(true, step.does ?? 'acts'));
     route.open = true;

@@ -73,7 +73,8 @@ export function askForToken(why) {
   field.focus();
   return new Promise((resolve) => {
     const ended = new AbortController();
-    dialog.addEventListener('cancel', (event) => event.preventDefault(), { signal: ended.signal });
+    // Escape may close it, whatever we say; then it opens again.
+    dialog.addEventListener('close', () => dialog.showModal(), { signal: ended.signal });
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       if (field.value.trim() === '') return;
