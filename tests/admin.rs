@@ -21,6 +21,7 @@ use waypost::{
         loader::{Load, LoadError, Loaded},
         logging,
         metrics::{Drops, Metrics, Sources},
+        mirror::Top,
         reload::{LoadFn, Reloader},
         resolver::Resolver,
         sampling::Sampling,
@@ -114,6 +115,7 @@ fn start_in(
         differ,
         gateways,
         sampling,
+        top: Arc::new(Top::new(None)),
         log: logging::start(Log::default()),
         rooms: Rooms::default(),
     };

@@ -32,6 +32,7 @@ need objcopy binutils
 python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 need promtool prometheus
 need sngrep sngrep
+need chromium chromium
 need tshark tshark
 need /usr/sbin/nginx nginx-light
 need /usr/sbin/nats-server nats-server
@@ -96,6 +97,9 @@ tests/interop/run.sh
 
 say "what watches it: promtool, Prometheus, sngrep, tshark"
 tests/observe/run.sh
+
+say "the operator's page: Chromium, by keyboard, on a phone, in the dark"
+tests/browser/run.sh
 
 say "real DNS, and DNS that fails: NSD with zones, a black hole, liars, an outage"
 tests/dns/run.sh

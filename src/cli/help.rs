@@ -153,6 +153,7 @@ Examples:
   waypost ctl routes --name uk --limit 20 --json
   waypost ctl explain +442079460123 --from 198.51.100.7
   waypost ctl diff numbers.txt
+  waypost ctl top --limit 20
   waypost ctl reload
   waypost ctl drain
   waypost ctl gateways down lon1
@@ -254,7 +255,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 61);
+        assert_eq!(seen, 62);
     }
 
     #[test]

@@ -187,6 +187,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         differ,
         gateways,
         sampling: Arc::new(Sampling::of(counters.clone(), Arc::clone(&table))),
+        top: mirror.top(),
         log,
         rooms: Rooms::default(),
     });

@@ -67,6 +67,10 @@ impl Document {
         assert!(described.is_object(), "{id}: {} is not described: {}", said.status, said.body);
         self.seen.insert((id.to_owned(), said.status));
         let content = described["content"].as_object().unwrap();
+        if content.contains_key("text/html") {
+            assert!(said.body.starts_with("<!doctype html>"), "{id}");
+            return;
+        }
         if content.contains_key("text/plain") {
             assert!(!said.body.is_empty(), "{id}");
             return;
@@ -117,18 +121,23 @@ fn every_operation_answers_as_its_document_says() {
     let mut document = Document::of(&scene);
     let calls = Request { headers: &[HOST, NUMBERS, OURS], ..post("diff", "+441\n+442\nnobody\n") };
     let oks = [
+        get("page", ""),
         get("metrics", ""),
         get("healthz", ""),
         get("readyz", ""),
         get("openapi", ""),
         get("status", ""),
         get("rates", ""),
+        get("rates", "?since=1"),
         get("routes", "?name=e&limit=3&from=1"),
+        get("routes", "?order=last"),
         get("tables", ""),
         post("gatewayDown", ""),
         get("gateways", ""),
         post("gatewayUp", ""),
         post("gatewayAuto", ""),
+        get("top", ""),
+        get("top", "?n=3"),
         post("explain", EXPLAINED),
         post("explain", r#"{"number":"+441632960123","down":["lon1"]}"#),
         post("explain", r#"{"number":"+33"}"#),
@@ -161,6 +170,8 @@ fn every_operation_answers_as_its_document_says() {
     let too_long = "x".repeat(waypost::limits::ADMIN_BODY_BYTES_MAX + 1);
     for (refused, status) in [
         (get("routes", "?limit=x"), 400),
+        (get("rates", "?since=now"), 400),
+        (get("top", "?n=0"), 400),
         (get("dnsCache", "?name=a&type=MX"), 400),
         (post("explain", "{}"), 400),
         (post("explain", r#"{"number":"+44","down":["nobody"]}"#), 400),
@@ -205,7 +216,7 @@ fn every_operation_answers_as_its_document_says() {
 }
 
 #[test]
-fn every_operation_but_metrics_and_probes_wants_the_token() {
+fn every_operation_but_the_page_metrics_and_probes_wants_the_token() {
     let scene = Scene::of_a_server("admin: {address: \"127.0.0.1:0\", token_file: DIR/token}\n");
     let shown = [HOST, ("Authorization", "Bearer the-first-token-0")];
     let said = scene.server.ask("GET", "/api/v1/openapi.json", &shown, "");
@@ -218,7 +229,7 @@ fn every_operation_but_metrics_and_probes_wants_the_token() {
     }
     let open: Vec<_> =
         document.seen.iter().filter(|(_, status)| *status == 200).map(|(id, _)| &**id).collect();
-    assert_eq!(open, ["healthz", "metrics", "readyz"]);
+    assert_eq!(open, ["healthz", "metrics", "page", "readyz"]);
 }
 
 #[test]
@@ -239,7 +250,7 @@ fn the_document_names_nothing_twice_and_nothing_that_is_not_there() {
         assert_eq!(told, written, "{path}");
     }
     // What a wrong path is answered with is the same list.
-    let listed = scene.server.get("/").body;
+    let listed = scene.server.get("/no-such-path").body;
     for (method, path, operation) in document.operations() {
         let is_old = operation["operationId"].as_str().unwrap().ends_with("Old");
         let has_old = document.operations().iter().any(|(.., other)| {

@@ -37,6 +37,8 @@ fn a_server_is_steered_over_a_unix_socket() {
         ("routes", "HITS  LAST  ROUTE  LIST    PLACE\n0     -     all    routes  routes.yaml:1\n"),
         ("tables", "TABLE  KIND  ENTRIES  BYTES  FILE\n"),
         ("gateways", "GATEWAY  STATE  BY  SINCE  URI  GROUPS\n"),
+        ("top --limit 3", "reckoned from one in 32\n\nMESSAGES  AT LEAST  SOURCE\n"),
+        ("routes --order last", "HITS  LAST  ROUTE  LIST    PLACE\n"),
         ("explain +44", "answer 404 by all, to 127.0.0.1:5060\n\nSIP/2.0 404 Not Found\n"),
         ("reload", "unchanged: generation 1, 1 routes, "),
         ("drain", "draining: /readyz and OPTIONS say 503\n"),

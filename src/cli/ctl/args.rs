@@ -45,6 +45,9 @@ pub enum Ctl {
         /// How many to pass over.
         #[arg(long, value_name = "N")]
         from: Option<usize>,
+        /// Which come first; those that are tried first, without this.
+        #[arg(long, value_enum)]
+        order: Option<RouteOrder>,
     },
     /// The number tables in service.
     #[command(after_help = help::CTL)]
@@ -55,6 +58,13 @@ pub enum Ctl {
         /// What to say of one. It holds until the server ends, and wins over probes.
         #[command(subcommand)]
         mark: Option<CtlMark>,
+    },
+    /// The top sources, numbers, prefixes and domains of the last minutes.
+    #[command(after_help = help::CTL)]
+    Top {
+        /// How many of each, to 100; 10 without this.
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
     },
     /// What becomes of a call, step by step, with the routes in service. Nothing is sent.
     #[command(after_help = help::CTL)]
@@ -162,6 +172,19 @@ pub enum CtlLog {
         #[arg(value_enum)]
         level: Option<LogLevel>,
     },
+}
+
+/// `ctl routes --order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RouteOrder {
+    /// As they are tried.
+    Table,
+    /// By their names.
+    Name,
+    /// Those that answered most.
+    Hits,
+    /// Those that answered last.
+    Last,
 }
 
 /// `ctl diff --format`.

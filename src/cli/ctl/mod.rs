@@ -16,6 +16,7 @@ use std::{
 };
 
 pub(crate) use args::{Calls, Ctl, CtlArgs, CtlDns, CtlExplain, CtlLog, CtlMark};
+use clap::ValueEnum as _;
 use client::{Ask, Client, Options, Said};
 use serde_json::{Map, Value, json};
 
@@ -109,13 +110,14 @@ fn ask(what: &Ctl) -> Result<Ask, String> {
     };
     Ok(match what {
         Ctl::Status => get("status"),
-        Ctl::Routes { name, limit, from } => {
+        Ctl::Routes { name, limit, from, order } => {
             let number = |number: &Option<usize>| number.map(|number| number.to_string());
-            get(&with_query(
-                "routes",
-                [("name", name.clone()), ("limit", number(limit)), ("from", number(from))],
-            ))
+            let order = order.and_then(|order| Some(order.to_possible_value()?.get_name().to_owned()));
+            let pairs =
+                [("name", name.clone()), ("limit", number(limit)), ("from", number(from)), ("order", order)];
+            get(&with_query("routes", pairs))
         }
+        Ctl::Top { limit } => get(&with_query("top", [("n", limit.map(|limit| limit.to_string()))])),
         Ctl::Tables => get("tables"),
         Ctl::Gateways { mark: None } => get("gateways"),
         Ctl::Gateways { mark: Some(mark) } => {
@@ -266,6 +268,9 @@ mod tests {
         for (line, expected) in [
             ("status", "GET /api/v1/status"),
             ("routes --name uk&de --limit 5", "GET /api/v1/routes?name=uk%26de&limit=5"),
+            ("routes --order hits", "GET /api/v1/routes?order=hits"),
+            ("top", "GET /api/v1/top"),
+            ("top --limit 3", "GET /api/v1/top?n=3"),
             ("reload", "POST /api/v1/reload {}"),
             ("gateways", "GET /api/v1/gateways"),
             ("gateways down lon1", "POST /api/v1/gateways/lon1/down {}"),

@@ -4,7 +4,8 @@
 //! Out:   leave, or why not and what to do.
 //! Never: lets a page of another site do anything, be its reader logged in or not; looks at a body.
 //!
-//! Metrics and probes are for everyone. For the rest: beyond this machine only with the token; with a token, never
+//! Metrics and probes are for everyone. The files of the operator's page are served where the rest is, but without a
+//! token, for the page is what asks for it; nothing in them is secret. For the rest: beyond this machine only with the token; with a token, never
 //! without it; on loopback without a token only by an address or `localhost`, for a name in Host may be one that a
 //! stranger's DNS leads here. A browser says where a request comes from (Sec-Fetch-Site, Origin), and a page of
 //! another site can send neither JSON nor a header of its own unasked.
@@ -18,7 +19,7 @@ use axum::{
     response::Response,
 };
 
-use super::{Admin, answer::Problem, token::Token};
+use super::{Admin, answer::Problem, page, token::Token};
 use crate::config::AdminPlace;
 
 /// What everybody may ask for.
@@ -84,10 +85,15 @@ impl Access {
             return Ok(());
         }
         match (&self.token, self.reach) {
+            (Some(_), _) if !wants_token(path) => {}
             (Some(token), _) => check_token(token, headers)?,
             (None, Reach::Exposed) => return Err(Refusal::Exposed),
             (None, Reach::Loopback) => check_host(headers)?,
             (None, Reach::Socket) => {}
+        }
+        // A link to the page may stand anywhere.
+        if page::has(path) {
+            return Ok(());
         }
         check_site(headers)?;
         let changes = !matches!(*method, Method::GET | Method::HEAD);
@@ -96,6 +102,11 @@ impl Access {
         }
         Ok(())
     }
+}
+
+/// Whether a port that has a token wants it for this path.
+pub(super) fn wants_token(path: &str) -> bool {
+    !OPEN.contains(&path) && !page::has(path)
 }
 
 /// Before every resource.
@@ -234,6 +245,22 @@ mod tests {
             assert_eq!(check(&access, STATUS, &[]), Err(Refusal::NoToken));
             assert_eq!(check(&access, "GET /metrics", &[]), Ok(()));
         }
+    }
+
+    #[test]
+    fn the_page_comes_before_the_token_but_only_where_the_rest_is() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("t"), "0123456789abcdef\n").unwrap();
+        let token = Arc::new(Token::read(&dir.path().join("t")).unwrap());
+        let by_link = [("host", "waypost.example"), ("sec-fetch-site", "cross-site")];
+        for file in &page::FILES {
+            let request = format!("GET {}", file.path);
+            assert_eq!(check(&access("0.0.0.0:9560", Some(&token)), &request, &by_link), Ok(()));
+            assert_eq!(check(&access("0.0.0.0:9560", None), &request, &[]), Err(Refusal::Exposed));
+            assert_eq!(check(&access("127.0.0.1:9560", None), &request, &by_link), Err(Refusal::Host));
+            assert_eq!(check(&access("127.0.0.1:9560", None), &request, &by_link[1..]), Ok(()));
+        }
+        assert_eq!(check(&access("0.0.0.0:9560", Some(&token)), STATUS, &by_link), Err(Refusal::NoToken));
     }
 
     #[test]

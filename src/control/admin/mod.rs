@@ -11,8 +11,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 
 use super::{
-    diff::Differ, health::Gateways, logging, metrics::Metrics, reload::Reloader, resolver::Resolver,
-    sampling::Sampling,
+    diff::Differ, health::Gateways, logging, metrics::Metrics, mirror::Top, reload::Reloader,
+    resolver::Resolver, sampling::Sampling,
 };
 use crate::{
     limits::{DIFFS_AT_ONCE_MAX, EXPLAINS_AT_ONCE_MAX, SCRAPES_AT_ONCE_MAX},
@@ -31,6 +31,7 @@ mod listen;
 mod log_level;
 mod openapi;
 mod operations;
+mod page;
 mod probes;
 mod query;
 mod rates;
@@ -43,6 +44,7 @@ mod socket;
 mod status;
 mod tables;
 pub mod token;
+mod top;
 
 pub use access::Access;
 pub use dns_cache::DnsCache;
@@ -66,6 +68,7 @@ pub struct Admin {
     pub differ: Arc<Differ>,
     pub gateways: Gateways,
     pub sampling: Arc<Sampling>,
+    pub top: Arc<Top>,
     pub log: logging::Level,
     pub rooms: Rooms,
 }

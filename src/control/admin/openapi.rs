@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Admin,
-    access::OPEN,
+    access::{OPEN, wants_token},
     answer::{Problem, json as answer_json},
     operations::{Body, Content, OPERATIONS, Operation},
 };
@@ -73,7 +73,7 @@ fn document() -> Value {
     })
 }
 
-const DESCRIPTION: &str = "Sees and steers one Waypost server. Reads are GET, changes are POST. Where `admin` has a token_file, everything but /metrics, /healthz and /readyz wants Authorization: Bearer TOKEN; on an address that other machines reach, those three are all there is without it. A POST below /api comes as application/json or with the header X-Waypost: 1. Keys are added to answers, never taken away or changed.";
+const DESCRIPTION: &str = "Sees and steers one Waypost server. Reads are GET, changes are POST. Where `admin` has a token_file, everything but the page, /metrics, /healthz and /readyz wants Authorization: Bearer TOKEN; on an address that other machines reach, metrics and probes are all there is where there is no token_file. A POST below /api comes as application/json or with the header X-Waypost: 1. Keys are added to answers, never taken away or changed.";
 
 fn described(operation: &Operation, path: &str, schemas: &mut Schemas) -> Value {
     let is_old = operation.old_path == Some(path);
@@ -111,7 +111,7 @@ fn described(operation: &Operation, path: &str, schemas: &mut Schemas) -> Value 
         };
         put("requestBody", json!({ "required": true, "content": content }));
     }
-    if OPEN.contains(&path) {
+    if !wants_token(path) {
         put("security", json!([]));
     }
     described
@@ -121,6 +121,7 @@ fn responses(operation: &Operation, path: &str, schemas: &mut Schemas) -> Value 
     let mut responses = Map::new();
     let mut put = |status: u16, what: &str, content: Content| {
         let content = match content {
+            Content::Html => json!({ "text/html": { "schema": { "type": "string" } } }),
             Content::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
             Content::Json(schema) => json!({ "application/json": { "schema": schema(&mut schemas.told) } }),
         };
@@ -129,9 +130,11 @@ fn responses(operation: &Operation, path: &str, schemas: &mut Schemas) -> Value 
     for (status, what, content) in operation.says {
         put(*status, what, *content);
     }
-    if !OPEN.contains(&path) {
-        let problem = Content::Json(|schemas| schemas.subschema_for::<Problem>());
+    let problem = Content::Json(|schemas| schemas.subschema_for::<Problem>());
+    if wants_token(path) {
         put(401, "The token is missing or wrong.", problem);
+    }
+    if !OPEN.contains(&path) {
         put(403, "This may not be asked from there, and what to do.", problem);
     }
     responses.into()

@@ -19,15 +19,16 @@ use super::{
     explain::{self, ExplainAsked},
     gateways::{self, GatewaysTold, Marked},
     log_level::{self, LogLevelAsked, LogLevelTold},
-    openapi, probes,
+    openapi, page, probes,
     rates::{self, RatesTold},
     reload::{self, NotReloaded},
     routes::{self, RoutesTold},
     scrape,
     status::{self, Status},
     tables::{self, TablesTold},
+    top,
 };
-use crate::control::{diff::Compared, explain::told::Told, reload::Report};
+use crate::control::{diff::Compared, explain::told::Told, mirror::TopTold, reload::Report};
 
 /// One method of one path.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub(super) enum Body {
 /// What an answer holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Content {
+    Html,
     Text,
     Json(SchemaOf),
 }
@@ -128,6 +130,14 @@ const BUSY: (u16, &str, Content) =
 /// Every one.
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
+        path: "/",
+        id: "page",
+        summary: "the operator's page, for browsers",
+        says: &[(200, "The page.", Content::Html)],
+        answers: || get(page::answer),
+        ..READ
+    },
+    Operation {
         path: "/metrics",
         id: "metrics",
         summary: "metrics for Prometheus",
@@ -171,7 +181,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/v1/rates",
         id: "rates",
         summary: "requests, answers and decision times of the last minutes, second by second",
-        says: &[(200, "The rates.", Content::Json(of::<RatesTold>))],
+        parameters: &[count("since", "Only the seconds that ended after this one, in seconds since 1970.")],
+        says: &[(200, "The rates.", Content::Json(of::<RatesTold>)), WRONG],
         answers: || get(rates::answer),
         ..READ
     },
@@ -183,6 +194,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             count("limit", "How many at most, to 10000; 1000 without this."),
             count("from", "How many to pass over."),
             text("name", "Only those with this in their name."),
+            text("order", "table, name, hits or last: which come first; table without this."),
         ],
         says: &[(200, "The routes.", Content::Json(of::<RoutesTold>)), WRONG],
         answers: || get(routes::answer),
@@ -224,6 +236,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "leaves a gateway to its probes; one that is not probed is up",
         answers: || post(gateways::auto),
         ..MARK
+    },
+    Operation {
+        path: "/api/v1/top",
+        id: "top",
+        summary: "the top sources, numbers, prefixes and domains of the last minutes",
+        parameters: &[count("n", "How many of each, to 100; 10 without this.")],
+        says: &[
+            (200, "The top ones.", Content::Json(of::<TopTold>)),
+            WRONG,
+            (404, "Nothing is counted.", Content::Json(of::<Problem>)),
+        ],
+        answers: || get(top::answer),
+        ..READ
     },
     Operation {
         path: "/api/v1/explain",

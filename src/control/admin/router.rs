@@ -11,9 +11,10 @@ use axum::{
     extract::MatchedPath,
     http::{Method, StatusCode, Uri},
     middleware,
+    routing::get,
 };
 
-use super::{Admin, access, operations::OPERATIONS};
+use super::{Admin, access, operations::OPERATIONS, page};
 
 /// All paths.
 pub(super) fn router(admin: Arc<Admin>) -> Router {
@@ -24,6 +25,9 @@ pub(super) fn router(admin: Arc<Admin>) -> Router {
             None => router,
         }
     });
+    // The page itself is an operation.
+    let parts = page::FILES.iter().filter(|file| file.path != "/");
+    let routes = parts.fold(routes, |router, file| router.route(file.path, get(page::answer)));
     routes
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)

@@ -1,10 +1,10 @@
 //! Outside. `GET /api/v1/routes`: the routes in service, where each is written, how often and when it last answered.
 //!
-//! In:    `limit`, `from` (the place of the first one), `name` (a part of it).
+//! In:    `limit`, `from` (how many to pass over), `name` (a part of it), `order`.
 //! Out:   [`RoutesTold`].
 //! Never: asks a loop; tells more than [`ROUTES_SHOWN_MAX`] at once.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use axum::{
     extract::{RawQuery, State},
@@ -22,7 +22,6 @@ use super::{
 use crate::{
     limits::{ROUTES_MAX, ROUTES_SHOWN_DEFAULT, ROUTES_SHOWN_MAX},
     route::RouteTable,
-    snapshot::Snapshot,
 };
 
 /// Some of the routes.
@@ -33,7 +32,7 @@ pub(super) struct RoutesTold {
     generation: u64,
     /// All those that have the name asked for.
     total: usize,
-    /// In the order of the table.
+    /// In the order of the table, unless another one was asked for.
     routes: Vec<RouteTold>,
 }
 
@@ -59,6 +58,19 @@ struct Wanted {
     limit: usize,
     from: usize,
     name: Option<String>,
+    order: Order,
+}
+
+/// Which come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Those that are tried first.
+    Table,
+    Name,
+    /// Those that answered most.
+    Hits,
+    /// Those that answered last.
+    Last,
 }
 
 pub(super) async fn answer(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
@@ -74,14 +86,17 @@ pub(super) async fn answer(State(admin): State<Arc<Admin>>, RawQuery(query): Raw
 
 impl Wanted {
     fn read(query: &str) -> Result<Self, String> {
-        let mut wanted = Self { limit: ROUTES_SHOWN_DEFAULT, from: 0, name: None };
+        let mut wanted = Self { limit: ROUTES_SHOWN_DEFAULT, from: 0, name: None, order: Order::Table };
         for pair in pairs(query) {
             match pair? {
                 ("limit", value) => wanted.limit = number("limit", &value, ROUTES_SHOWN_MAX)?,
                 ("from", value) => wanted.from = number("from", &value, ROUTES_MAX)?,
                 ("name", value) => wanted.name = Some(value),
+                ("order", value) => wanted.order = Order::read(&value)?,
                 (key, _) => {
-                    return Err(format!("there is no parameter \"{key}\", expected limit, from or name"));
+                    return Err(format!(
+                        "there is no parameter \"{key}\", expected limit, from, name or order"
+                    ));
                 }
             }
         }
@@ -95,8 +110,15 @@ impl Wanted {
         let is_wanted = |(_, (name, _)): &(usize, (&str, u64))| {
             self.name.as_deref().is_none_or(|wanted| name.contains(wanted))
         };
-        let total = snapshot.hits_by_name().enumerate().filter(is_wanted).count();
-        let route = |(index, (name, hits)): (usize, (&str, u64))| {
+        let mut wanted: Vec<_> = snapshot.hits_by_name().enumerate().filter(is_wanted).collect();
+        // Of two alike the one that is tried first comes first.
+        match self.order {
+            Order::Table => {}
+            Order::Name => wanted.sort_by_key(|(_, (name, _))| *name),
+            Order::Hits => wanted.sort_by_key(|(_, (_, hits))| Reverse(*hits)),
+            Order::Last => wanted.sort_by_key(|(index, _)| Reverse(last(*index))),
+        }
+        let route = |&(index, (name, hits)): &(usize, (&str, u64))| {
             let place = snapshot.table.routes.get(index).map(|route| &route.place);
             RouteTold {
                 name: name.to_owned(),
@@ -107,16 +129,21 @@ impl Wanted {
                 last_hit_unix_s: last(index),
             }
         };
-        let routes = wanted_of(&snapshot, is_wanted).skip(self.from).take(self.limit).map(route).collect();
-        RoutesTold { generation: snapshot.generation, total, routes }
+        let routes = wanted.iter().skip(self.from).take(self.limit).map(route).collect();
+        RoutesTold { generation: snapshot.generation, total: wanted.len(), routes }
     }
 }
 
-fn wanted_of<'s>(
-    snapshot: &'s Snapshot,
-    is_wanted: impl Fn(&(usize, (&'s str, u64))) -> bool,
-) -> impl Iterator<Item = (usize, (&'s str, u64))> {
-    snapshot.hits_by_name().enumerate().filter(is_wanted)
+impl Order {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "table" => Ok(Self::Table),
+            "name" => Ok(Self::Name),
+            "hits" => Ok(Self::Hits),
+            "last" => Ok(Self::Last),
+            _ => Err(format!("order: found \"{text}\", expected table, name, hits or last")),
+        }
+    }
 }
 
 /// The list of each route.
@@ -138,17 +165,22 @@ mod tests {
 
     #[test]
     fn as_many_routes_are_told_as_may_be() {
-        let most = format!("limit={ROUTES_SHOWN_MAX}&from=7&name=a%20b");
-        let wanted = Wanted { limit: ROUTES_SHOWN_MAX, from: 7, name: Some("a b".to_owned()) };
+        let most = format!("limit={ROUTES_SHOWN_MAX}&from=7&name=a%20b&order=hits");
+        let name = Some("a b".to_owned());
+        let wanted = Wanted { limit: ROUTES_SHOWN_MAX, from: 7, name, order: Order::Hits };
         assert_eq!(Wanted::read(&most), Ok(wanted));
-        assert_eq!(Wanted::read(""), Ok(Wanted { limit: ROUTES_SHOWN_DEFAULT, from: 0, name: None }));
+        assert_eq!(
+            Wanted::read(""),
+            Ok(Wanted { limit: ROUTES_SHOWN_DEFAULT, from: 0, name: None, order: Order::Table })
+        );
         for (query, expected) in [
             (
                 format!("limit={}", ROUTES_SHOWN_MAX + 1),
                 "limit: found \"10001\", expected a number from 0 to 10000",
             ),
             ("from=x".to_owned(), "from: found \"x\", expected a number from 0 to 100000"),
-            ("all".to_owned(), "there is no parameter \"all\", expected limit, from or name"),
+            ("all".to_owned(), "there is no parameter \"all\", expected limit, from, name or order"),
+            ("order=size".to_owned(), "order: found \"size\", expected table, name, hits or last"),
             ("name=%ff".to_owned(), "name is not UTF-8"),
         ] {
             assert_eq!(Wanted::read(&query).unwrap_err(), expected);

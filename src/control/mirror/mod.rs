@@ -23,7 +23,7 @@ use std::{
 };
 
 pub use sender::HepNumbers;
-pub use top::Top;
+pub use top::{Top, TopCount, TopTold};
 
 use crate::{
     config::{Config, Decisions},

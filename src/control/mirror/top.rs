@@ -1,7 +1,7 @@
 //! Outside. Who calls most and what is called most, over some minutes: `GET /api/v1/top`.
 //!
 //! In:    messages that were sampled to be counted; the time.
-//! Out:   JSON: the top sources, numbers, prefixes of numbers and domains.
+//! Out:   the top sources, numbers, prefixes of numbers and domains.
 //! Never: holds more than two halves of a window of counters of fixed size. A loop never takes the lock in here.
 //!
 //! The window slides by halves: what is shown is of the half under way and the one before, so of five to ten minutes.
@@ -13,22 +13,21 @@ use std::{
     time::Instant,
 };
 
-use axum::http::StatusCode;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     call::{Call, number_in},
     escape::Escaped,
     frequent::{Count, Frequent, Key},
 };
-use crate::limits::{TOP_SHOWN_DEFAULT, TOP_SHOWN_MAX, TOP_WINDOW_MS};
+use crate::limits::TOP_WINDOW_MS;
 
 const HALF_MS: u64 = TOP_WINDOW_MS / 2;
 /// Digits of a prefix: country and area, mostly.
 const PREFIX_DIGITS: usize = 5;
-/// What is counted, by the names it is shown by.
-const LISTS: [&str; 4] = ["sources", "numbers", "prefixes", "domains"];
-const USAGE: &str = "expected /api/v1/top, or /api/v1/top?n=NUMBER";
+/// What is counted: sources, numbers, prefixes, domains.
+const LISTS: usize = 4;
 
 /// The counts.
 #[derive(Debug)]
@@ -49,7 +48,38 @@ struct Window {
 #[derive(Debug)]
 struct Half {
     messages: u64,
-    lists: [Frequent; LISTS.len()],
+    lists: [Frequent; LISTS],
+}
+
+/// Who calls most and what is called most. Numbers of messages are reckoned from a sample.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "Top")]
+pub struct TopTold {
+    /// How long the counts look back.
+    pub window_s: u64,
+    /// One message in so many was counted.
+    pub one_in: u64,
+    /// All of the window.
+    pub messages: u64,
+    /// Addresses that messages came from.
+    pub sources: Vec<TopCount>,
+    /// Numbers that were called.
+    pub numbers: Vec<TopCount>,
+    /// What they begin with.
+    pub prefixes: Vec<TopCount>,
+    /// Hosts of the Request-URIs.
+    pub domains: Vec<TopCount>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct TopCount {
+    /// Bytes that are not printable ASCII are written `\xHH`.
+    pub key: String,
+    /// Messages, at most: a key that came into the list late may be counted with some of another one.
+    pub messages: u64,
+    /// Messages that are its own for sure.
+    pub at_least: u64,
 }
 
 impl Top {
@@ -65,20 +95,11 @@ impl Top {
         self.count_at(source, call, self.now_ms());
     }
 
-    /// Answers a request with this query: `n=` is how many of each list.
+    /// The first of each list, as many as asked for; nothing, where nothing is counted.
     #[must_use]
-    pub fn answer(&self, query: &str) -> (StatusCode, Value) {
-        match shown_by(query) {
-            None => {
-                let what = format!("n is 1 to {TOP_SHOWN_MAX}; {USAGE}");
-                (StatusCode::BAD_REQUEST, json!({ "error": what }))
-            }
-            Some(_) if self.one_in.is_none() => {
-                let what = "nothing is counted; set top: {sample: 32} in the configuration";
-                (StatusCode::NOT_FOUND, json!({ "error": what }))
-            }
-            Some(shown) => (StatusCode::OK, self.shown_at(shown, self.now_ms())),
-        }
+    pub fn told(&self, shown: usize) -> Option<TopTold> {
+        let one_in = self.one_in?;
+        Some(self.told_at(one_in, shown, self.now_ms()))
     }
 
     fn now_ms(&self) -> u64 {
@@ -104,22 +125,18 @@ impl Top {
         }
     }
 
-    fn shown_at(&self, shown: usize, now_ms: u64) -> Value {
-        let each = u64::from(self.one_in.map_or(1, NonZeroU32::get));
+    fn told_at(&self, one_in: NonZeroU32, shown: usize, now_ms: u64) -> TopTold {
+        let one_in = u64::from(one_in.get());
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.slide(now_ms);
         let messages = window.now.messages + window.before.messages;
         // Of the half under way what is over, and the one before, unless there was none yet.
         let window_ms = now_ms.min(now_ms.saturating_sub(window.since_ms) + HALF_MS);
-        let mut top = json!({ "window_s": window_ms / 1000, "one_in": each, "messages": messages * each });
-        if let Some(top) = top.as_object_mut() {
-            for (list, name) in LISTS.iter().enumerate() {
-                let counts: Vec<Value> =
-                    window.most(list, shown).iter().map(|count| of_count(count, each)).collect();
-                top.insert((*name).to_owned(), counts.into());
-            }
-        }
-        top
+        let [sources, numbers, prefixes, domains] = std::array::from_fn(|list| {
+            window.most(list, shown).iter().map(|count| TopCount::of(count, one_in)).collect()
+        });
+        let messages = messages * one_in;
+        TopTold { window_s: window_ms / 1000, one_in, messages, sources, numbers, prefixes, domains }
     }
 }
 
@@ -165,29 +182,33 @@ impl Half {
     }
 }
 
-/// Messages as they are reckoned from the sample.
-fn of_count(count: &Count, each: u64) -> Value {
-    json!({
-        "key": Escaped(count.key.bytes()).to_string(),
-        "messages": count.at_most * each,
-        "at_least": (count.at_most - count.over) * each,
-    })
-}
-
-fn shown_by(query: &str) -> Option<usize> {
-    if query.is_empty() {
-        return Some(TOP_SHOWN_DEFAULT);
+impl TopCount {
+    /// As it is reckoned from the sample.
+    fn of(count: &Count, one_in: u64) -> Self {
+        Self {
+            key: Escaped(count.key.bytes()).to_string(),
+            messages: count.at_most * one_in,
+            at_least: (count.at_most - count.over) * one_in,
+        }
     }
-    let shown = query.strip_prefix("n=")?.parse().ok()?;
-    (1..=TOP_SHOWN_MAX).contains(&shown).then_some(shown)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::limits::{TOP_SHOWN_DEFAULT, TOP_SHOWN_MAX};
 
     fn top(one_in: u32) -> Top {
         Top::new(NonZeroU32::new(one_in))
+    }
+
+    impl Top {
+        /// As JSON has it.
+        fn shown_at(&self, shown: usize, now_ms: u64) -> Value {
+            json!(self.told_at(self.one_in.unwrap(), shown, now_ms))
+        }
     }
 
     fn call<'a>(called: &'a str, domain: &'a str) -> Call<'a> {
@@ -266,24 +287,15 @@ mod tests {
     }
 
     #[test]
-    fn how_many_may_be_said() {
+    fn as_many_are_shown_as_may_be() {
         let top = top(1);
         for number in 0..200 {
             top.count_at(source(number), &call("1", "x"), 0);
         }
-        let shown = |query: &str| {
-            let (status, value) = top.answer(query);
-            (status.as_u16(), value["sources"].as_array().map(Vec::len))
-        };
-        assert_eq!(shown(""), (200, Some(TOP_SHOWN_DEFAULT)));
-        assert_eq!(shown("n=3"), (200, Some(3)));
-        assert_eq!(shown(&format!("n={TOP_SHOWN_MAX}")), (200, Some(TOP_SHOWN_MAX)));
-        for wrong in [format!("n={}", TOP_SHOWN_MAX + 1), "n=0".into(), "n=x".into(), "m=1".into()] {
-            assert_eq!(shown(&wrong), (400, None), "{wrong}");
+        for shown in [1, TOP_SHOWN_DEFAULT, TOP_SHOWN_MAX] {
+            assert_eq!(top.told(shown).unwrap().sources.len(), shown);
         }
-        let (status, value) = Top::new(None).answer("");
-        assert_eq!(status, StatusCode::NOT_FOUND);
-        assert!(value["error"].as_str().unwrap().contains("top: {sample: 32}"));
+        assert_eq!(Top::new(None).told(1), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(super) fn of(what: &Ctl, said: &Value, paint: Paint) -> String {
         Ctl::Tables => tables(said),
         Ctl::Gateways { mark: None } => gateways(said),
         Ctl::Gateways { mark: Some(_) } => marked(said, paint),
+        Ctl::Top { .. } => top(said),
         Ctl::Explain(_) => explained::explanation(said, paint),
         Ctl::Diff { .. } => comparison(said),
         Ctl::Reload => reload(said),
@@ -194,6 +195,23 @@ fn by(gateway: &Value) -> String {
     }
 }
 
+fn top(said: &Value) -> String {
+    let mut page = format!(
+        "{} messages in {} s, reckoned from one in {}\n",
+        text(said, "messages"),
+        text(said, "window_s"),
+        text(said, "one_in")
+    );
+    for (list, head) in
+        [("sources", "SOURCE"), ("numbers", "NUMBER"), ("prefixes", "PREFIX"), ("domains", "DOMAIN")]
+    {
+        let row = |one: &Value| vec![text(one, "messages"), text(one, "at_least"), text(one, "key")];
+        page.push('\n');
+        page.push_str(&table(&["MESSAGES", "AT LEAST", head], items(said, list).map(row)));
+    }
+    page
+}
+
 fn dns(said: &Value) -> String {
     let row = |server: &Value| {
         let up = if server["up"] == true { "up" } else { "down" };
@@ -346,6 +364,21 @@ mod tests {
              d        down   probes: it does not answer  1970-01-01T00:01:01Z  sip:a\n"
         );
         assert_eq!(marked(&said["gateways"][1], Paint::off()), "b is down (by a mark)\n");
+    }
+
+    #[test]
+    fn the_top_ones_come_in_four_lists() {
+        let one = json!({ "key": "192.0.2.1", "messages": 64, "at_least": 32 });
+        let said = json!({ "window_s": 60, "one_in": 32, "messages": 64, "sources": [one], "numbers": [],
+            "prefixes": [], "domains": [{ "key": "a\u{1b}", "messages": 32, "at_least": 32 }] });
+        assert_eq!(
+            top(&said),
+            "64 messages in 60 s, reckoned from one in 32\n\n\
+             MESSAGES  AT LEAST  SOURCE\n64        32        192.0.2.1\n\n\
+             MESSAGES  AT LEAST  NUMBER\n\n\
+             MESSAGES  AT LEAST  PREFIX\n\n\
+             MESSAGES  AT LEAST  DOMAIN\n32        32        a\\x1b\n"
+        );
     }
 
     #[test]

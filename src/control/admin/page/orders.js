@@ -1,0 +1,89 @@
+// Orders to the server, each confirmed; and the token, when the server wants it.
+
+import { Away, Refused, change, forgetToken, hasToken, keepToken } from './api.js';
+import { byId, counted, setText } from './dom.js';
+
+export function addOrders(poller) {
+  byId('reload').addEventListener('click', async () => {
+    const text = 'The route files are read again. If they have a fault, the routes in service stay.';
+    if (await confirmed('Reload the routes?', text, 'Reload')) await order('reload', poller);
+  });
+  byId('drain').addEventListener('click', async (event) => {
+    const isBack = event.target.textContent === 'Undrain';
+    const [head, text] = isBack
+      ? ['End draining?', '/readyz and OPTIONS say 200 again: calls are welcome.']
+      : ['Drain this server?', '/readyz and OPTIONS say 503, so that peers send their calls elsewhere. Calls that come are answered.'];
+    if (await confirmed(head, text, isBack ? 'Undrain' : 'Drain')) await order(isBack ? 'undrain' : 'drain', poller);
+  });
+  byId('pause').addEventListener('click', (event) => {
+    const isPaused = event.target.getAttribute('aria-pressed') !== 'true';
+    event.target.setAttribute('aria-pressed', isPaused);
+    poller.pause(isPaused);
+  });
+  byId('forget').addEventListener('click', () => { forgetToken(); location.reload(); });
+  byId('forget').hidden = !hasToken();
+}
+
+async function order(what, poller) {
+  say(`${what}: asked…`, false);
+  try {
+    say(done(what, await change(what)), false);
+  } catch (error) {
+    say(`${what}: ${error.message}`, true);
+    if (!(error instanceof Refused || error instanceof Away)) throw error;
+  }
+  poller.refresh();
+}
+
+function done(what, said) {
+  if (what === 'reload') return `Reload: ${said.result}, generation ${said.generation}, ${counted(said.routes, 'route', 'routes')}, ${said.duration_ms} ms`;
+  return said.draining ? 'The server drains: /readyz and OPTIONS say 503.' : 'The server does not drain.';
+}
+
+function say(text, isBad) {
+  const said = byId('said');
+  said.hidden = false;
+  said.classList.toggle('bad', isBad);
+  setText(said, text);
+}
+
+// Whether it is wanted. Escape says no.
+function confirmed(head, text, yes) {
+  const [dialog, form] = [byId('confirm'), byId('confirm-form')];
+  setText(byId('confirm-head'), head);
+  setText(byId('confirm-text'), text);
+  setText(byId('confirm-yes'), yes);
+  dialog.showModal();
+  byId('confirm-no').focus();
+  return new Promise((resolve) => {
+    const ended = new AbortController();
+    const listen = (node, name, act) => node.addEventListener(name, act, { signal: ended.signal });
+    listen(form, 'submit', (event) => { event.preventDefault(); dialog.close('yes'); });
+    listen(byId('confirm-no'), 'click', () => dialog.close('no'));
+    listen(dialog, 'close', () => { ended.abort(); resolve(dialog.returnValue === 'yes'); dialog.returnValue = ''; });
+  });
+}
+
+// Asks until something is typed: without it there is nothing to see.
+export function askForToken(why) {
+  const [dialog, form, field] = [byId('token-dialog'), byId('token-form'), byId('token')];
+  setText(byId('token-why'), hasToken() ? why : '');
+  if (!dialog.open) dialog.showModal();
+  field.value = '';
+  field.focus();
+  return new Promise((resolve) => {
+    const ended = new AbortController();
+    // Escape may close it, whatever we say; then it opens again.
+    dialog.addEventListener('close', () => dialog.showModal(), { signal: ended.signal });
+    form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      if (field.value.trim() === '') return;
+      ended.abort();
+      keepToken(field.value.trim());
+      field.value = '';
+      byId('forget').hidden = false;
+      dialog.close();
+      resolve();
+    }, { signal: ended.signal });
+  });
+}
