@@ -108,6 +108,9 @@ export function addTop(poller) {
   poller.add({ section: byId('top'), path: () => 'top', everyMs: 5_000, show: showTop, refuse });
 }
 
+// A count that may have some of another one's in it is told by both ends.
+const between = (least, most) => (least === most ? count(most) : `${count(least)}–${count(most)}`);
+
 const TOP = [['sources', 'Source'], ['numbers', 'Number'], ['prefixes', 'Prefix'], ['domains', 'Domain']];
 
 function showTop(top) {
@@ -115,8 +118,7 @@ function showTop(top) {
   setText(byId('top-said'), `About ${counted(top.messages, 'message', 'messages')} in ${counted(minutes, 'minute', 'minutes')}, reckoned from one in ${count(top.one_in)}.`);
   const columns = (head) => [
     { head, cell: (one) => one.key },
-    { head: 'Messages', cell: (one) => count(one.messages), number: true },
-    { head: 'At least', cell: (one) => count(one.at_least), number: true },
+    { head: 'Messages', cell: (one) => between(one.at_least, one.messages), number: true },
   ];
   fill(byId('top-lists'), TOP.map(([list]) => top[list]), () => TOP.map(([list, head]) =>
     el('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `Top ${list}` }, table(`Top ${list}`, columns(head), top[list], `No ${list} yet.`))));

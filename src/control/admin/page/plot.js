@@ -9,17 +9,33 @@ const SPAN_S = 600;
 // Where a second is missing, so is the line.
 const GAP_S = 5;
 
-// `lines`: { name, of(second) }, the value or null. `say`: a value as text.
+// From nought to the next of 1, 2, 5, 10, 20, …
+export function linear(most) {
+  const power = most > 0 ? 10 ** Math.floor(Math.log10(most)) : 1;
+  const top = [1, 2, 5, 10].map((step) => step * power).find((step) => step >= most);
+  return { part: (value) => value / top, marks: [0, top / 2, top] };
+}
+
+// By tens: what differs by a thousand is still seen.
+export function logarithmic(most, least) {
+  const first = Number.isFinite(least) && least > 0 ? Math.floor(Math.log10(least)) : 2;
+  const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(most, 1))));
+  const marks = Array.from({ length: last - first + 1 }, (_, step) => 10 ** (first + step));
+  return { part: (value) => (Math.log10(Math.max(value, marks[0])) - first) / (last - first), marks };
+}
+
+// `lines`: { name, of(second) }, the value or null. `say`: a value as text. `axis`: one of those above.
 export class Plot {
   #seconds = [];
   #lines;
   #say;
+  #axis;
   #drawing;
   #values;
   #pointed = null;
 
-  constructor(id, lines, say) {
-    [this.#lines, this.#say] = [lines, say];
+  constructor(id, lines, say, axis) {
+    [this.#lines, this.#say, this.#axis] = [lines, say, axis];
     const figure = byId(id);
     const caption = figure.querySelector('figcaption');
     caption.id = `${id}-name`;
@@ -55,18 +71,17 @@ export class Plot {
 
   #scale(width, end) {
     const values = this.#lines.flatMap((line) => this.#seconds.map(line.of)).filter((value) => value !== null);
-    const top = round(values.reduce((one, other) => Math.max(one, other), 0));
+    const axis = this.#axis(values.reduce((one, other) => Math.max(one, other), 0), values.reduce((one, other) => Math.min(one, other), Infinity));
     const perS = (width - LEFT - RIGHT) / SPAN_S;
     return {
-      top,
-      perS,
+      marks: axis.marks,
       x: (unixS) => LEFT + (unixS - (end - SPAN_S)) * perS,
-      y: (value) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM),
+      y: (value) => HEIGHT - BOTTOM - axis.part(value) * (HEIGHT - TOP - BOTTOM),
     };
   }
 
   #rows(scale, width) {
-    return [0, scale.top / 2, scale.top].flatMap((value) => {
+    return scale.marks.flatMap((value) => {
       const y = scale.y(value);
       return [
         svg('path', { class: 'rule', d: `M${LEFT} ${y}H${width - RIGHT}` }),
@@ -114,13 +129,6 @@ function clocks(scale, end) {
 }
 
 const vertical = (name, x) => svg('path', { class: name, d: `M${x} ${TOP}V${HEIGHT - BOTTOM}` });
-
-// The next of 1, 2, 5, 10, 20, …
-function round(value) {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value);
-}
 
 const swatch = (index) =>
   svg('svg', { class: 'swatch', viewBox: '0 0 24 8', 'aria-hidden': 'true' },

@@ -1,7 +1,7 @@
 // What runs and what it serves: the head of the page, figures, plots, and the reloads.
 
 import { byId, count, counted, duration, el, fault, fill, moment, nanoseconds, number, setText, state, table, terms } from './dom.js';
-import { Plot } from './plot.js';
+import { Plot, linear, logarithmic } from './plot.js';
 
 const RATES_KEPT_S = 600;
 const FIGURES_S = 5;
@@ -22,12 +22,12 @@ export function addRates(poller) {
     { name: 'redirected (3xx)', of: perS((second) => second.answers['3xx']) },
     { name: 'refused (4xx–6xx)', of: perS(refused) },
     { name: 'not answered', of: perS((second) => second.silences) },
-  ], number);
+  ], number, linear);
   const times = new Plot('plot-times', [
     { name: 'half', of: took('p50') },
     { name: '90 %', of: took('p90') },
     { name: '99 %', of: took('p99') },
-  ], nanoseconds);
+  ], nanoseconds, logarithmic);
   // What moves by itself moves seldom for whoever wants no motion.
   const everyMs = matchMedia('(prefers-reduced-motion: reduce)').matches ? 10_000 : 1_000;
   let seconds = [];
