@@ -5,7 +5,7 @@ mod calls;
 
 use std::fmt::Write as _;
 
-use calls::{Call, call, play};
+use calls::{Call, Played, call, play};
 use proptest::{collection::vec, prelude::*, sample::select};
 use waypost::{
     decide::NoTrace,
@@ -56,12 +56,38 @@ fn gateway() -> impl Strategy<Value = String> {
         })
 }
 
-fn table(gateways: &[String], answer: &str) -> RouteTable {
-    let mut text = "gateways:\n".to_owned();
+/// A Contact that a route has by itself.
+fn contact() -> impl Strategy<Value = String> {
+    (
+        select(vec!["sip:", "sips:"]),
+        select(vec![
+            "",
+            "{number}@",
+            "+4411@",
+            "00{number}@",
+            "{number|digits}@",
+            "{user}@",
+            "a;rn=+4411@",
+            "a;m-x@",
+        ]),
+        select(HOSTS[..9].to_vec()),
+        select(vec!["", ";transport=udp", ";maddr=192.0.2.99", ";user=phone"]),
+        select(vec!["", ", expires: 60"]),
+    )
+        .prop_map(|(scheme, user, host, params, rest)| {
+            format!("{{ uri: '{scheme}{user}{host}{params}'{rest}, q: Q }}")
+        })
+}
+
+fn table(gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
+    let mut text = "gateways:\n  spare: sip:spare.example.net\n".to_owned();
     for (at, gateway) in gateways.iter().enumerate() {
         writeln!(text, "  gw{at}: {gateway}").expect("a String");
     }
-    let names: Vec<String> = (0..gateways.len()).map(|at| format!("gw{at}")).collect();
+    // A list has a q for each Contact or for none, and gateways have none.
+    let q = |at: usize| if gateways.is_empty() { format!(", q: 0.{}", 9 - at) } else { String::new() };
+    let mut names: Vec<String> = (0..gateways.len()).map(|at| format!("gw{at}")).collect();
+    names.extend(contacts.iter().enumerate().map(|(at, contact)| contact.replace(", q: Q", &q(at))));
     writeln!(text, "routes: [ {{ {answer} contacts: [{}] }} }} ]", names.join(", ")).expect("a String");
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: text.clone().into_bytes() };
     let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
@@ -69,18 +95,19 @@ fn table(gateways: &[String], answer: &str) -> RouteTable {
 }
 
 /// What becomes of a call with the Contacts as they were sealed, and without.
-fn both(mut table: RouteTable, call: &Call) -> (usize, calls::Played, calls::Played) {
-    let fixed = table.fixed.iter().flatten().count();
+fn both(mut table: RouteTable, call: &Call) -> (Played, Played) {
     let sealed = play(&table, call, &mut NoTrace);
     table.fixed.clear();
-    (fixed, sealed, play(&table, call, &mut NoTrace))
+    table.contacts_mut().for_each(|contact| contact.fixed = None);
+    (sealed, play(&table, call, &mut NoTrace))
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn an_answer_is_the_same_by_both_ways(
-        gateways in vec(gateway(), 1..6),
+        gateways in vec(gateway(), 0..4),
+        contacts in vec(contact(), 1..4),
         answer in select(vec![
             "answer: {",
             "answer: { contacts_max: 2,",
@@ -91,7 +118,7 @@ proptest! {
         ]),
         call in call(),
     ) {
-        let (_, sealed, rendered) = both(table(&gateways, answer), &call);
+        let (sealed, rendered) = both(table(&gateways, &contacts, answer), &call);
         prop_assert_eq!(sealed, rendered);
     }
 }
@@ -106,12 +133,31 @@ fn usual_gateways_are_sealed_and_those_that_a_call_can_spoil_are_not() {
         ("{ uri: 'sip:gw.example.net', prefix: '*9' }", false),
         ("{ uri: 'sip:gw.example.net', params: { tgrp: a, trunk-context: b } }", false),
         ("{ uri: 'sip:gw.example.net', resolve: true }", false),
-        ("sip:me@gw.example.net", false),
+        ("sip:me@gw.example.net", true),
         ("sip:[2001:db8::1]", false),
         ("tel:+44", false),
     ] {
-        let table = table(&[gateway.to_owned()], "answer: {");
-        assert_eq!(table.fixed[0].is_some(), is_fixed, "{gateway}");
+        let table = table(&[gateway.to_owned()], &[], "answer: {");
+        assert_eq!(table.fixed[1].is_some(), is_fixed, "{gateway}");
+    }
+}
+
+#[test]
+fn usual_contacts_are_sealed_and_those_with_other_values_are_not() {
+    for (uri, is_fixed) in [
+        ("sip:{number}@gw.example.net", true),
+        ("sip:+44{number}@gw.example.net;transport=tcp", true),
+        ("sip:+4411@gw.example.net", true),
+        ("sip:gw.example.net", true),
+        ("sip:{number|digits}@gw.example.net", false),
+        ("sip:{user}@gw.example.net", false),
+        ("sip:{number}@{host}", false),
+        ("sip:+44;m-x@gw.example.net;user=phone", false),
+        ("tel:{number}", false),
+    ] {
+        let mut table = table(&["sip:h".to_owned()], &[format!("'{uri}'")], "answer: {");
+        let fixed: Vec<bool> = table.contacts_mut().map(|contact| contact.fixed.is_some()).collect();
+        assert_eq!(fixed, [is_fixed], "{uri}");
     }
 }
 
@@ -121,8 +167,8 @@ fn a_number_that_makes_the_uri_too_long_is_none_by_both_ways() {
     let host = "h".repeat(URI_BYTES_MAX - "sip:+4411@".len());
     for (number, contacts) in [("+4411", 1), ("+44111", 0)] {
         let call = Call { number: number.to_owned(), ..Call::default() };
-        let (_, sealed, rendered) =
-            both(table(&[format!("sip:{host}")], "answer: { answer_bytes_max: 4000,"), &call);
+        let (sealed, rendered) =
+            both(table(&[format!("sip:{host}")], &[], "answer: { answer_bytes_max: 4000,"), &call);
         assert_eq!(sealed, rendered, "{number}");
         assert_eq!(sealed.answer.matches(";q=").count(), contacts, "{number}");
     }

@@ -1,24 +1,27 @@
-//! Pure. What is the same in every Contact of a gateway: rendered, read and judged once, when a table is sealed.
+//! Pure. What is the same in every Contact of a gateway or template: rendered, read and judged once, when a table
+//! is sealed.
 //!
-//! In:    a gateway.
+//! In:    a gateway, or a Contact as a route has it.
 //! Out:   the bytes before and behind the number, and what a decision still has to ask of them.
-//! Never: a gateway whose URI may be no Contact, or may only be one for some calls: those are judged call by call.
+//! Never: one whose URI may be no Contact, or has other values than the number: those are judged call by call.
 
 use std::net::IpAddr;
 
-use super::Gateway;
+use super::{ContactTemplate, FixedParts, Gateway, NumberIn};
 use crate::{
     limits::URI_BYTES_MAX,
     sip::{Scheme, Uri, host_address, same_name},
 };
 
-/// A gateway's Contact without the number.
+/// A Contact without the number.
 #[derive(Debug)]
 pub struct FixedContact {
-    /// The scheme, and the digits that the gateway wants before the number.
+    /// The scheme, and what stands before the number.
     pub before_number: Box<[u8]>,
     /// From the `@` on.
     pub behind_number: Box<[u8]>,
+    /// Whether the number stands between them.
+    pub number: NumberIn,
     /// See [`Gateway::strip`].
     pub strip: usize,
     /// See [`Gateway::expires_s`].
@@ -44,27 +47,43 @@ pub struct NextHop {
 impl FixedContact {
     /// `None` for a gateway whose Contact has more in it that differs from call to call than the number.
     #[must_use]
-    pub fn of(gateway: &Gateway) -> Option<Self> {
-        let (scheme, rest) = gateway.uri.literal_without_user()?;
-        let (scheme_name, default_port) = match scheme {
+    pub fn of_gateway(gateway: &Gateway) -> Option<Self> {
+        if gateway.resolve || !gateway.params.is_empty() || !is_plain_number(gateway.prefix.as_bytes()) {
+            return None;
+        }
+        let parts = gateway.uri.fixed_parts()?;
+        let before_number = [parts.before_number, gateway.prefix.as_bytes()].concat();
+        let fixed = Self::of_parts(FixedParts { before_number: &before_number, ..parts })?;
+        Some(Self { strip: gateway.strip, expires_s: gateway.expires_s, ..fixed })
+    }
+
+    /// The same of a Contact that a route has by itself.
+    #[must_use]
+    pub fn of_template(contact: &ContactTemplate) -> Option<Self> {
+        let fixed = Self::of_parts(contact.uri.fixed_parts()?)?;
+        Some(Self { expires_s: contact.expires_s, ..fixed })
+    }
+
+    fn of_parts(parts: FixedParts<'_>) -> Option<Self> {
+        let (scheme_name, default_port) = match parts.scheme {
             Scheme::Sip => (&b"sip:"[..], 5060),
             Scheme::Sips => (&b"sips:"[..], 5061),
             Scheme::Tel | Scheme::Other => return None,
         };
-        let is_plain =
-            !gateway.resolve && gateway.params.is_empty() && is_plain_number(gateway.prefix.as_bytes());
-        let before_number = [scheme_name, gateway.prefix.as_bytes()].concat();
-        let behind_number = [b"@", rest].concat();
+        let before_number = [scheme_name, parts.before_number].concat();
+        let behind_number = [b"@", parts.rest].concat();
         // Whatever plain number stands in it, it is the same to the grammar and to the rules below.
-        let probe = [&before_number, &b"0"[..], &behind_number].concat();
-        let uri = Uri::parse(&probe).filter(|uri| is_plain && may_be_contact(uri))?;
+        let number = if parts.number == NumberIn::Nothing { &b""[..] } else { b"0" };
+        let probe = [&before_number, number, &behind_number].concat();
+        let uri = Uri::parse(&probe).filter(may_be_contact)?;
         let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
         let next_hop =
             NextHop { host: host.into(), address: host_address(host), port: uri.port, default_port };
         Some(Self {
             host_len: uri.host.len(),
-            strip: gateway.strip,
-            expires_s: gateway.expires_s,
+            number: parts.number,
+            strip: 0,
+            expires_s: None,
             next_hop,
             before_number: before_number.into(),
             behind_number: behind_number.into(),
@@ -80,7 +99,8 @@ impl FixedContact {
     /// Whether the URI with a number of this length is short enough.
     #[must_use]
     pub fn has_room_for(&self, number_len: usize) -> bool {
-        number_len > 0 && self.before_number.len() + number_len + self.behind_number.len() <= URI_BYTES_MAX
+        let has_number = number_len > 0 || self.number == NumberIn::Nothing;
+        has_number && self.before_number.len() + number_len + self.behind_number.len() <= URI_BYTES_MAX
     }
 }
 
@@ -98,6 +118,7 @@ fn may_be_contact(uri: &Uri<'_>) -> bool {
     // An IPv6 address has many spellings: whether it is that of another URI, its text does not say.
     !uri.host.starts_with(b"[")
         && !uri.has_double_param()
+        && !uri.has_mandatory_param()
         // RFC 5630 §5.4, RFC 3261 §19.1.1.
         && !transport(b"tls")
         && !(uri.scheme == Scheme::Sips && transport(b"udp"))

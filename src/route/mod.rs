@@ -29,5 +29,6 @@ pub use numbers::{Meaning, NumberTable, Row, RowTarget, Terms};
 pub use pattern::{NumberPattern, TextPattern};
 pub use table::*;
 pub use template::{
-    Names, Part, Template, UriTemplate, ValueOf, Values, push_param_escaped, push_user_escaped,
+    FixedParts, Names, NumberIn, Part, Template, UriTemplate, ValueOf, Values, push_param_escaped,
+    push_user_escaped,
 };

@@ -42,22 +42,38 @@ pub struct RouteTable {
     pub routes: Vec<Route>,
     /// The index of each list that has one, by [`ListId`]; empty when none has. See [`RouteTable::seal`].
     pub dispatch: Vec<Option<Dispatch>>,
-    /// The Contact of each gateway that is the same for every call but for the number, by [`GatewayId`].
+    /// The Contact of each gateway that is the same for every call but for the number, by [`GatewayId`]. Those of
+    /// templates are beside them: [`ContactTemplate::fixed`].
     pub fixed: Vec<Option<FixedContact>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
 }
 
 impl RouteTable {
-    /// Makes the indices of the lists and the Contacts of gateways. Nothing of lists, routes and gateways may
+    /// Makes the indices of the lists and the Contacts that are known but for the number. Nothing of lists, routes and gateways may
     /// change after it. Without it every decision is the same, looks at each route and renders each Contact.
     pub fn seal(&mut self) {
-        self.fixed = self.gateways.iter().map(FixedContact::of).collect();
+        self.fixed = self.gateways.iter().map(FixedContact::of_gateway).collect();
+        for contact in self.contacts_mut() {
+            contact.fixed = FixedContact::of_template(contact);
+        }
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
         // A decision asks this once, however many short lists there are.
         if self.dispatch.iter().all(Option::is_none) {
             self.dispatch = Vec::new();
         }
+    }
+
+    /// The Contacts that routes have by themselves.
+    pub fn contacts_mut(&mut self) -> impl Iterator<Item = &mut ContactTemplate> {
+        let targets = self.routes.iter_mut().flat_map(|route| match &mut route.then {
+            Then::Answer(answer) => answer.targets.as_mut_slice(),
+            _ => &mut [],
+        });
+        targets.filter_map(|target| match target {
+            AnswerTarget::Uri(contact) => Some(contact),
+            _ => None,
+        })
     }
 }
 
@@ -506,6 +522,8 @@ pub struct ContactTemplate {
     pub uri: UriTemplate,
     pub expires_s: Option<u32>,
     pub q_milli: Option<u16>,
+    /// See [`RouteTable::seal`].
+    pub fixed: Option<FixedContact>,
 }
 
 /// Addresses that are ourselves: no Contact may name them.

@@ -173,6 +173,29 @@ enum SchemePart {
     InValue,
 }
 
+/// What [`UriTemplate::fixed_parts`] says.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct FixedParts<'t> {
+    pub scheme: Scheme,
+    /// What stands before the number; the whole user part where it has none.
+    pub before_number: &'t [u8],
+    pub number: NumberIn,
+    /// From the host on.
+    pub rest: &'t [u8],
+}
+
+/// Whether the user part of a template has the number in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberIn {
+    /// It is the same for every call.
+    Nothing,
+    /// The number ends it.
+    User,
+    /// It is the user part of the call: the number with its parameters.
+    UserOfCall,
+}
+
 /// A URI with values in it: each is escaped by the place where it stands.
 #[derive(Clone, Debug)]
 pub struct UriTemplate {
@@ -242,15 +265,22 @@ impl UriTemplate {
         matches!(self.scheme, SchemePart::Written(Scheme::Sip | Scheme::Sips) | SchemePart::OfRequest)
     }
 
-    /// The scheme, and all of the URI from the host on, of a template without user part and values.
+    /// The parts of a template in which nothing is a value but the number.
     #[must_use]
-    pub fn literal_without_user(&self) -> Option<(Scheme, &[u8])> {
-        match (&self.scheme, &self.user, self.rest.as_slice()) {
-            (SchemePart::Written(scheme), None, [Piece::Text(rest)]) if self.takes_user() => {
-                Some((*scheme, rest))
+    pub fn fixed_parts(&self) -> Option<FixedParts<'_>> {
+        let [Piece::Text(rest)] = self.rest.as_slice() else { return None };
+        let SchemePart::Written(scheme @ (Scheme::Sip | Scheme::Sips)) = self.scheme else { return None };
+        let is_number = |of: &ValueOf, filters: &[Filter]| *of == ValueOf::Number && filters.is_empty();
+        let (before_number, number) = match self.user.as_deref() {
+            None => (&[][..], NumberIn::UserOfCall),
+            Some([Piece::Text(user)]) => (&**user, NumberIn::Nothing),
+            Some([Piece::Value { of, filters, .. }]) if is_number(of, filters) => (&[][..], NumberIn::User),
+            Some([Piece::Text(text), Piece::Value { of, filters, .. }]) if is_number(of, filters) => {
+                (&**text, NumberIn::User)
             }
-            _ => None,
-        }
+            Some(_) => return None,
+        };
+        Some(FixedParts { scheme, before_number, number, rest })
     }
 
     /// The scheme, as far as it is known without a request.

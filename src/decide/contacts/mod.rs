@@ -18,8 +18,8 @@ use super::{
 use crate::{
     dns::Ask,
     route::{
-        Answer, AnswerTarget, ContactTemplate, Down, GatewayId, GroupId, LeastCost, RowTarget, Template,
-        UriTemplate, deck, is_plain_number, micro_of,
+        Answer, AnswerTarget, ContactTemplate, Down, FixedContact, GatewayId, GroupId, LeastCost, NumberIn,
+        RowTarget, Template, UriTemplate, deck, is_plain_number, micro_of,
     },
     sip::Uri,
 };
@@ -37,11 +37,11 @@ pub(super) fn collect<T: Trace>(
     trace: &mut T,
 ) -> Result<(), Ask> {
     work.items.clear();
-    let number = plain_number::<T>(call, work);
-    let mut list = List { answer, down, call, work, trace, number };
+    let known = Known::of::<T>(call, work);
+    let mut list = List { answer, down, call, work, trace, known };
     for target in &answer.targets {
         match target {
-            AnswerTarget::Uri(contact) => list.giving_back(|list| list.add_template(contact)),
+            AnswerTarget::Uri(contact) => list.add_template(contact),
             AnswerTarget::Gateway(gateway) => list.add_gateway(*gateway),
             AnswerTarget::Group(group) => list.add_group(*group),
             AnswerTarget::LeastCost(wanted) => list.add_cheapest(wanted),
@@ -59,7 +59,7 @@ pub(super) fn add_uri<T: Trace>(
     work: &mut Work,
     trace: &mut T,
 ) {
-    let mut list = List { answer, down: Down::NONE, call, work, trace, number: None };
+    let mut list = List { answer, down: Down::NONE, call, work, trace, known: Known::default() };
     let read = Uri::parse(uri);
     if read.is_some_and(|read| fit::is_denied(&read, call)) {
         return list.drop_contact(uri, DENIED);
@@ -67,13 +67,37 @@ pub(super) fn add_uri<T: Trace>(
     list.add_read(uri, || read, None, None);
 }
 
-/// The number of the call, when it is all that a gateway's Contact has of it.
-fn plain_number<T: Trace>(call: &Call<'_>, work: &Work) -> Option<Span> {
-    let is_plain = |number: &Span| work.number_is_plain || is_plain_number(work.bytes(*number));
-    let number = work.number.filter(is_plain)?;
-    let has_params = !work.params.is_empty() || call.uri.user_params().next().is_some();
-    // Whoever traces sees each Contact rendered; so does a decision whose memory may run out.
-    (!T::ON && !has_params && work.has_room_for_contacts()).then_some(number)
+/// What Contacts that are known but for the number can be made of.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// Whether any can.
+    any: bool,
+    /// The number, when it stands in a URI as it is.
+    number: Option<Span>,
+    /// The same when it is all that there is of the user part.
+    user: Option<Span>,
+}
+
+impl Known {
+    fn of<T: Trace>(call: &Call<'_>, work: &Work) -> Self {
+        // Whoever traces sees each Contact rendered; so does a decision whose memory may run out.
+        if T::ON || !work.has_room_for_contacts() {
+            return Self::default();
+        }
+        let is_plain = |number: &Span| work.number_is_plain || is_plain_number(work.bytes(*number));
+        let number = work.number.filter(is_plain);
+        let has_params = !work.params.is_empty() || call.uri.user_params().next().is_some();
+        Self { any: true, number, user: number.filter(|_| !has_params) }
+    }
+
+    /// What stands in a Contact of this kind.
+    fn between(self, kind: NumberIn) -> Option<Span> {
+        match kind {
+            NumberIn::Nothing => self.any.then(Span::default),
+            NumberIn::User => self.number,
+            NumberIn::UserOfCall => self.user,
+        }
+    }
 }
 
 /// Why nothing more can be kept.
@@ -87,12 +111,17 @@ struct List<'l, 'a, T> {
     call: &'l Call<'a>,
     work: &'l mut Work,
     trace: &'l mut T,
-    /// See [`plain_number`].
-    number: Option<Span>,
+    known: Known,
 }
 
 impl<T: Trace> List<'_, '_, T> {
     fn add_template(&mut self, contact: &ContactTemplate) {
+        if !self.add_fixed(contact.fixed.as_ref(), contact.q_milli) {
+            self.giving_back(|list| list.add_template_uri(contact));
+        }
+    }
+
+    fn add_template_uri(&mut self, contact: &ContactTemplate) {
         let call = self.call;
         let user = if contact.uri.has_user() {
             None
@@ -110,21 +139,20 @@ impl<T: Trace> List<'_, '_, T> {
         if self.down.has(id) {
             return self.leave_out(id);
         }
-        if !self.add_fixed(id) {
+        let fixed = self.call.context.table.fixed.get(id);
+        if !self.add_fixed(fixed.and_then(Option::as_ref), None) {
             self.giving_back(|list| list.add_gateway_uri(id));
         }
     }
 
-    /// Adds the Contact of a gateway by putting the number into what was rendered when routes were loaded.
-    /// `false` says nothing: then it is to be made step by step.
-    fn add_fixed(&mut self, id: GatewayId) -> bool {
-        let call = self.call;
-        let (Some(number), Some(Some(fixed))) = (self.number, call.context.table.fixed.get(id)) else {
-            return false;
-        };
+    /// Adds a Contact by putting the number into what was rendered when routes were loaded. `false` says nothing:
+    /// then it is to be made step by step.
+    fn add_fixed(&mut self, fixed: Option<&FixedContact>, q_milli: Option<u16>) -> bool {
+        let Some(fixed) = fixed else { return false };
+        let Some(number) = self.known.between(fixed.number) else { return false };
         let number = number.from(fixed.strip);
         let has_place = self.work.items.is_empty() && self.work.contacts.len() < self.answer.contacts_max;
-        if !has_place || !fixed.has_room_for(number.len()) || !fit::is_fit(fixed, call, self.work) {
+        if !has_place || !fixed.has_room_for(number.len()) || !fit::is_fit(fixed, self.call, self.work) {
             return false;
         }
         let Some(uri) = self.work.keep_around(&fixed.before_number, number, &fixed.behind_number) else {
@@ -132,7 +160,7 @@ impl<T: Trace> List<'_, '_, T> {
         };
         let host_start = fixed.before_number.len() + number.len() + b"@".len();
         let host = host_start..host_start + fixed.host().len();
-        self.push(uri, host, None, fixed.expires_s);
+        self.push(uri, host, q_milli, fixed.expires_s);
         true
     }
 
