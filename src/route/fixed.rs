@@ -115,11 +115,9 @@ pub fn is_plain_number(number: &[u8]) -> bool {
 fn may_be_contact(uri: &Uri<'_>) -> bool {
     let transport = uri.param(b"transport").flatten();
     let transport = |name| transport.is_some_and(|value| same_name(value, name));
+    // RFC 5630 §5.4, RFC 3261 §19.1.1.
+    let is_no_transport = transport(b"tls") || (uri.scheme == Scheme::Sips && transport(b"udp"));
     // An IPv6 address has many spellings: whether it is that of another URI, its text does not say.
-    !uri.host.starts_with(b"[")
-        && !uri.has_double_param()
-        && !uri.has_mandatory_param()
-        // RFC 5630 §5.4, RFC 3261 §19.1.1.
-        && !transport(b"tls")
-        && !(uri.scheme == Scheme::Sips && transport(b"udp"))
+    let is_ipv6 = uri.host.starts_with(b"[");
+    !(is_ipv6 || uri.has_double_param() || uri.has_mandatory_param() || is_no_transport)
 }

@@ -3,7 +3,7 @@
 //! In:    HTTP/1.1 requests, one to a connection, heads, bodies and time bounded; over TCP, TLS or a Unix socket.
 //! Out:   text for people and probes, JSON for the rest. `GET /api/v1/openapi.json` says what there is.
 //! Never: waits long for the loop, or makes it wait; keeps its own thread, which is the resolver's too, at
-//! work for long; lets anybody do what [`access`] does not allow.
+//! work for long; lets anybody do what `access` does not allow.
 
 use std::sync::Arc;
 
