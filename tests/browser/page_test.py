@@ -368,6 +368,7 @@ class PageTest(unittest.TestCase):
     def test_no_more_is_asked_than_is_seen_and_one_at_a_time(self):
         server = self.serve()
         page = self.open_ready(server, calm=False)
+        page.until("the seconds there are", "document.querySelector('#plot-rates .line-0').getAttribute('d')?.includes('M')")
         page.js("""(() => {
             const real = window.fetch;
             window.most = 0; window.now = 0; window.asked = [];
