@@ -766,3 +766,18 @@ pub const DECISION_VALUE_BYTES_MAX: usize = 128;
 const _: () = assert!(TAP_RECORDS_OF_TOP <= TAP_RECORDS && TAP_REQUEST_BYTES_MAX < TAP_RECORD_BYTES);
 const _: () = assert!(TOP_ONE_IN_DEFAULT <= SAMPLE_ONE_IN_MAX && TOP_SHOWN_MAX <= TOP_KEYS_MAX);
 const _: () = assert!(TOP_KEY_BYTES_MAX >= NUMBER_BYTES_MAX);
+
+/// Access lists of all route files: a set of them is one word.
+pub const ACCESS_LISTS_MAX: usize = 64;
+
+/// Networks of all access lists. A list of all networks of a continent has some ten thousand, one of abusers a
+/// hundred thousand; this many take 20 MB.
+pub const ACCESS_ENTRIES_MAX: usize = 400_000;
+
+/// Size of one file of an access list, in bytes: that of [`ACCESS_ENTRIES_MAX`] long lines with a remark.
+pub const ACCESS_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Errors of one file of an access list after which the rest of it is not read: no more findings are shown.
+pub const ACCESS_FAULTS_MAX: usize = DIAGNOSTICS_MAX;
+
+const _: () = assert!(ACCESS_LISTS_MAX <= u64::BITS as usize);

@@ -44,6 +44,14 @@ fn holds<T: Trace>(
             });
             networks.iter().any(|network| network.contains(&source))
         }
+        Condition::Access(lists) => {
+            let decided = call.standing.id;
+            saw::<T>(work, |out| {
+                let name = decided.map_or("", |id| call.context.table.access.name(id));
+                out.extend_from_slice(name.as_bytes());
+            });
+            decided.is_some_and(|id| lists.contains(&id))
+        }
         Condition::Listener(names) => {
             saw::<T>(work, |out| out.extend_from_slice(call.arrival.listener.as_bytes()));
             names.iter().any(|name| &**name == call.arrival.listener)

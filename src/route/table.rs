@@ -5,6 +5,7 @@ use super::{
     Calendar, Dispatch, Normalisation, NumberPattern, NumberTable, Template, TextPattern, UriTemplate,
 };
 use crate::{
+    access::{AccessId, AccessLists},
     dns::{EnumPlan, Failure},
     sip::{Method, Scheme},
 };
@@ -43,6 +44,8 @@ pub struct RouteTable {
     pub dispatch: Vec<Option<Dispatch>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
+    /// Who may ask.
+    pub access: AccessLists,
 }
 
 impl RouteTable {
@@ -177,6 +180,8 @@ pub struct Route {
 pub enum Condition {
     /// The packet came from one of these.
     Source(Vec<IpNet>),
+    /// One of these access lists decided on its source.
+    Access(Vec<AccessId>),
     /// It came to one of these listeners.
     Listener(Vec<Box<str>>),
     /// Over one of these transports.

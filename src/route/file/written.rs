@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::limits::{ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, CONTACTS_MAX, DNS_STALE_S_MAX, NUMBER_BYTES_MAX};
 
 use super::{
+    access::{AccessWritten, UnknownWritten},
     scalar::{Named, OneOrMany, Text},
     when::WhenWritten,
 };
@@ -27,6 +28,8 @@ pub(super) struct FileWritten {
     pub(super) groups: Option<Named<Vec<MemberWritten>>>,
     /// Sets of numbers or prefixes, from CSV files.
     pub(super) tables: Option<Named<TableWritten>>,
+    /// Who may ask: named lists of sources, of which the first that holds a source decides.
+    pub(super) access: Option<Named<AccessWritten>>,
     /// Named lists of routes, for `jump`.
     pub(super) lists: Option<Named<Vec<RouteWritten>>>,
     /// The routes, tried from top to bottom.
@@ -54,6 +57,8 @@ pub(super) struct DefaultsWritten {
     /// Status when no route answers. 404 unless given.
     #[schemars(range(min = 300, max = 699))]
     pub(super) no_route: Option<u16>,
+    /// What becomes of messages from sources that no access list names. To be given where there are lists.
+    pub(super) unknown: Option<UnknownWritten>,
 }
 
 /// The ladder of q values: the first Contact gets `first`, every further one `step` less.
