@@ -177,6 +177,7 @@ mod tests {
                 networks: Vec::new(),
                 listeners: Vec::new(),
                 policy: AccessPolicy::Answer,
+                realm: None,
             };
             let access = AccessLists::new(names.iter().map(spec).collect(), Unknown::default());
             RouteTable { access, ..RouteTable::default() }

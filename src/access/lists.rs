@@ -6,12 +6,13 @@ use ipnet::IpNet;
 
 use super::{
     AccessId, AccessPolicy, Standing,
+    digest::Realm,
     ranges::{Lists, Ranges},
 };
 use crate::limits::ACCESS_LISTS_MAX;
 
 /// A list as it is written.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct ListSpec {
     /// Its name.
     pub name: Box<str>,
@@ -21,6 +22,8 @@ pub struct ListSpec {
     pub listeners: Vec<Box<str>>,
     /// What it says.
     pub policy: AccessPolicy,
+    /// Where its sources have to say who they are.
+    pub realm: Option<Realm>,
 }
 
 /// A list, without its networks.
@@ -31,6 +34,7 @@ pub struct AccessList {
     pub policy: AccessPolicy,
     /// Networks that were given.
     pub entries: usize,
+    pub realm: Option<Realm>,
 }
 
 /// What becomes of sources that no list names.
@@ -64,8 +68,8 @@ impl AccessLists {
         let mut all = Self { unknown, ..Self::default() };
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (spec, list) in specs.into_iter().take(ACCESS_LISTS_MAX).zip(0_u32..) {
-            let ListSpec { name, networks, listeners, policy } = spec;
-            all.lists.push(AccessList { name, policy, entries: networks.len() });
+            let ListSpec { name, networks, listeners, policy, realm } = spec;
+            all.lists.push(AccessList { name, policy, entries: networks.len(), realm });
             for network in networks {
                 match network {
                     IpNet::V4(network) => {
@@ -106,11 +110,19 @@ impl AccessLists {
         let here = self.at.iter().find(|(name, _)| **name == *listener).map_or(0, |(_, lists)| *lists);
         let first = (holding & (self.everywhere | here)).trailing_zeros();
         match usize::try_from(first).ok().and_then(|id| Some((id, self.lists.get(id)?))) {
-            Some((id, AccessList { policy, .. })) => {
-                Standing { id: Some(id), policy: *policy, known: *policy == AccessPolicy::Answer }
+            Some((id, AccessList { policy, realm, .. })) => {
+                let known = *policy == AccessPolicy::Answer && realm.is_none();
+                Standing { id: Some(id), policy: *policy, known }
             }
             None => Standing { id: Some(self.lists.len()), policy: self.unknown.policy, known: false },
         }
+    }
+
+    /// Where sources of this standing have to say who they are.
+    #[must_use]
+    pub fn realm(&self, standing: Standing) -> Option<&Realm> {
+        let list = self.lists.get(standing.id?)?;
+        list.realm.as_ref().filter(|_| list.policy == AccessPolicy::Answer)
     }
 
     /// The name of a list; `unknown` for the sources that none names.
@@ -143,6 +155,7 @@ mod tests {
             networks: networks.iter().map(|it| it.parse().expect("a network")).collect(),
             listeners: listeners.iter().map(|&it| it.into()).collect(),
             policy,
+            realm: None,
         }
     }
 
@@ -254,6 +267,7 @@ mod tests {
                 networks: networks.clone(),
                 listeners: Vec::new(),
                 policy: AccessPolicy::Answer,
+                realm: None,
             });
             let compiled = AccessLists::new(specs.collect(), Unknown::default());
             for address in addresses(&lists, &more) {

@@ -1,14 +1,16 @@
 //! Pure. Who may ask: lists of networks, and what a list says of the source of a packet.
 //!
-//! In:    the networks of each list, the listeners at which it counts, its policy.
+//! In:    the networks of each list, the listeners at which it counts, its policy; for [`digest`], what a request
+//!        says of its user.
 //! Out:   the [`Standing`] of one source at one listener.
-//! Never: reads the message, or a file; takes longer for a long list than for a short one, beyond a few steps.
+//! Never: reads a file; takes longer for a long list than for a short one, beyond a few steps.
 //!
 //! ```text
 //!  files of `access:` ─→ networks ─→ lists ─→ ranges of addresses, each with the set of lists that hold it
 //!  source, listener ─→ the range ─→ the first of its lists that counts here ─→ policy
 //! ```
 
+pub mod digest;
 mod lists;
 mod networks;
 mod ranges;
@@ -54,7 +56,8 @@ pub struct Standing {
     pub id: Option<AccessId>,
     /// What is done.
     pub policy: AccessPolicy,
-    /// Whether somebody has said that this source may ask: a list with [`AccessPolicy::Answer`] names it, or there
+    /// Whether somebody has said that this source may ask: a list with [`AccessPolicy::Answer`] names it
+    /// and does not ask for credentials, or there
     /// are no lists. The address of a UDP packet may be forged all the same.
     pub known: bool,
 }

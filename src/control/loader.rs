@@ -252,6 +252,9 @@ pub(super) struct Wanted {
     pub(super) texts: Vec<String>,
 }
 
+/// Files of all lists: of sources, and of users.
+const TEXTS_MAX: usize = 2 * ACCESS_LISTS_MAX;
+
 /// The bytes of files, or why they could not be read, by path.
 type Texts = BTreeMap<String, Result<Vec<u8>, String>>;
 
@@ -260,7 +263,7 @@ fn read_texts(dir: &Path, paths: Vec<String>) -> Texts {
         let bytes = files::read_inside(dir, &path, ACCESS_FILE_BYTES_MAX).map_err(|error| error.to_string());
         (path, bytes)
     };
-    paths.into_iter().take(ACCESS_LISTS_MAX).map(read).collect()
+    paths.into_iter().take(TEXTS_MAX).map(read).collect()
 }
 
 fn text(texts: &Texts, path: &str) -> Result<Vec<u8>, String> {
@@ -270,7 +273,7 @@ fn text(texts: &Texts, path: &str) -> Result<Vec<u8>, String> {
 /// The files of all tables and access lists, each once.
 fn names(wanted: &Wanted) -> Vec<String> {
     let tables = wanted.tables.iter().take(TABLES_MAX).flat_map(TableSpec::files);
-    let texts = wanted.texts.iter().take(ACCESS_LISTS_MAX).map(String::as_str);
+    let texts = wanted.texts.iter().take(TEXTS_MAX).map(String::as_str);
     let names: BTreeSet<&str> = tables.chain(texts).collect();
     names.into_iter().map(str::to_owned).collect()
 }

@@ -24,6 +24,8 @@ pub(super) struct Call<'a> {
     pub(super) context: &'a Context<'a>,
     /// What the access lists say of its source.
     pub(super) standing: Standing,
+    /// Who has proved to be its user, as written in its credentials.
+    pub(super) user: Option<&'a [u8]>,
     pub(super) uri: Uri<'a>,
     from: OnceCell<Option<Uri<'a>>>,
     asserted: OnceCell<Option<Uri<'a>>>,
@@ -36,12 +38,14 @@ impl<'a> Call<'a> {
         arrival: &'a Arrival<'a>,
         context: &'a Context<'a>,
         standing: Standing,
+        user: Option<&'a [u8]>,
     ) -> Self {
         Self {
             request,
             arrival,
             context,
             standing,
+            user,
             uri: request.request_uri(),
             from: OnceCell::new(),
             asserted: OnceCell::new(),

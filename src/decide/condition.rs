@@ -6,6 +6,7 @@ use super::{
     scratch::Work,
 };
 use crate::{
+    access::digest::unquoted,
     limits::NESTING_MAX,
     route::{Condition, MethodPattern, Party, TextPattern, ValueTest},
     sip::{Method, Scheme},
@@ -52,6 +53,13 @@ fn holds<T: Trace>(
             });
             decided.is_some_and(|id| lists.contains(&id))
         }
+        Condition::Username(patterns) => match call.user {
+            Some(user) => {
+                work.temp.extend(unquoted(user));
+                any_matches(patterns, &work.temp)
+            }
+            None => false,
+        },
         Condition::Listener(names) => {
             saw::<T>(work, |out| out.extend_from_slice(call.arrival.listener.as_bytes()));
             names.iter().any(|name| &**name == call.arrival.listener)

@@ -14,6 +14,7 @@ use crate::{
 };
 
 mod answer;
+mod authenticate;
 mod call;
 mod condition;
 mod contacts;
@@ -187,6 +188,11 @@ fn decide_for<T: Trace>(
         }
         Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(reason)),
     };
+    let user = match authenticate::user_of(&request, standing, arrival, context, trace, out) {
+        Ok(user) => user,
+        Err(verdict) => return verdict,
+    };
+    let standing = Standing { known: standing.known || user.is_some(), ..standing };
     if let Some(verdict) = ourselves::answer_for_ourselves(&request, arrival, context, standing, out) {
         trace.note(match standing.policy {
             AccessPolicy::Refuse => "the access list refuses: no route is asked",
@@ -194,7 +200,7 @@ fn decide_for<T: Trace>(
         });
         return verdict;
     }
-    let call = call::Call::new(&request, arrival, context, standing);
+    let call = call::Call::new(&request, arrival, context, standing, user);
     work.start(context.table.tables.len());
     walk::set_number(&call, work);
     walk::walk(&call, work, trace, out).unwrap_or_else(|| {

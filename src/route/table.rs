@@ -182,6 +182,8 @@ pub enum Condition {
     Source(Vec<IpNet>),
     /// One of these access lists decided on its source.
     Access(Vec<AccessId>),
+    /// Its credentials are of one of these users. Never holds where its access list asks for none.
+    Username(Vec<TextPattern>),
     /// It came to one of these listeners.
     Listener(Vec<Box<str>>),
     /// Over one of these transports.

@@ -21,6 +21,23 @@ pub(super) struct AccessWritten {
     pub(super) listener: Option<OneOrMany<Text>>,
     /// What becomes of messages from these sources.
     pub(super) policy: PolicyWritten,
+    /// With `answer`: requests of these sources need credentials (Digest, RFC 7616); ACK and CANCEL cannot have any.
+    pub(super) authenticate: Option<AuthenticateWritten>,
+}
+
+/// Credentials that are asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub(super) struct AuthenticateWritten {
+    /// The realm, as clients show it to their users, such as `sip.example.net`.
+    pub(super) realm: Text,
+    /// A file with `user:realm:ALGORITHM:HA1` in each line, where HA1 is the hash of `user:realm:password` by SHA-256 or
+    /// MD5, in hexadecimal. Relative to the routes directory.
+    pub(super) users: Text,
+    /// `true`: clients that do not know SHA-256 may use MD5. `false` unless given.
+    #[serde(default)]
+    pub(super) md5: bool,
 }
 
 /// What becomes of messages.
@@ -60,11 +77,14 @@ pub(super) enum MalformedWritten {
 }
 
 impl Draft {
-    /// Paths of the files of access lists, as written, each once.
+    /// Paths of the files of access lists and users, as written, each once.
     #[must_use]
     pub fn access_files(&self) -> Vec<String> {
         let lists = self.files.iter().filter_map(|file| file.written.access.as_ref());
-        let files = lists.flat_map(|lists| &lists.0).filter_map(|(_, list)| list.file.as_ref());
+        let files = lists.flat_map(|lists| &lists.0).flat_map(|(_, list)| {
+            let users = list.authenticate.as_ref().map(|it| &it.users);
+            list.file.iter().chain(users)
+        });
         let mut paths: Vec<String> = files.map(|file| file.0.clone()).collect();
         paths.sort_unstable();
         paths.dedup();

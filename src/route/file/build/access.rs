@@ -4,12 +4,16 @@ use ipnet::IpNet;
 
 use super::{Builder, DraftFile, ReadText, with_roots};
 use crate::{
-    access::{self, AccessLists, AccessPolicy, ListSpec, Unknown, read_networks},
-    limits::ACCESS_ENTRIES_MAX,
+    access::{
+        self, AccessLists, AccessPolicy, ListSpec, Unknown,
+        digest::{Realm, read_users},
+        read_networks,
+    },
+    limits::{ACCESS_ENTRIES_MAX, REALM_BYTES_MAX},
     route::{
         Place,
         file::{
-            access::{AccessWritten, MalformedWritten, PolicyWritten, UnknownWritten},
+            access::{AccessWritten, AuthenticateWritten, MalformedWritten, PolicyWritten, UnknownWritten},
             marks::At,
         },
     },
@@ -56,7 +60,7 @@ impl Builder<'_> {
         room: usize,
         read: ReadText<'_>,
     ) -> ListSpec {
-        let AccessWritten { sources, file, listener, policy } = written;
+        let AccessWritten { sources, file, listener, policy, authenticate } = written;
         if sources.is_none() && file.is_none() {
             self.error(at, "a list of nobody; expected `sources`, or `file`, or both");
         }
@@ -78,24 +82,61 @@ impl Builder<'_> {
                 name => Ok(name.into()),
             })
         });
-        ListSpec {
-            name: name.into(),
-            networks,
-            listeners: listeners.unwrap_or_default(),
-            policy: policy_of(*policy),
+        let realm = authenticate.as_ref().and_then(|it| self.realm(at.key("authenticate"), it, read));
+        let policy = policy_of(*policy);
+        if authenticate.is_some() && policy != AccessPolicy::Answer {
+            self.error(
+                at.key("authenticate"),
+                "nobody is asked for credentials who gets no answer; expected `policy: answer`",
+            );
+        }
+        ListSpec { name: name.into(), networks, listeners: listeners.unwrap_or_default(), policy, realm }
+    }
+
+    fn realm(&mut self, at: At<'_>, written: &AuthenticateWritten, read: ReadText<'_>) -> Option<Realm> {
+        let AuthenticateWritten { realm, users, md5 } = written;
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b':');
+        if realm.0.is_empty() || realm.0.len() > REALM_BYTES_MAX || !realm.0.bytes().all(is_plain) {
+            let message = format!(
+                "`{}` is not a realm; expected 1 to {REALM_BYTES_MAX} bytes of ASCII without quotes, backslashes and colons",
+                realm.0
+            );
+            self.error(at.key("realm"), message);
+            return None;
+        }
+        let bytes = self.text_of(at.key("users"), &users.0, read)?;
+        match read_users(&bytes, &realm.0) {
+            Ok(known) => {
+                if known.is_empty() {
+                    let message =
+                        format!("`{}` has no user of the realm `{}`: nobody gets in", users.0, realm.0);
+                    self.findings.warning(&at.key("users").place(), message);
+                }
+                Some(Realm { name: realm.0.as_str().into(), users: known, md5: *md5 })
+            }
+            Err(faults) => {
+                self.faults(&users.0, faults);
+                None
+            }
+        }
+    }
+
+    /// The bytes of a file; an error is noted.
+    fn text_of(&mut self, at: At<'_>, path: &str, read: ReadText<'_>) -> Option<Vec<u8>> {
+        let bytes = read(path).map_err(|why| {
+            format!("cannot read `{path}`: {why}; paths are relative to the routes directory")
+        });
+        self.findings.ok(&at.place(), bytes)
+    }
+
+    fn faults(&mut self, path: &str, faults: Vec<access::Fault>) {
+        for access::Fault { line, column, message } in faults {
+            self.findings.error(&Place { file: path.into(), line, column }, message);
         }
     }
 
     fn access_file(&mut self, at: At<'_>, path: &str, room: usize, read: ReadText<'_>) -> Vec<IpNet> {
-        let bytes = match read(path) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                let message =
-                    format!("cannot read `{path}`: {why}; paths are relative to the routes directory");
-                self.error(at, message);
-                return Vec::new();
-            }
-        };
+        let Some(bytes) = self.text_of(at, path, read) else { return Vec::new() };
         match read_networks(&bytes, room) {
             Ok(networks) => {
                 if networks.is_empty() {
@@ -104,9 +145,7 @@ impl Builder<'_> {
                 networks
             }
             Err(faults) => {
-                for access::Fault { line, column, message } in faults {
-                    self.findings.error(&Place { file: path.into(), line, column }, message);
-                }
+                self.faults(path, faults);
                 Vec::new()
             }
         }

@@ -62,6 +62,10 @@ impl Builder<'_> {
             let ids = self.each(at.key("access"), lists, |text| names.access_list(&text.0));
             all.push(Condition::Access(ids));
         }
+        if let Some(patterns) = &written.username {
+            let patterns = self.each(at.key("username"), patterns, |text| TextPattern::parse(&text.0, false));
+            all.push(Condition::Username(patterns));
+        }
         if let Some(listeners) = &written.listener {
             let names = self.each(at.key("listener"), listeners, |text| match text.0.as_str() {
                 "" => Err("an empty name; expected that of a listener".to_owned()),
