@@ -411,6 +411,7 @@ mod tests {
             status,
             method: Method::Invite,
             route: None,
+            access: None,
             fault,
             contacts_trimmed: 2,
             contacts_dropped: 3,

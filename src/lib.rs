@@ -22,7 +22,7 @@
 //!
 //! Imports point inward only; `tests/layers.rs` reads the source and fails when one does not.
 //!
-//! - **Pure**: [`sip`], [`dns`], [`route`], [`numbers`], [`mod@decide`], [`compare`], [`config`], [`limits`].
+//! - **Pure**: [`sip`], [`dns`], [`route`], [`numbers`], [`access`], [`mod@decide`], [`compare`], [`config`], [`limits`].
 //!   Functions of their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
 //! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
@@ -39,6 +39,7 @@
 //! | a request finds its route | [`mod@decide`] |
 //! | a route file becomes a table | [`route::file`] |
 //! | a number is found among a hundred million | [`numbers`] |
+//! | it is said who may ask | [`access`] |
 //! | a table comes into service | [`control`] |
 //! | what was decided is shown to Homer, in the log | [`control::mirror`] |
 //! | two tables are compared | [`compare`] |
@@ -50,6 +51,7 @@
 //! client does that (RFC 3261 §8.2.7). Kamailio and OpenSIPS are proxies; Waypost stands behind or in
 //! front of them as their routing tier.
 
+pub mod access;
 pub mod cli;
 pub mod compare;
 pub mod config;

@@ -854,3 +854,34 @@ pub const SOURCE_SETS_MAX: usize = 2;
 
 const _: () = assert!(SOURCE_RETRY_MS_MIN < SOURCE_RETRY_MS_MAX);
 const _: () = assert!(SOURCE_FILES_MAX * (SOURCE_PATH_BYTES_MAX + 128) < SOURCE_MANIFEST_BYTES_MAX);
+
+/// Access lists of all route files: a set of them is one word.
+pub const ACCESS_LISTS_MAX: usize = 64;
+
+/// Networks of all access lists. A list of all networks of a continent has some ten thousand, one of abusers a
+/// hundred thousand; this many take 20 MB.
+pub const ACCESS_ENTRIES_MAX: usize = 400_000;
+
+/// Size of one file of an access list, in bytes: that of [`ACCESS_ENTRIES_MAX`] long lines with a remark.
+pub const ACCESS_FILE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Errors of one file of an access list after which the rest of it is not read: no more findings are shown.
+pub const ACCESS_FAULTS_MAX: usize = DIAGNOSTICS_MAX;
+
+const _: () = assert!(ACCESS_LISTS_MAX <= u64::BITS as usize);
+
+/// Users of one realm: a carrier's interconnections are some hundred, a company's phones ten thousand.
+pub const USERS_MAX: usize = 100_000;
+
+/// Time in which one call is challenged with the same nonce, in seconds. Longer than a client of UDP waits between two
+/// retransmissions (RFC 3261 §17.1.1.2), so that most of them get the same bytes.
+pub const DIGEST_STEP_S: i64 = 16;
+
+/// Time after its step for which a nonce is taken, in seconds. A person may have to type a password; longer, and
+/// more time is left to send a response again that was overheard.
+pub const DIGEST_LIFE_S: i64 = 304;
+
+/// Length of a realm, in bytes.
+pub const REALM_BYTES_MAX: usize = 64;
+
+const _: () = assert!(DIGEST_LIFE_S % DIGEST_STEP_S == 0);

@@ -13,6 +13,7 @@ use std::{
 };
 
 use crate::{
+    access::AccessId,
     marks::Marks,
     route::{RouteId, RouteTable},
 };
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub marks: Marks,
     /// By worker, so that each counter has one writer.
     hits: Vec<Hits>,
+    /// Messages by access list, by worker.
+    decided_on: Vec<Hits>,
 }
 
 /// Answers by route, in the order of the table's routes, of one worker. Routes of one name share one
@@ -44,50 +47,78 @@ impl Snapshot {
     #[must_use]
     pub fn new(table: RouteTable, hash: String, loaded_unix_s: i64, previous: Option<&Self>) -> Self {
         let Some(previous) = previous else { return Self::first(table, hash, loaded_unix_s, 1) };
-        let names = || previous.table.routes.iter().map(|route| &*route.name);
-        let follow = |hits: &Hits| counters(&table, names().zip(hits.iter().map(Arc::clone)).collect());
-        let hits = previous.hits.iter().map(follow).collect();
+        let hits = previous.hits.iter().map(|hits| {
+            counters(names(&table), names(&previous.table).zip(hits.iter().map(Arc::clone)).collect())
+        });
+        let decided_on = previous.decided_on.iter().map(|hits| {
+            let before = previous.table.access.names().zip(hits.iter().map(Arc::clone));
+            counters(table.access.names(), before.collect())
+        });
+        let (hits, decided_on) = (hits.collect(), decided_on.collect());
         let generation = previous.generation.wrapping_add(1);
         let marks = previous.marks.carried_over(&previous.table, &table);
-        Self { table, generation, hash, loaded_unix_s, marks, hits }
+        Self { table, generation, hash, loaded_unix_s, marks, hits, decided_on }
     }
 
     /// Puts the first table into service, for this many workers.
     #[must_use]
     pub fn first(table: RouteTable, hash: String, loaded_unix_s: i64, workers: usize) -> Self {
         // One worker's after the other's: those of two are not mixed in one cache line.
-        let hits = (0..workers).map(|_| counters(&table, HashMap::new())).collect();
+        let hits = (0..workers).map(|_| counters(names(&table), HashMap::new())).collect();
+        let decided_on = (0..workers).map(|_| counters(table.access.names(), HashMap::new())).collect();
         let marks = Marks::all_up(&table);
-        Self { table, generation: 1, hash, loaded_unix_s, marks, hits }
+        Self { table, generation: 1, hash, loaded_unix_s, marks, hits, decided_on }
     }
 
     /// A route answered, by this worker's hand.
     pub fn hit(&self, worker: usize, route: RouteId) {
-        if let Some(hits) = self.hits.get(worker).and_then(|hits| hits.get(route)) {
-            // One writer: no locked addition is needed.
-            hits.store(hits.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        }
+        add_one(&self.hits, worker, route);
+    }
+
+    /// An access list decided on a message, by this worker's hand.
+    pub fn decided_on(&self, worker: usize, list: AccessId) {
+        add_one(&self.decided_on, worker, list);
+    }
+
+    /// Messages of all workers with the name of the access list that decided on them.
+    pub fn decided_on_by_name(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.table.access.names().enumerate().map(|(id, name)| (name, sum(&self.decided_on, id)))
     }
 
     /// Answers of all workers with the name of their route, in the order of the table.
     pub fn hits_by_name(&self) -> impl Iterator<Item = (&str, u64)> {
-        let count = |hits: &Arc<AtomicU64>| hits.load(Ordering::Relaxed);
-        let sum = move |route| {
-            self.hits.iter().filter_map(|hits| hits.get(route).map(count)).fold(0, u64::wrapping_add)
-        };
-        self.table.routes.iter().enumerate().map(move |(index, route)| (&*route.name, sum(index)))
+        names(&self.table).enumerate().map(|(route, name)| (name, sum(&self.hits, route)))
     }
 }
 
-/// The counters of one worker for this table: those there are by their names, others new.
-fn counters<'a>(table: &'a RouteTable, mut by_name: HashMap<&'a str, Arc<AtomicU64>>) -> Hits {
-    table.routes.iter().map(|route| Arc::clone(by_name.entry(&route.name).or_default())).collect()
+fn add_one(by_worker: &[Hits], worker: usize, index: usize) {
+    if let Some(count) = by_worker.get(worker).and_then(|counts| counts.get(index)) {
+        // One writer: no locked addition is needed.
+        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+fn sum(by_worker: &[Hits], index: usize) -> u64 {
+    let of = |counts: &Hits| counts.get(index).map_or(0, |count| count.load(Ordering::Relaxed));
+    by_worker.iter().map(of).fold(0, u64::wrapping_add)
+}
+
+fn names(table: &RouteTable) -> impl Iterator<Item = &str> {
+    table.routes.iter().map(|route| &*route.name)
+}
+
+/// The counters of one worker for these names: those there are, others new.
+fn counters<'a>(names: impl Iterator<Item = &'a str>, mut there: HashMap<&'a str, Arc<AtomicU64>>) -> Hits {
+    names.map(|name| Arc::clone(there.entry(name).or_default())).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{Place, Route, Then};
+    use crate::{
+        access::{AccessLists, AccessPolicy, ListSpec, Unknown},
+        route::{Place, Route, Then},
+    };
 
     fn table(names: &[&str]) -> RouteTable {
         let route = |name: &&str| Route {
@@ -141,6 +172,35 @@ mod tests {
         first.hit(0, 0);
         first.hit(0, 1);
         assert_eq!(counts(&first), [("a", 2), ("a", 2)]);
+    }
+
+    #[test]
+    fn an_access_list_keeps_its_counter_by_its_name() {
+        let of = |names: &[&str]| {
+            let spec = |name: &&str| ListSpec {
+                name: (*name).into(),
+                networks: Vec::new(),
+                listeners: Vec::new(),
+                policy: AccessPolicy::Answer,
+                realm: None,
+            };
+            let access = AccessLists::new(names.iter().map(spec).collect(), Unknown::default());
+            RouteTable { access, ..RouteTable::default() }
+        };
+        let first = Snapshot::first(of(&["a", "b"]), String::new(), 0, 2);
+        for (worker, list) in [(0, 0), (1, 1), (1, 1), (0, 2), (0, 3), (2, 0)] {
+            first.decided_on(worker, list);
+        }
+        let counts = |snapshot: &Snapshot| -> Vec<(String, u64)> {
+            snapshot.decided_on_by_name().map(|(name, count)| (name.to_owned(), count)).collect()
+        };
+        let expected =
+            |all: &[(&str, u64)]| all.iter().map(|&(it, count)| (it.to_owned(), count)).collect::<Vec<_>>();
+        assert_eq!(counts(&first), expected(&[("a", 1), ("b", 2), ("unknown", 1)]));
+        let second = Snapshot::new(of(&["b", "c"]), String::new(), 0, Some(&first));
+        assert_eq!(counts(&second), expected(&[("b", 2), ("c", 0), ("unknown", 1)]));
+        let none = Snapshot::new(of(&[]), String::new(), 0, Some(&second));
+        assert_eq!(counts(&none), expected(&[]));
     }
 
     #[test]

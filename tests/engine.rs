@@ -60,6 +60,7 @@ fn answer(text: &str, arrival: &Arrival<'_>, out: &mut [u8]) -> Verdict {
         status: 302,
         method: Method::Invite,
         route: None,
+        access: None,
         fault: None,
         contacts_trimmed: 0,
         contacts_dropped: 0,

@@ -4,7 +4,8 @@
 use std::{fs, path::Path};
 
 /// Folders and files of the pure ring, without `src/`.
-const PURE: &[&str] = &["sip/", "dns/", "route/", "numbers/", "decide/", "compare/", "limits.rs", "config"];
+const PURE: &[&str] =
+    &["access/", "sip/", "dns/", "route/", "numbers/", "decide/", "compare/", "limits.rs", "config"];
 /// Of the deterministic ring.
 const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs", "marks.rs", "health.rs"];
 /// Of the outside.

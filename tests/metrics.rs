@@ -140,6 +140,7 @@ fn answered(counters: &Counters, status: u16) {
         status,
         method: Method::Invite,
         route: Some(0),
+        access: None,
         fault: None,
         contacts_trimmed: 1,
         contacts_dropped: 2,

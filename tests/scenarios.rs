@@ -21,7 +21,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 107;
+const SCENARIOS: usize = 112;
 
 const LOCAL: &str = "192.0.2.1:5060";
 

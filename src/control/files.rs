@@ -146,7 +146,15 @@ pub enum ReadError {
 
 /// Reads a regular file of at most `bytes_max`.
 pub fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
-    let (file, stat) = open(path)?;
+    read_open(open(path)?, bytes_max)
+}
+
+/// Reads a file of `dir` by a path that was written in a route file.
+pub(super) fn read_inside(dir: &Path, path: &str, bytes_max: usize) -> Result<Vec<u8>, ReadError> {
+    read_open(open_inside(dir, path)?, bytes_max)
+}
+
+fn read_open((file, stat): (File, Stat), bytes_max: usize) -> Result<Vec<u8>, ReadError> {
     let len = usize::try_from(stat.size()).unwrap_or(usize::MAX);
     if len > bytes_max {
         return Err(ReadError::TooLong(bytes_max));

@@ -5,7 +5,7 @@
 //! Never: puts a table into service; mixes two states of the directory.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -16,7 +16,10 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    limits::{LOAD_TRIES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX, TABLES_MAX},
+    limits::{
+        ACCESS_FILE_BYTES_MAX, ACCESS_LISTS_MAX, LOAD_TRIES_MAX, ROUTE_FILE_BYTES_MAX, ROUTE_FILES_MAX,
+        TABLES_MAX,
+    },
     route::{
         RouteTable,
         file::{self, Diagnostic, Source, TableSpec},
@@ -104,8 +107,13 @@ impl Loader {
     /// Puts the hash of what was read into `of`, as far as it came.
     fn load_noting(&self, serving: Option<&str>, of: &mut String) -> Result<Load, LoadError> {
         let read = self.read_steadily(|sources| {
-            let parsed = file::parse(sources).map(|draft| (draft.tables(), draft));
-            *of = if parsed.is_err() { hash(sources, &ReadTables::default()) } else { String::new() };
+            let parsed = file::parse(sources)
+                .map(|draft| (Wanted { tables: draft.tables(), texts: draft.access_files() }, draft));
+            *of = if parsed.is_err() {
+                hash(sources, &ReadTables::default(), &Texts::default())
+            } else {
+                String::new()
+            };
             parsed
         })?;
         of.clone_from(&read.hash);
@@ -117,7 +125,7 @@ impl Loader {
         let mut table = |_: &TableSpec| outcomes.next().unwrap_or_else(|| Err(Vec::new()));
         let (table, warnings) = read
             .draft
-            .build(&mut table)
+            .build(&mut table, &|path| text(&read.texts, path))
             .map_err(|diagnostics| LoadError::Rejected { dir: self.dir.clone(), diagnostics })?;
         Ok(Load::New(Box::new(Loaded { table, warnings, hash: read.hash })))
     }
@@ -164,7 +172,7 @@ impl Loader {
     /// Reads until the files were the same before and after.
     pub(super) fn read_steadily<D>(
         &self,
-        mut parse: impl FnMut(&[Source]) -> Result<(Vec<TableSpec>, D), Vec<Diagnostic>>,
+        mut parse: impl FnMut(&[Source]) -> Result<(Wanted, D), Vec<Diagnostic>>,
     ) -> Result<Read<D>, LoadError> {
         for tries in 1..=LOAD_TRIES_MAX {
             let began = SystemTime::now();
@@ -193,22 +201,23 @@ impl Loader {
     fn read_once<D>(
         &self,
         before: &Print,
-        parse: &mut impl FnMut(&[Source]) -> Result<(Vec<TableSpec>, D), Vec<Diagnostic>>,
+        parse: &mut impl FnMut(&[Source]) -> Result<(Wanted, D), Vec<Diagnostic>>,
     ) -> Result<Option<(Read<D>, Print)>, LoadError> {
         let sources = read_sources(&self.dir)?;
-        let (specs, draft) = parse(&sources)
+        let (wanted, draft) = parse(&sources)
             .map_err(|diagnostics| LoadError::Rejected { dir: self.dir.clone(), diagnostics })?;
-        let names = names(&specs);
+        let names = names(&wanted);
         *lock(&self.data_files) = names.clone();
         let print = Print::take(&self.dir, &names);
-        let read = lock(&self.tables).read(&self.dir, &specs, &mut LogWatcher::default());
+        let read = lock(&self.tables).read(&self.dir, &wanted.tables, &mut LogWatcher::default());
+        let texts = read_texts(&self.dir, wanted.texts);
         let steady = print.same_routes(before) && print == Print::take(&self.dir, &names);
         if !steady {
             return Ok(None);
         }
-        lock(&self.tables).retain(&specs);
-        let hash = hash(&sources, &read);
-        Ok(Some((Read { draft, outcomes: read.outcomes, hash }, print)))
+        lock(&self.tables).retain(&wanted.tables);
+        let hash = hash(&sources, &read, &texts);
+        Ok(Some((Read { draft, outcomes: read.outcomes, texts, hash }, print)))
     }
 
     /// A state that a further write might leave looking the same is not to be relied on.
@@ -230,13 +239,42 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(super) struct Read<D> {
     pub(super) draft: D,
     outcomes: Vec<Outcome>,
+    texts: Texts,
     hash: String,
 }
 
-/// The files of all tables, each once.
-fn names(specs: &[TableSpec]) -> Vec<String> {
-    let specs = specs.iter().take(TABLES_MAX);
-    let names: BTreeSet<&str> = specs.flat_map(TableSpec::files).collect();
+/// What the route files want to be read besides.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Number tables.
+    pub(super) tables: Vec<TableSpec>,
+    /// Files of access lists.
+    pub(super) texts: Vec<String>,
+}
+
+/// Files of all lists: of sources, and of users.
+const TEXTS_MAX: usize = 2 * ACCESS_LISTS_MAX;
+
+/// The bytes of files, or why they could not be read, by path.
+type Texts = BTreeMap<String, Result<Vec<u8>, String>>;
+
+fn read_texts(dir: &Path, paths: Vec<String>) -> Texts {
+    let read = |path: String| {
+        let bytes = files::read_inside(dir, &path, ACCESS_FILE_BYTES_MAX).map_err(|error| error.to_string());
+        (path, bytes)
+    };
+    paths.into_iter().take(TEXTS_MAX).map(read).collect()
+}
+
+fn text(texts: &Texts, path: &str) -> Result<Vec<u8>, String> {
+    texts.get(path).cloned().unwrap_or_else(|| Err("it is one of too many files".to_owned()))
+}
+
+/// The files of all tables and access lists, each once.
+fn names(wanted: &Wanted) -> Vec<String> {
+    let tables = wanted.tables.iter().take(TABLES_MAX).flat_map(TableSpec::files);
+    let texts = wanted.texts.iter().take(TEXTS_MAX).map(String::as_str);
+    let names: BTreeSet<&str> = tables.chain(texts).collect();
     names.into_iter().map(str::to_owned).collect()
 }
 
@@ -276,7 +314,7 @@ fn read_sources(dir: &Path) -> Result<Vec<Source>, LoadError> {
 
 /// Lengths go in, too: no two sets of files may look the same when put one behind the other. Of a table's
 /// file it is the hash that goes in: it is not read again for this.
-fn hash(sources: &[Source], tables: &ReadTables) -> String {
+fn hash(sources: &[Source], tables: &ReadTables, texts: &Texts) -> String {
     let mut sha = Sha256::new();
     let mut put = |bytes: &[u8]| {
         sha.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -294,6 +332,14 @@ fn hash(sources: &[Source], tables: &ReadTables) -> String {
             Err(why) => put(why.as_bytes()),
         }
     }
+    put(b"");
+    for (name, file) in texts {
+        put(name.as_bytes());
+        put(match file {
+            Ok(bytes) => bytes,
+            Err(why) => why.as_bytes(),
+        });
+    }
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -308,13 +354,19 @@ pub(super) fn specs(files: &[&str]) -> Vec<TableSpec> {
     file::parse(&[Source { path: "a.yaml".to_owned(), bytes }]).unwrap().tables()
 }
 
+/// Tables of these files are wanted, and nothing else.
+#[cfg(test)]
+pub(super) fn wanted(files: &[&str]) -> Wanted {
+    Wanted { tables: specs(files), texts: Vec::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
 
     use super::*;
 
-    type Parsed = Result<(Vec<TableSpec>, ()), Vec<Diagnostic>>;
+    type Parsed = Result<(Wanted, ()), Vec<Diagnostic>>;
 
     fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -327,11 +379,11 @@ mod tests {
     }
 
     fn no_data(_: &[Source]) -> Parsed {
-        Ok((Vec::new(), ()))
+        Ok((Wanted::default(), ()))
     }
 
     fn wants(names: &'static [&'static str]) -> impl Fn(&[Source]) -> Parsed {
-        move |_| Ok((specs(names), ()))
+        move |_| Ok((wanted(names), ()))
     }
 
     fn error(dir: &Path) -> String {
@@ -362,7 +414,7 @@ mod tests {
         fs::write(dir.path().join("a.yaml"), "1").unwrap();
         assert!(loader.is_stale());
         rest(&loader);
-        assert!(loader.read_steadily(|_| Err::<(Vec<TableSpec>, ()), _>(Vec::new())).is_err());
+        assert!(loader.read_steadily(|_| Err::<(Wanted, ()), _>(Vec::new())).is_err());
         assert!(!loader.is_stale());
         fs::remove_dir_all(dir.path()).unwrap();
         assert!(loader.is_stale());
@@ -513,7 +565,7 @@ mod tests {
                     fs::rename(dir.path().join("new"), dir.path().join("a.yaml")).unwrap();
                     assert_eq!(sources[0].bytes, b"old");
                 }
-                Ok((specs(&["d.csv"]), sources[0].bytes.clone()))
+                Ok((wanted(&["d.csv"]), sources[0].bytes.clone()))
             })
             .unwrap();
         assert_eq!((tries.get(), &*read.draft), (2, &b"newer"[..]));
@@ -527,7 +579,7 @@ mod tests {
                 fs::write(dir.path().join("a.yaml"), "whole!").unwrap();
                 return Err(Vec::new());
             }
-            Ok((Vec::new(), ()))
+            Ok((Wanted::default(), ()))
         });
         assert!(read.is_ok());
     }
@@ -539,7 +591,7 @@ mod tests {
         let read = Loader::new(dir.path()).read_steadily(|_| {
             tries.set(tries.get() + 1);
             fs::write(dir.path().join("a.yaml"), "x".repeat(tries.get())).unwrap();
-            Ok((Vec::new(), ()))
+            Ok((Wanted::default(), ()))
         });
         assert_eq!(read.map(|read| read.hash), Err(LoadError::Unsteady { dir: dir.path().to_path_buf() }));
         assert_eq!(tries.get(), LOAD_TRIES_MAX);

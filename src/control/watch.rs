@@ -198,7 +198,7 @@ mod tests {
         let watcher = Watcher::start(loader, timing, move || {
             let read = load.read_steadily(|sources| {
                 let texts = sources.iter().map(|source| String::from_utf8_lossy(&source.bytes).into_owned());
-                Ok((crate::control::loader::specs(&["data/t.csv"]), texts.collect::<String>()))
+                Ok((crate::control::loader::wanted(&["data/t.csv"]), texts.collect::<String>()))
             });
             let _ = tell.send(read.map_or_else(|_| "error".to_owned(), |read| read.draft));
         });

@@ -276,6 +276,7 @@ fn reply(status: u16, request: &Request<'_>, arrival: &Arrival<'_>) -> Reply {
         status,
         method: request.method(),
         route: None,
+        access: None,
         fault: None,
         contacts_trimmed: 0,
         contacts_dropped: 0,

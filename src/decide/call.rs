@@ -9,6 +9,7 @@ use super::{
     stable,
 };
 use crate::{
+    access::Standing,
     limits::NUMBER_BYTES_MAX,
     route::{NormalisationId, Part, Party, ValueOf, Values},
     sip::{
@@ -21,6 +22,10 @@ pub(super) struct Call<'a> {
     pub(super) request: &'a Request<'a>,
     pub(super) arrival: &'a Arrival<'a>,
     pub(super) context: &'a Context<'a>,
+    /// What the access lists say of its source.
+    pub(super) standing: Standing,
+    /// Who has proved to be its user, as written in its credentials.
+    pub(super) user: Option<&'a [u8]>,
     pub(super) uri: Uri<'a>,
     from: OnceCell<Option<Uri<'a>>>,
     asserted: OnceCell<Option<Uri<'a>>>,
@@ -28,11 +33,19 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(request: &'a Request<'a>, arrival: &'a Arrival<'a>, context: &'a Context<'a>) -> Self {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        arrival: &'a Arrival<'a>,
+        context: &'a Context<'a>,
+        standing: Standing,
+        user: Option<&'a [u8]>,
+    ) -> Self {
         Self {
             request,
             arrival,
             context,
+            standing,
+            user,
             uri: request.request_uri(),
             from: OnceCell::new(),
             asserted: OnceCell::new(),

@@ -6,6 +6,7 @@ use super::{
     scratch::Work,
 };
 use crate::{
+    access::digest::unquoted,
     limits::NESTING_MAX,
     route::{Condition, MethodPattern, Party, TextPattern, ValueTest},
     sip::{Method, Scheme},
@@ -44,6 +45,21 @@ fn holds<T: Trace>(
             });
             networks.iter().any(|network| network.contains(&source))
         }
+        Condition::Access(lists) => {
+            let decided = call.standing.id;
+            saw::<T>(work, |out| {
+                let name = decided.map_or("", |id| call.context.table.access.name(id));
+                out.extend_from_slice(name.as_bytes());
+            });
+            decided.is_some_and(|id| lists.contains(&id))
+        }
+        Condition::Username(patterns) => match call.user {
+            Some(user) => {
+                work.temp.extend(unquoted(user));
+                any_matches(patterns, &work.temp)
+            }
+            None => false,
+        },
         Condition::Listener(names) => {
             saw::<T>(work, |out| out.extend_from_slice(call.arrival.listener.as_bytes()));
             names.iter().any(|name| &**name == call.arrival.listener)

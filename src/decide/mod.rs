@@ -7,12 +7,14 @@
 use std::net::SocketAddr;
 
 use crate::{
+    access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
     route::{Down, Ourselves, RouteId, RouteTable, Transport},
     sip::{Fault, Method, Parsed, Unanswerable, parse},
 };
 
 mod answer;
+mod authenticate;
 mod call;
 mod condition;
 mod contacts;
@@ -107,6 +109,8 @@ pub struct Reply {
     pub method: Method,
     /// The route that answered.
     pub route: Option<RouteId>,
+    /// The access list that decided on the source; `None` where there are none.
+    pub access: Option<AccessId>,
     /// Why the request was refused, when its bytes were at fault.
     pub fault: Option<Fault>,
     /// Contacts left out for the byte budget or the cap.
@@ -131,10 +135,39 @@ pub enum Silence {
     Route(RouteId),
     /// The answer does not fit into [`crate::limits::ANSWER_BYTES_ROOM`].
     AnswerTooLong,
+    /// This access list says so, of the source. The message was not read.
+    Access(AccessId),
+    /// A request that is at fault, from a source that is not known: an answer would tell a scanner that
+    /// there is somebody.
+    Malformed,
 }
 
-/// The one decision: parse, answer for ourselves, walk the routes.
+/// The one decision: who asks, parse, answer for ourselves, walk the routes.
 pub fn decide<T: Trace>(
+    datagram: &[u8],
+    arrival: &Arrival<'_>,
+    context: &Context<'_>,
+    scratch: &mut Scratch,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Verdict {
+    let standing = context.table.access.standing(arrival.source.ip(), arrival.listener);
+    if let Some(list) = standing.id {
+        trace.access(standing);
+        // Before the message is read: who is not to be answered shall cost nothing.
+        if standing.policy == AccessPolicy::Silence {
+            return Verdict::Silence(Silence::Access(list));
+        }
+    }
+    match decide_for(standing, datagram, arrival, context, scratch, trace, out) {
+        Verdict::Reply(reply) => Verdict::Reply(Reply { access: standing.id, ..reply }),
+        other => other,
+    }
+}
+
+/// Decides on a message from a source of this standing.
+fn decide_for<T: Trace>(
+    standing: Standing,
     datagram: &[u8],
     arrival: &Arrival<'_>,
     context: &Context<'_>,
@@ -149,16 +182,27 @@ pub fn decide<T: Trace>(
     };
     let request = match parsed {
         Parsed::Sound(request) => request,
+        Parsed::Faulty(..) if !standing.known && !context.table.access.unknown.answer_malformed => {
+            return Verdict::Silence(Silence::Malformed);
+        }
         Parsed::Faulty(request, fault) => {
             return answer::write_fault(fault, &request, arrival, context.settings, out);
         }
         Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(reason)),
     };
-    if let Some(verdict) = ourselves::answer_for_ourselves(&request, arrival, context, out) {
-        trace.note("answered for ourselves: no route is asked");
+    let user = match authenticate::user_of(&request, standing, arrival, context, trace, out) {
+        Ok(user) => user,
+        Err(verdict) => return verdict,
+    };
+    let standing = Standing { known: standing.known || user.is_some(), ..standing };
+    if let Some(verdict) = ourselves::answer_for_ourselves(&request, arrival, context, standing, out) {
+        trace.note(match standing.policy {
+            AccessPolicy::Refuse => "the access list refuses: no route is asked",
+            AccessPolicy::Answer | AccessPolicy::Silence => "answered for ourselves: no route is asked",
+        });
         return verdict;
     }
-    let call = call::Call::new(&request, arrival, context);
+    let call = call::Call::new(&request, arrival, context, standing, user);
     work.start(context.table.tables.len());
     walk::set_number(&call, work);
     walk::walk(&call, work, trace, out).unwrap_or_else(|| {
@@ -170,7 +214,7 @@ pub fn decide<T: Trace>(
 
 impl Silence {
     /// How many kinds there are; see [`Silence::index`].
-    pub const KINDS: usize = 4 + Unanswerable::ALL.len();
+    pub const KINDS: usize = 6 + Unanswerable::ALL.len();
 
     /// Position among all kinds, for counters.
     #[must_use]
@@ -180,7 +224,9 @@ impl Silence {
             Self::Cancel => 1,
             Self::Route(_) => 2,
             Self::AnswerTooLong => 3,
-            Self::Unanswerable(reason) => 4 + reason as usize,
+            Self::Access(_) => 4,
+            Self::Malformed => 5,
+            Self::Unanswerable(reason) => 6 + reason as usize,
         }
     }
 
@@ -192,7 +238,9 @@ impl Silence {
             1 => "cancel",
             2 => "route",
             3 => "answer_too_long",
-            _ => Unanswerable::ALL.get(index - 4).map_or("", |reason| reason.label()),
+            4 => "access",
+            5 => "malformed",
+            _ => Unanswerable::ALL.get(index - 6).map_or("", |reason| reason.label()),
         }
     }
 }

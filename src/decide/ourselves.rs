@@ -9,6 +9,7 @@ use super::{
     answer::{Plain, write_plain},
     call::push_unfolded,
 };
+use crate::access::{AccessPolicy, Standing};
 use crate::sip::{HeaderName, Method, Request, Scheme, list_values, reason_phrase};
 
 const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, OPTIONS, MESSAGE, SUBSCRIBE, PUBLISH, REFER\r\n";
@@ -26,6 +27,7 @@ pub(super) fn answer_for_ourselves(
     request: &Request<'_>,
     arrival: &Arrival<'_>,
     context: &Context<'_>,
+    standing: Standing,
     out: &mut [u8],
 ) -> Option<Verdict> {
     let method = request.method();
@@ -37,6 +39,9 @@ pub(super) fn answer_for_ourselves(
             return Some(Verdict::Silence(Silence::Cancel));
         }
         _ => {}
+    }
+    if standing.policy == AccessPolicy::Refuse {
+        return Some(write_plain(&Plain::status(403), request, arrival, context.settings, out));
     }
     let plain = plain_answer(request, context)?;
     // RFC 3261 §8.2: Require comes before the body.

@@ -1,12 +1,17 @@
 //! Pure. What a decision tells whoever asks why. `explain` prints it; serving passes [`NoTrace`],
 //! which compiles to nothing.
 
-use crate::route::{GatewayId, ListId, RouteId, Row, TableId};
+use crate::{
+    access::Standing,
+    route::{GatewayId, ListId, RouteId, Row, TableId},
+};
 
 /// A sink for the steps of a decision, in the order they are taken.
 pub trait Trace {
     /// Whether details are worth computing.
     const ON: bool;
+    /// What the access lists say of the source; nothing is told where there are none.
+    fn access(&mut self, _standing: Standing) {}
     /// A list is entered.
     fn list(&mut self, _list: ListId) {}
     /// A route is looked at.

@@ -394,7 +394,8 @@ fn deadline_ms(arrived_ms: u64, within_ms: u64) -> u64 {
 fn method_in(bytes: &[u8], outcome: &Outcome) -> Option<Method> {
     match outcome {
         Outcome::Send { reply, .. } => Some(reply.method),
-        Outcome::Silence(Silence::Unanswerable(_)) => None,
+        // Those of a source that is passed over are not even read.
+        Outcome::Silence(Silence::Unanswerable(_) | Silence::Access(_)) => None,
         Outcome::Silence(Silence::Ack) => Some(Method::Ack),
         Outcome::Silence(Silence::Cancel) => Some(Method::Cancel),
         Outcome::Silence(_) | Outcome::Wait => method_of(bytes),

@@ -16,6 +16,7 @@ use super::{
     tap::{End, Seen, Tap},
 };
 use crate::{
+    access::AccessId,
     counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
     decide::Silence,
     dns::{Answer, Failure, Question},
@@ -74,9 +75,20 @@ impl<'a> Serving<'a> {
                 if let (Some(route), Some(snapshot)) = (reply.route, &self.snapshot) {
                     snapshot.hit(self.worker, route);
                 }
+                self.count_access(reply.access);
                 Some(Departure { len: reply.len, to: reply.to, path })
             }
-            Outcome::Silence(_) | Outcome::Wait => None,
+            Outcome::Silence(silence) => {
+                self.count_access(if let Silence::Access(list) = silence { Some(list) } else { None });
+                None
+            }
+            Outcome::Wait => None,
+        }
+    }
+
+    fn count_access(&self, list: Option<AccessId>) {
+        if let (Some(list), Some(snapshot)) = (list, &self.snapshot) {
+            snapshot.decided_on(self.worker, list);
         }
     }
 

@@ -6,6 +6,7 @@ use super::{
     UriTemplate,
 };
 use crate::{
+    access::{AccessId, AccessLists},
     dns::{EnumPlan, Failure},
     sip::{Method, Scheme},
 };
@@ -47,6 +48,8 @@ pub struct RouteTable {
     pub fixed: Vec<Option<FixedContact>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
+    /// Who may ask.
+    pub access: AccessLists,
 }
 
 impl RouteTable {
@@ -202,6 +205,10 @@ pub struct Route {
 pub enum Condition {
     /// The packet came from one of these.
     Source(Vec<IpNet>),
+    /// One of these access lists decided on its source.
+    Access(Vec<AccessId>),
+    /// Its credentials are of one of these users. Never holds where its access list asks for none.
+    Username(Vec<TextPattern>),
     /// It came to one of these listeners.
     Listener(Vec<Box<str>>),
     /// Over one of these transports.

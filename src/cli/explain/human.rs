@@ -77,6 +77,10 @@ impl Page<'_> {
 
     fn step(&mut self, step: &Step) {
         match step {
+            Step::Access(standing) => {
+                let words = describe::standing(*standing, self.table);
+                self.line(&format!("access {}", shown(words.as_bytes())));
+            }
             Step::List(list) => {
                 let name = self.table.lists.get(*list).map_or("?", |list| &list.name);
                 self.line(&format!("\nlist {name}"));

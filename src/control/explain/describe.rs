@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::{
+    access::{AccessPolicy, Standing},
     control::dns_json::kind_name,
     decide::Silence,
     dns::{Answer, Failure, Nothing, Question},
@@ -33,6 +34,21 @@ pub(crate) fn key(table: &NumberTable, row: Row) -> Vec<u8> {
     let mut text = Vec::new();
     table.push_key(row, &mut text);
     text
+}
+
+/// What the access lists say of the source.
+pub(crate) fn standing(standing: Standing, table: &RouteTable) -> String {
+    let Standing { id, policy, known } = standing;
+    let what = match policy {
+        AccessPolicy::Answer => "may ask",
+        AccessPolicy::Refuse => "is refused",
+        AccessPolicy::Silence => "gets no answer",
+    };
+    let known = if known { "" } else { ", and is not known" };
+    match id.and_then(|id| table.access.lists.get(id)) {
+        Some(list) => format!("list \"{}\": the source {what}{known}", list.name),
+        None => format!("in no list: the source {what}{known}"),
+    }
 }
 
 /// What a route does once its conditions hold.
@@ -72,6 +88,14 @@ pub(crate) fn silence(silence: Silence, table: &RouteTable) -> String {
         }
         Silence::Route(route) => {
             format!("route \"{}\" says so", table.routes.get(route).map_or("?", |route| &route.name))
+        }
+        Silence::Access(id) => match table.access.lists.get(id) {
+            Some(list) => format!("access list \"{}\" says so of the source", list.name),
+            None => "no access list names the source, and nothing is said to such".to_owned(),
+        },
+        Silence::Malformed => {
+            "it is at fault, and no access list lets its source ask: an answer would help a scanner"
+                .to_owned()
         }
         Silence::AnswerTooLong => "the answer would be longer than a datagram may be".to_owned(),
     }
@@ -120,6 +144,10 @@ fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {
     let Some(deeper) = depth.checked_sub(1) else { return "…".to_owned() };
     match condition {
         Condition::Source(nets) => format!("source is in {}", either(nets)),
+        Condition::Access(ids) => {
+            format!("access list is {}", either(ids.iter().map(|id| table.access.name(*id))))
+        }
+        Condition::Username(patterns) => format!("user of the credentials {}", patterns_of(patterns.len())),
         Condition::Listener(names) => format!("listener is {}", either(names)),
         Condition::Transport(transports) => {
             format!("transport is {}", either(transports.iter().map(|one| one.name())))

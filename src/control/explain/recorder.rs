@@ -1,6 +1,7 @@
 //! Outside. Keeps what a decision tells, in the order it tells it.
 
 use crate::{
+    access::Standing,
     decide::Trace,
     route::{GatewayId, ListId, RouteId, Row, TableId},
 };
@@ -8,6 +9,7 @@ use crate::{
 /// One thing that [`Trace`] was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    Access(Standing),
     List(ListId),
     Route(RouteId),
     Condition { index: usize, saw: Vec<u8>, holds: bool },
@@ -51,6 +53,9 @@ impl Recorder {
 impl Trace for Recorder {
     const ON: bool = true;
 
+    fn access(&mut self, standing: Standing) {
+        self.keep(Step::Access(standing));
+    }
     fn list(&mut self, list: ListId) {
         self.keep(Step::List(list));
     }

@@ -60,6 +60,7 @@ pub(crate) fn explanation(table: &RouteTable) -> Explanation<'_> {
         status: 302,
         method: Method::Invite,
         route: Some(1),
+        access: None,
         fault: None,
         contacts_trimmed: 1,
         contacts_dropped: 2,

@@ -11,6 +11,7 @@ use super::{
     recorder::Step,
 };
 use crate::{
+    access::Standing,
     decide::Verdict,
     route::{RouteId, RouteTable},
 };
@@ -83,6 +84,15 @@ struct RowTold {
 #[serde(tag = "step", rename_all = "lowercase")]
 #[schemars(rename = "Step")]
 enum StepTold {
+    /// What the access lists say of the source, where there are any.
+    Access {
+        /// The list that decides; null where none names the source.
+        list: Option<String>,
+        /// `answer`, `refuse` or `silence`.
+        policy: &'static str,
+        /// Whether a list with `answer` names it.
+        known: bool,
+    },
     /// A list is entered.
     List { list: Option<String> },
     /// A route is looked at.
@@ -202,6 +212,14 @@ impl StepTold {
     /// `at` is the route being looked at: conditions are told by their index in it.
     fn of(step: &Step, table: &RouteTable, at: &mut Option<RouteId>) -> Self {
         match step {
+            Step::Access(Standing { id, policy, known }) => {
+                let list = id.and_then(|id| table.access.lists.get(id));
+                Self::Access {
+                    list: list.map(|list| list.name.to_string()),
+                    policy: policy.name(),
+                    known: *known,
+                }
+            }
             Step::List(list) => Self::List { list: table.lists.get(*list).map(|list| list.name.to_string()) },
             Step::Route(route) => {
                 *at = Some(*route);

@@ -167,6 +167,8 @@ impl Collected {
     fn of_the_table(&self, families: &mut Vec<MetricFamily>) {
         let snapshot = self.table.load();
         families.push(family(&super::ROUTE_ANSWERS, route_answers(&snapshot)));
+        let lists = snapshot.decided_on_by_name().map(|(list, count)| (vec![list], float(count)));
+        families.push(family(&super::ACCESS, lists));
         families.push(single(&super::TABLE_GENERATION, float(snapshot.generation)));
         families.push(family(&super::TABLE_INFO, [(vec![snapshot.hash.as_str()], 1.0)]));
         let age_s = u64::try_from(unix_s().saturating_sub(snapshot.loaded_unix_s)).unwrap_or_default();

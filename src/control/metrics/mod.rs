@@ -67,10 +67,12 @@ metrics! { OURS:
     BUILD_INFO = Gauge "waypost_build_info" ["version"] "The version that runs; always 1."
     READY = Gauge "waypost_ready" [] "1 while calls should be sent here, 0 while they should not: what /readyz says."
     REQUESTS = Counter "waypost_requests_total" ["method", "transport"]
-        "Messages received, by method (\"other\" for methods without a rule of their own, \"unreadable\" when there is none)."
+        "Messages received, by method (\"other\" for methods without a rule of their own, \"unreadable\" when there is none, or an access list had the message passed over)."
     ANSWERS = Counter "waypost_answers_total" ["code"] "Answers sent, by status code."
     ROUTE_ANSWERS = Counter "waypost_route_answers_total" ["route"]
         "Answers given by each route; beyond 1000 routes the rest counts as \"other\"."
+    ACCESS = Counter "waypost_access_messages_total" ["list"]
+        "Messages by the access list that decided on their source: those that were answered (refusals are answers, too) and those that its policy passes over; \"unknown\" are sources that no list names."
     SILENCES = Counter "waypost_silences_total" ["reason"] "Messages that were not answered, by reason."
     REFUSED = Counter "waypost_refused_requests_total" ["reason"]
         "Requests refused because their bytes are at fault, by reason; they are among the answers, too."

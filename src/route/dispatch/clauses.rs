@@ -98,8 +98,10 @@ impl Fields {
                 }
                 Some(all)
             }
-            // Transports and schemes are three: a look-up costs more than it leaves out.
+            // Transports and schemes are three, and access lists a few: a look-up costs more than it leaves out.
             Condition::Any(_)
+            | Condition::Access(_)
+            | Condition::Username(_)
             | Condition::Transport(_)
             | Condition::Scheme(_)
             | Condition::Param(_, ValueTest::Present | ValueTest::Absent)
@@ -205,6 +207,8 @@ fn has_effect(condition: &Condition, depth: usize) -> bool {
         Condition::Not(all) => all.iter().any(|inner| has_effect(inner, depth + 1)),
         Condition::Any(choices) => choices.iter().flatten().any(|inner| has_effect(inner, depth + 1)),
         Condition::Source(_)
+        | Condition::Access(_)
+        | Condition::Username(_)
         | Condition::Listener(_)
         | Condition::Transport(_)
         | Condition::Method(_)

@@ -7,6 +7,7 @@
 //! Schema (keys, kinds, ranges: every mistake, not only the first); `serde_yaml` makes the as-written
 //! types of it, which cannot fail any more; `build` resolves names and compiles patterns.
 
+mod access;
 mod build;
 mod findings;
 mod marks;
@@ -227,18 +228,21 @@ impl Draft {
     /// Paths of the data files, as written, relative to the routes directory.
     #[must_use]
     pub fn data_files(&self) -> Vec<String> {
-        let tables = self.tables();
-        let paths: BTreeSet<&str> = tables.iter().flat_map(TableSpec::files).collect();
+        let (tables, lists) = (self.tables(), self.access_files());
+        let lists = lists.iter().map(String::as_str);
+        let paths: BTreeSet<&str> = tables.iter().flat_map(TableSpec::files).chain(lists).collect();
         paths.into_iter().map(str::to_owned).collect()
     }
 
     /// Builds the table of routes. `read` gives the table of each of [`Draft::tables`], or what is wrong with its
-    /// files. Warnings come with the table.
+    /// files; `text` the bytes of each of [`Draft::access_files`], or why they could not be read. Warnings come with
+    /// the table.
     pub fn build(
         self,
         read: &mut dyn FnMut(&TableSpec) -> TableOutcome,
+        text: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
-        build::build(self, read)
+        build::build(self, read, text)
     }
 
     /// The same from files that are in memory: `data` gives the bytes of a path named by [`Draft::data_files`],
@@ -247,7 +251,7 @@ impl Draft {
         self,
         data: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
-        self.build(&mut |spec| tables::from_memory(spec, data))
+        self.build(&mut |spec| tables::from_memory(spec, data), data)
     }
 }
 

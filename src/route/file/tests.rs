@@ -382,7 +382,10 @@ fn the_schema_describes_every_key() {
     walk(&schema, "", &mut bare);
     assert_eq!(bare, [""; 0]);
     let sections = schema["properties"].as_object().expect("sections").keys().cloned().collect::<Vec<_>>();
-    assert_eq!(sections, ["defaults", "gateways", "groups", "lists", "numbers", "routes", "tables"]);
+    assert_eq!(
+        sections,
+        ["access", "defaults", "gateways", "groups", "lists", "numbers", "routes", "tables"]
+    );
     assert_eq!(schema["additionalProperties"], false);
 }
 

@@ -14,6 +14,11 @@ use super::{
 pub(super) struct WhenWritten {
     /// Where the packet came from: addresses or networks such as 192.0.2.0/24.
     pub(super) source: Option<OneOrMany<Text>>,
+    /// The access list that decided on the source, by its name under `access`; `unknown` for sources that none names.
+    pub(super) access: Option<OneOrMany<Text>>,
+    /// The user whose credentials were right, where the access list asks for them: `text`, `text*`, `*text`, `*`, or
+    /// `/regex/`.
+    pub(super) username: Option<OneOrMany<Text>>,
     /// The listener it came to, by its name in the server's configuration.
     pub(super) listener: Option<OneOrMany<Text>>,
     /// udp, tcp or tls.

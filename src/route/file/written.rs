@@ -10,6 +10,7 @@ use crate::limits::{
 };
 
 use super::{
+    access::{AccessWritten, UnknownWritten},
     scalar::{Named, OneOrMany, Text},
     when::WhenWritten,
 };
@@ -30,6 +31,8 @@ pub(super) struct FileWritten {
     pub(super) groups: Option<Named<Vec<MemberWritten>>>,
     /// Sets of numbers or prefixes, from CSV files.
     pub(super) tables: Option<Named<TableWritten>>,
+    /// Who may ask: named lists of sources, of which the first that holds a source decides.
+    pub(super) access: Option<Named<AccessWritten>>,
     /// Named lists of routes, for `jump`.
     pub(super) lists: Option<Named<Vec<RouteWritten>>>,
     /// The routes, tried from top to bottom.
@@ -57,6 +60,8 @@ pub(super) struct DefaultsWritten {
     /// Status when no route answers. 404 unless given.
     #[schemars(range(min = 300, max = 699))]
     pub(super) no_route: Option<u16>,
+    /// What becomes of messages from sources that no access list names. To be given where there are lists.
+    pub(super) unknown: Option<UnknownWritten>,
     /// How gateways are probed, where they say nothing of their own.
     pub(super) health: Option<HealthWritten>,
     /// When all gateways of an answer are down: `use_all` offers them as if they were up, `next` tries the next

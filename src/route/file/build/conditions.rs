@@ -1,11 +1,8 @@
 //! Pure. `when:` to conditions, in the order in which they are tried: what is cheap comes first.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
 use super::{Builder, settings::is_token};
 use crate::{
+    access::network,
     route::{
         Calendar, Condition, MethodPattern, NumberPattern, Party, Template, TextPattern, Transport,
         ValueTest,
@@ -59,6 +56,15 @@ impl Builder<'_> {
         if let Some(sources) = &written.source {
             let networks = self.each(at.key("source"), sources, |text| network(&text.0));
             all.push(Condition::Source(networks));
+        }
+        if let Some(lists) = &written.access {
+            let names = self.names;
+            let ids = self.each(at.key("access"), lists, |text| names.access_list(&text.0));
+            all.push(Condition::Access(ids));
+        }
+        if let Some(patterns) = &written.username {
+            let patterns = self.each(at.key("username"), patterns, |text| TextPattern::parse(&text.0, false));
+            all.push(Condition::Username(patterns));
         }
         if let Some(listeners) = &written.listener {
             let names = self.each(at.key("listener"), listeners, |text| match text.0.as_str() {
@@ -282,25 +288,6 @@ impl Builder<'_> {
         let texts = texts.as_slice().iter().enumerate();
         texts.filter_map(|(index, text)| self.findings.ok(&at.item(index).place(), read(text))).collect()
     }
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
-    }
-    let Ok(network) = text.parse::<IpNet>() else {
-        return Err(format!(
-            "`{text}` is not an address or network; expected one such as 192.0.2.7 or 192.0.2.0/24"
-        ));
-    };
-    if network.addr() != network.network() {
-        return Err(format!(
-            "`{text}` has bits behind its length; write `{}` for the network, `{}` for the one address",
-            network.trunc(),
-            network.addr()
-        ));
-    }
-    Ok(network)
 }
 
 fn method(text: &str) -> Result<MethodPattern, String> {

@@ -3,6 +3,7 @@
 //! In:    the drafts of all files, the number tables.
 //! Out:   the route table with warnings, or every error.
 
+mod access;
 mod answers;
 mod codes;
 mod conditions;
@@ -31,9 +32,13 @@ use names::NameIndex;
 /// Gives the number table that is wanted.
 type ReadTable<'d> = &'d mut dyn FnMut(&TableSpec) -> TableOutcome;
 
+/// Gives the bytes of a file, or says why it cannot be read.
+type ReadText<'d> = &'d dyn Fn(&str) -> Result<Vec<u8>, String>;
+
 pub(super) fn build(
     draft: Draft,
     read: ReadTable<'_>,
+    text: ReadText<'_>,
 ) -> Result<(RouteTable, Vec<Diagnostic>), Vec<Diagnostic>> {
     let Draft { files, names, findings } = draft;
     let mut builder = Builder {
@@ -49,6 +54,7 @@ pub(super) fn build(
         probed: 0,
     };
     builder.defaults(&files);
+    builder.access(&files, text);
     builder.normalisations(&files);
     builder.tables(&files, read);
     builder.gateways(&files);

@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    limits::{DIAGNOSTICS_MAX, GATEWAYS_MAX, TABLES_MAX},
+    access::{AccessId, UNKNOWN},
+    limits::{ACCESS_LISTS_MAX, DIAGNOSTICS_MAX, GATEWAYS_MAX, TABLES_MAX},
     route::{
         GatewayId, GroupId, NormalisationId, Place, TableId,
         file::{DraftFile, findings::Findings, marks::At, near::instead},
@@ -114,6 +115,7 @@ pub(in crate::route::file) struct NameIndex {
     pub(super) groups: Section,
     pub(super) tables: Section,
     pub(super) lists: Section,
+    pub(super) access: Section,
     /// Columns of each table; `None` for one that could not be read, of which any column is believed
     /// so that one mistake is not reported as many.
     pub(super) columns: RefCell<Vec<Option<Vec<Box<str>>>>>,
@@ -132,7 +134,7 @@ impl NameIndex {
         let mut names = Self::default();
         for (file, root) in files.iter().filter_map(|file| Some((file, file.root()?))) {
             let written = &file.written;
-            // A macro would hide that these are five sections of five types.
+            // A macro would hide that these are six sections of six types.
             let mut add = |section: &mut Section, kind: &str, key: &str, defined: Vec<&str>| {
                 let map = root.key(key);
                 for (index, name) in defined.into_iter().enumerate() {
@@ -144,6 +146,7 @@ impl NameIndex {
             add(&mut names.groups, "group", "groups", keys(written.groups.as_ref()));
             add(&mut names.tables, "table", "tables", keys(written.tables.as_ref()));
             add(&mut names.lists, "list", "lists", keys(written.lists.as_ref()));
+            add(&mut names.access, "access list", "access", keys(written.access.as_ref()));
         }
         names.check_clashes(findings);
         names
@@ -174,16 +177,32 @@ impl NameIndex {
                 "a normalisation cannot be named `digits`: `{number|digits}` means something else; rename it",
             );
         }
+        for list in self.access.entries.iter().filter(|list| list.name == UNKNOWN) {
+            findings.error(
+                &list.place,
+                "an access list cannot be named `unknown`: so are called the sources that no list names; rename it",
+            );
+        }
         for list in self.lists.entries.iter().filter(|list| list.name == "routes") {
             findings.error(&list.place, "a list cannot be named `routes`: that is the main one; rename it");
         }
-        for (section, kind, most) in
-            [(&self.gateways, "gateways", GATEWAYS_MAX), (&self.tables, "tables", TABLES_MAX)]
-        {
+        for (section, kind, most) in [
+            (&self.gateways, "gateways", GATEWAYS_MAX),
+            (&self.tables, "tables", TABLES_MAX),
+            (&self.access, "access lists", ACCESS_LISTS_MAX),
+        ] {
             if let Some(beyond) = section.entries.get(most) {
                 let count = section.entries.len();
                 findings.error(&beyond.place, format!("{count} {kind} in all; expected at most {most}"));
             }
+        }
+    }
+
+    /// The access list of this name, or a message that names what there is.
+    pub(super) fn access_list(&self, name: &str) -> Result<AccessId, String> {
+        match name {
+            UNKNOWN if !self.access.entries.is_empty() => Ok(self.access.entries.len()),
+            _ => self.access.find_or_say("access list", "access", name),
         }
     }
 
