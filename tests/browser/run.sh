@@ -13,7 +13,7 @@ export WAYPOST=${WAYPOST:-target/release/waypost} PYTHONDONTWRITEBYTECODE=1
 [ -x "$WAYPOST" ] || { echo "no $WAYPOST: cargo build --release first" >&2; exit 1; }
 
 echo "-- the page"
-timeout -k 10 600 python3 tests/browser/page_test.py
+PYTHONPATH=tests/browser timeout -k 10 600 python3 -m unittest -v shown_test explain_test orders_test looks_test
 
 printf '\n-- the way to it that README.md has\n'
 # Its ports are fixed: in a network of its own they are free.

@@ -40,7 +40,8 @@ function gatewayColumns(gateways) {
 
 function health(one) {
   const marked = one.mark && one.mark !== 'auto' ? ` marked ${one.mark}` : '';
-  const how = marked || (one.probed ? ' probed' : ' not probed');
+  const last = one.last_probe ? `: ${one.last_probe}` : '';
+  const how = marked || (one.probed ? ` probed${last}` : ' not probed');
   return [state(one.up, 'up', 'down'), el('span', { class: 'quiet' }, how)];
 }
 

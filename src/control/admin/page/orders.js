@@ -58,9 +58,11 @@ function confirmed(head, text, yes) {
   return new Promise((resolve) => {
     const ended = new AbortController();
     const listen = (node, name, act) => node.addEventListener(name, act, { signal: ended.signal });
-    listen(form, 'submit', (event) => { event.preventDefault(); dialog.close('yes'); });
-    listen(byId('confirm-no'), 'click', () => dialog.close('no'));
-    listen(dialog, 'close', () => { ended.abort(); resolve(dialog.returnValue === 'yes'); dialog.returnValue = ''; });
+    const end = (isWanted) => { ended.abort(); dialog.close(); resolve(isWanted); };
+    listen(form, 'submit', (event) => { event.preventDefault(); end(true); });
+    listen(byId('confirm-no'), 'click', () => end(false));
+    // Comes late: it may be that of the question before, and this one is open.
+    listen(dialog, 'close', () => { if (!dialog.open) end(false); });
   });
 }
 
@@ -74,7 +76,7 @@ export function askForToken(why) {
   return new Promise((resolve) => {
     const ended = new AbortController();
     // Escape may close it, whatever we say; then it opens again.
-    dialog.addEventListener('close', () => dialog.showModal(), { signal: ended.signal });
+    dialog.addEventListener('close', () => { if (!dialog.open) dialog.showModal(); }, { signal: ended.signal });
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       if (field.value.trim() === '') return;
