@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, OnceLock, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -116,7 +116,7 @@ fn start_in(
         gateways,
         sampling,
         top: Arc::new(Top::new(None)),
-        log: logging::start(Log::default()),
+        log: log_level(),
         rooms: Rooms::default(),
     };
     thread::spawn(move || {
@@ -125,6 +125,12 @@ fn start_in(
         runtime.block_on(admin::serve(port, Arc::new(admin))).unwrap();
     });
     Server { address, readiness }
+}
+
+/// Of this process: only the first start of the log sets one that can be changed.
+fn log_level() -> logging::Level {
+    static LEVEL: OnceLock<logging::Level> = OnceLock::new();
+    LEVEL.get_or_init(|| logging::start(Log::default())).clone()
 }
 
 fn same(_: Option<&str>) -> Result<Load, LoadError> {
