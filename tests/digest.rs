@@ -15,11 +15,14 @@ const URI: &str = "sip:+44@waypost.example.net";
 const ROUTES: &str = "\
 defaults: { unknown: { policy: refuse } }
 access:
-  phones: { sources: 192.0.2.0/24, policy: answer, authenticate: { realm: REALM, users: u, md5: MD5 } }
+  phones: { sources: 192.0.2.0/24, policy: answer, authenticate: { realm: REALM, users: u, algorithms: OFFER } }
 routes:
   - { name: alice, when: { access: phones, username: \"al*\" }, answer: 410 }
   - { name: others, answer: 404 }
 ";
+
+/// In an order that is put right.
+const BOTH: &str = "[MD5, SHA-256]";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -32,7 +35,7 @@ fn hash(algorithm: &str, text: &str) -> String {
     }
 }
 
-fn table(realm: &str, md5: bool) -> Result<RouteTable, String> {
+fn table(realm: &str, offer: &str) -> Result<RouteTable, String> {
     let users: String = [("alice", "one"), ("bob", "two")]
         .iter()
         .flat_map(|(user, password)| ["MD5", "SHA-256"].map(|of| (user, password, of)))
@@ -40,7 +43,7 @@ fn table(realm: &str, md5: bool) -> Result<RouteTable, String> {
             format!("{user}:{realm}:{of}:{}\n", hash(of, &format!("{user}:{realm}:{password}")))
         })
         .collect();
-    let text = ROUTES.replace("REALM", realm).replace("MD5", &md5.to_string());
+    let text = ROUTES.replace("REALM", realm).replace("OFFER", offer);
     let source = file::Source { path: "a.yaml".to_owned(), bytes: text.into_bytes() };
     let built =
         file::parse(&[source]).and_then(|draft| draft.build_from(&|_| Ok(users.clone().into_bytes())));
@@ -54,9 +57,9 @@ struct Server {
 }
 
 impl Server {
-    fn new(key: [u8; 16], md5: bool) -> Self {
+    fn new(key: [u8; 16], offer: &str) -> Self {
         let settings = Settings { key, ..Settings::default() };
-        let table = table("sip.example.net", md5).expect("a table");
+        let table = table("sip.example.net", offer).expect("a table");
         Self { engine: Engine::new(settings, vec!["a".into()]), table, unix_s: NOW_S }
     }
 
@@ -121,7 +124,7 @@ fn said(answer: &str) -> String {
 
 #[test]
 fn right_credentials_are_let_in_and_their_user_is_known_to_routes() {
-    let mut server = Server::new([7; 16], true);
+    let mut server = Server::new([7; 16], BOTH);
     let nonce = server.nonce("1");
     let bob = Client { user: "bob", password: "two", ..ALICE };
     for (client, expected) in [
@@ -156,17 +159,19 @@ fn right_credentials_are_let_in_and_their_user_is_known_to_routes() {
 
 #[test]
 fn sha_256_is_offered_first_and_md5_where_it_is_wanted() {
-    let offered = |md5| {
-        let answer = Server::new([7; 16], md5).ask("1", "INVITE", "");
+    let offered = |offer: &str| {
+        let answer = Server::new([7; 16], offer).ask("1", "INVITE", "");
         let lines = answer
             .lines()
             .filter(|line| line.starts_with("WWW-Authenticate: Digest realm=\"sip.example.net\""));
         let algorithm = |line: &str| line.split("algorithm=").nth(1).expect("one").to_owned();
         lines.map(algorithm).collect::<Vec<_>>()
     };
-    assert_eq!(offered(true), ["SHA-256, qop=\"auth\"", "MD5, qop=\"auth\""]);
-    assert_eq!(offered(false), ["SHA-256, qop=\"auth\""]);
-    let mut server = Server::new([7; 16], false);
+    assert_eq!(offered(BOTH), ["SHA-256, qop=\"auth\"", "MD5, qop=\"auth\""]);
+    assert_eq!(offered("SHA-256"), ["SHA-256, qop=\"auth\""]);
+    assert_eq!(offered("MD5"), ["MD5, qop=\"auth\""]);
+    assert_eq!(table("r", "[]").unwrap_err(), "`algorithms` is an empty list; fill it, or take the key out");
+    let mut server = Server::new([7; 16], "SHA-256");
     let nonce = server.nonce("1");
     let md5 = Client { algorithm: "MD5", ..ALICE };
     assert_eq!(
@@ -178,18 +183,18 @@ fn sha_256_is_offered_first_and_md5_where_it_is_wanted() {
 
 #[test]
 fn a_challenge_is_the_same_for_a_retransmission_and_on_every_node() {
-    let first = Server::new([7; 16], true).ask("1", "INVITE", "");
-    let mut other = Server::new([7; 16], true);
+    let first = Server::new([7; 16], BOTH).ask("1", "INVITE", "");
+    let mut other = Server::new([7; 16], BOTH);
     assert_eq!(other.ask("1", "INVITE", ""), first);
-    let nonce = Server::new([7; 16], true).nonce("1");
+    let nonce = Server::new([7; 16], BOTH).nonce("1");
     assert_eq!(said(&other.ask("1", "INVITE", &ALICE.line(&nonce))), "410", "another node takes it");
-    let mut stranger = Server::new([8; 16], true);
+    let mut stranger = Server::new([8; 16], BOTH);
     assert_eq!(said(&stranger.ask("1", "INVITE", &ALICE.line(&nonce))), "401 stale");
 }
 
 #[test]
 fn a_nonce_is_stale_after_its_life_and_in_another_call() {
-    let mut server = Server::new([7; 16], true);
+    let mut server = Server::new([7; 16], BOTH);
     server.unix_s = NOW_S / DIGEST_STEP_S * DIGEST_STEP_S;
     let nonce = server.nonce("1");
     assert_eq!(said(&server.ask("2", "INVITE", &ALICE.line(&nonce))), "401 stale");
@@ -208,8 +213,8 @@ fn a_nonce_is_stale_after_its_life_and_in_another_call() {
 
 #[test]
 fn lengths_of_a_realm() {
-    assert!(table(&"r".repeat(REALM_BYTES_MAX), true).is_ok());
-    let error = table(&"r".repeat(REALM_BYTES_MAX + 1), true).unwrap_err();
+    assert!(table(&"r".repeat(REALM_BYTES_MAX), BOTH).is_ok());
+    let error = table(&"r".repeat(REALM_BYTES_MAX + 1), BOTH).unwrap_err();
     assert!(
         error.ends_with(
             "is not a realm; expected 1 to 64 bytes of ASCII without quotes, backslashes and colons"

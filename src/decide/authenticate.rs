@@ -66,7 +66,7 @@ pub(super) fn user_of<'r, T: Trace>(
 /// One line for each algorithm, the preferred one first (RFC 8760 §2.4).
 fn challenges<'o>(realm: &Realm, nonce: &Nonce, stale: bool, room: &'o mut [u8]) -> &'o [u8] {
     let mut writer = Writer::new(room);
-    for algorithm in realm.algorithms() {
+    for algorithm in &realm.algorithms {
         writer.put(b"WWW-Authenticate: Digest realm=\"");
         writer.put(realm.name.as_bytes());
         writer.put(b"\", nonce=\"");
@@ -83,11 +83,18 @@ fn challenges<'o>(realm: &Realm, nonce: &Nonce, stale: bool, room: &'o mut [u8])
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{access::digest::Users, limits::REALM_BYTES_MAX};
+    use crate::{
+        access::digest::{Algorithm, Users},
+        limits::REALM_BYTES_MAX,
+    };
 
     #[test]
     fn the_longest_challenges_have_room() {
-        let realm = Realm { name: "r".repeat(REALM_BYTES_MAX).into(), users: Users::default(), md5: true };
+        let realm = Realm {
+            name: "r".repeat(REALM_BYTES_MAX).into(),
+            users: Users::default(),
+            algorithms: Algorithm::ALL.into(),
+        };
         let nonce = Nonce::new(b"r", &Subject { call_id: b"", from_tag: b"" }, &[0; 16], 0);
         let mut room = [0; CHALLENGES_BYTES];
         let text = String::from_utf8(challenges(&realm, &nonce, true, &mut room).to_vec()).expect("text");

@@ -16,6 +16,7 @@ peer() { # peer SCRIPT [ARGUMENT]: bounded; each script bounds its own steps mor
 
 peer sipp_follows.sh udp
 peer sipp_follows.sh tcp
+peer sipp_authenticates.sh
 peer kamailio.sh
 peer health.sh
 peer gso.sh

@@ -23,8 +23,8 @@ pub use users::{Users, read_users};
 
 use credentials::is_nc;
 
-/// A hash of RFC 7616 that is known here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A hash of RFC 7616 that is known here, the better one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// RFC 8760 §2.1: to be supported by all.
     Sha256,
@@ -67,8 +67,8 @@ pub struct Realm {
     pub name: Box<str>,
     /// Whose secrets are known.
     pub users: Users,
-    /// Whether MD5 is offered and taken besides SHA-256.
-    pub md5: bool,
+    /// What is offered and taken, the preferred one first (RFC 8760 §2.4).
+    pub algorithms: Vec<Algorithm>,
 }
 
 /// What comes of a request.
@@ -84,11 +84,6 @@ pub enum Outcome<'r> {
 }
 
 impl Realm {
-    /// Algorithms offered, the preferred one first (RFC 8760 §2.4).
-    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(|algorithm| self.md5 || *algorithm != Algorithm::Md5)
-    }
-
     /// Judges the values of all Authorization lines: the first for this realm counts. `is_here` says whether
     /// their URI is that of the request.
     pub fn check<'r>(
@@ -104,8 +99,7 @@ impl Realm {
         let again = Outcome::Challenge { stale: false };
         let Some(credentials) = ours else { return again };
         let algorithm = Algorithm::of(credentials.algorithm);
-        let Some(algorithm) = algorithm.filter(|algorithm| self.algorithms().any(|it| it == *algorithm))
-        else {
+        let Some(algorithm) = algorithm.filter(|algorithm| self.algorithms.contains(algorithm)) else {
             return again;
         };
         // Only `auth`: without it a nonce and a counter of the client's are missing.

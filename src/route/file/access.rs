@@ -35,9 +35,21 @@ pub(super) struct AuthenticateWritten {
     /// A file with `user:realm:ALGORITHM:HA1` in each line, where HA1 is the hash of `user:realm:password` by SHA-256 or
     /// MD5, in hexadecimal. Relative to the routes directory.
     pub(super) users: Text,
-    /// `true`: clients that do not know SHA-256 may use MD5. `false` unless given.
-    #[serde(default)]
-    pub(super) md5: bool,
+    /// What is offered, SHA-256 first: `[SHA-256, MD5]` for clients of which some know no SHA-256, `MD5` where they look at
+    /// the first offer only. SHA-256 unless given.
+    pub(super) algorithms: Option<OneOrMany<AlgorithmWritten>>,
+}
+
+/// A hash.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub(super) enum AlgorithmWritten {
+    /// RFC 8760.
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    /// Of old.
+    #[serde(rename = "MD5")]
+    Md5,
 }
 
 /// What becomes of messages.

@@ -6,14 +6,17 @@ use super::{Builder, DraftFile, ReadText, with_roots};
 use crate::{
     access::{
         self, AccessLists, AccessPolicy, ListSpec, Unknown,
-        digest::{Realm, read_users},
+        digest::{Algorithm, Realm, read_users},
         read_networks,
     },
     limits::{ACCESS_ENTRIES_MAX, REALM_BYTES_MAX},
     route::{
         Place,
         file::{
-            access::{AccessWritten, AuthenticateWritten, MalformedWritten, PolicyWritten, UnknownWritten},
+            access::{
+                AccessWritten, AlgorithmWritten, AuthenticateWritten, MalformedWritten, PolicyWritten,
+                UnknownWritten,
+            },
             marks::At,
         },
     },
@@ -94,7 +97,11 @@ impl Builder<'_> {
     }
 
     fn realm(&mut self, at: At<'_>, written: &AuthenticateWritten, read: ReadText<'_>) -> Option<Realm> {
-        let AuthenticateWritten { realm, users, md5 } = written;
+        let AuthenticateWritten { realm, users, algorithms } = written;
+        let algorithms = algorithms.as_ref().map_or(&[AlgorithmWritten::Sha256][..], |it| it.as_slice());
+        let mut algorithms: Vec<Algorithm> = algorithms.iter().map(|it| algorithm_of(*it)).collect();
+        algorithms.sort_unstable();
+        algorithms.dedup();
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b':');
         if realm.0.is_empty() || realm.0.len() > REALM_BYTES_MAX || !realm.0.bytes().all(is_plain) {
             let message = format!(
@@ -112,7 +119,7 @@ impl Builder<'_> {
                         format!("`{}` has no user of the realm `{}`: nobody gets in", users.0, realm.0);
                     self.findings.warning(&at.key("users").place(), message);
                 }
-                Some(Realm { name: realm.0.as_str().into(), users: known, md5: *md5 })
+                Some(Realm { name: realm.0.as_str().into(), users: known, algorithms })
             }
             Err(faults) => {
                 self.faults(&users.0, faults);
@@ -157,6 +164,13 @@ fn policy_of(written: PolicyWritten) -> AccessPolicy {
         PolicyWritten::Answer => AccessPolicy::Answer,
         PolicyWritten::Refuse => AccessPolicy::Refuse,
         PolicyWritten::Silence => AccessPolicy::Silence,
+    }
+}
+
+fn algorithm_of(written: AlgorithmWritten) -> Algorithm {
+    match written {
+        AlgorithmWritten::Sha256 => Algorithm::Sha256,
+        AlgorithmWritten::Md5 => Algorithm::Md5,
     }
 }
 
