@@ -22,6 +22,9 @@ for uri in sip:112@here sip:nobody@here sip:a@located.example.net; do
     "$waypost" ask "$uri" --to "$host:$sip" >>"$work/logs/ask" 2>&1 || expect "ask's exit code" $? 5
 done
 
+# A gateway that is marked has its series, as one that is probed.
+"$waypost" ctl gateways up lon1 --admin "127.0.0.1:$admin" >"$work/logs/ctl"
+
 echo "promtool check metrics"
 curl -fsS "http://127.0.0.1:$admin/metrics" >"$work/metrics"
 promtool check metrics <"$work/metrics" 2>&1 | tee "$work/found"
@@ -47,7 +50,7 @@ await "Prometheus has scraped the server" 20 is_up
 echo "the API shows the series"
 for expression in 'waypost_ready == 1' 'waypost_build_info == 1' 'sum(waypost_answers_total) == 13' \
     'waypost_loop_busy_seconds_total{worker="1"} > 0' "waypost_socket_receive_queue_bytes{listener=\"udp:$host:$sip\"} >= 0" \
-    'waypost_tap_messages_total{result="shown"} > 0' 'waypost_hep_packets_total{result="failed"} >= 0'; do
+    'waypost_gateway_up{gateway="lon1"} == 1' 'waypost_tap_messages_total{result="shown"} > 0' 'waypost_hep_packets_total{result="failed"} >= 0'; do
     expect "series of $expression" "$(series "$expression")" 1
 done
 # While it has calls, for without any it sleeps all the time.
