@@ -91,7 +91,7 @@ fn the_shipped_configuration_is_the_default_but_for_its_paths() {
 #[test]
 fn every_example_of_the_route_language_loads() {
     let examples = blocks(&readme(), "yaml");
-    assert_eq!(examples.len(), 5, "examples found");
+    assert_eq!(examples.len(), 6, "examples found");
     for example in examples {
         let source = file::Source { path: "README.md".to_owned(), bytes: example.clone().into_bytes() };
         let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{errors:#?}\n{example}"));
