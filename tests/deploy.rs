@@ -104,7 +104,7 @@ fn every_configuration_is_one() {
 fn the_routes_of_a_fresh_installation_refuse_every_call_without_a_warning() {
     let directory = tempfile::tempdir().expect("directory");
     fs::copy(deploy().join("routes.yaml"), directory.path().join("10-routes.yaml")).expect("copied");
-    let mut loader = Loader::new(directory.path().to_owned());
+    let loader = Loader::new(directory.path().to_owned());
     let Load::New(loaded) = loader.load(None).expect("routes") else { panic!("nothing was loaded before") };
     assert_eq!((loaded.table.routes.len(), loaded.warnings.len()), (1, 0));
 }
