@@ -60,6 +60,9 @@ impl Algorithm {
     }
 }
 
+/// Stands for a secret where there is none: no hash is written so.
+const NOBODY: &[u8] = &[b'x'; 64];
+
 /// Who may ask, by name and secret.
 #[derive(Debug)]
 pub struct Realm {
@@ -107,8 +110,9 @@ impl Realm {
             return again;
         }
         // Who is not there has a secret that nobody knows: it takes the same time.
+        let nobody = NOBODY.get(..algorithm.digits()).unwrap_or_default();
         let user = self.users.secret(credentials.username, algorithm);
-        let secret = user.unwrap_or(&[b'x'; 64][..algorithm.digits()]);
+        let secret = user.unwrap_or(nobody);
         let is_right = response::is_right(algorithm, secret, method, &credentials) & user.is_some();
         let fresh = Nonce::judge(credentials.nonce, self.name.as_bytes(), subject, key, unix_s);
         match (is_right, fresh) {

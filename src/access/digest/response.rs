@@ -96,11 +96,11 @@ mod tests {
                 ..Credentials::default()
             };
             let secret = ha1(algorithm, user);
-            let is_right = |it: &Credentials<'_>| is_right(algorithm, &secret, b"GET", it);
-            assert!(is_right(&right));
-            assert!(is_right(&Credentials { response: &response.to_ascii_uppercase(), ..right }));
-            assert!(!super::is_right(algorithm, &secret, b"PUT", &right));
-            assert!(!super::is_right(algorithm, &ha1(algorithm, &[b"x"]), b"GET", &right));
+            let proves = |it: &Credentials<'_>| is_right(algorithm, &secret, b"GET", it);
+            assert!(proves(&right));
+            assert!(proves(&Credentials { response: &response.to_ascii_uppercase(), ..right }));
+            assert!(!is_right(algorithm, &secret, b"PUT", &right));
+            assert!(!is_right(algorithm, &ha1(algorithm, &[b"x"]), b"GET", &right));
             for wrong in [
                 Credentials { nonce: b"x", ..right },
                 Credentials { cnonce: b"x", ..right },
@@ -110,7 +110,7 @@ mod tests {
                 Credentials { response: b"", ..right },
                 Credentials { response: &[response, b"0"].concat(), ..right },
             ] {
-                assert!(!is_right(&wrong), "{wrong:?}");
+                assert!(!proves(&wrong), "{wrong:?}");
             }
         }
     }

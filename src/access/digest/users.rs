@@ -10,7 +10,15 @@ use crate::limits::{ACCESS_FAULTS_MAX, USERS_MAX};
 /// The users of one realm, by name.
 #[derive(Default)]
 pub struct Users {
-    by_name: Vec<(Box<[u8]>, Algorithm, Box<[u8]>)>,
+    by_name: Vec<User>,
+}
+
+struct User {
+    name: Box<[u8]>,
+    algorithm: Algorithm,
+    secret: Box<[u8]>,
+    /// Where it stands.
+    line: u32,
 }
 
 /// Secrets are never shown.
@@ -35,10 +43,10 @@ impl Users {
 
     /// The hashed secret of a user; escapes may be in the name.
     pub(super) fn secret(&self, name: &[u8], algorithm: Algorithm) -> Option<&[u8]> {
-        let found = self.by_name.binary_search_by(|(known, of, _)| {
-            known.iter().copied().cmp(unquoted(name)).then((*of as u8).cmp(&(algorithm as u8)))
+        let found = self.by_name.binary_search_by(|user| {
+            user.name.iter().copied().cmp(unquoted(name)).then(user.algorithm.cmp(&algorithm))
         });
-        found.ok().and_then(|at| self.by_name.get(at)).map(|(.., secret)| &**secret)
+        found.ok().and_then(|at| self.by_name.get(at)).map(|user| &*user.secret)
     }
 }
 
@@ -60,32 +68,28 @@ pub fn read_users(text: &[u8], realm: &str) -> Result<Users, Vec<Fault>> {
                 fault(0, &format!("one user too many; expected at most {USERS_MAX}"));
                 break;
             }
-            Ok((name, of, algorithm, secret)) if of == realm.as_bytes() => {
-                users.push((name.into(), algorithm, secret.to_ascii_lowercase().into(), number));
-            }
+            Ok((user, of)) if of == realm.as_bytes() => users.push(User { line: number, ..user }),
             Ok(_) => {}
         }
         if faults.len() >= ACCESS_FAULTS_MAX {
             break;
         }
     }
-    users.sort_by(|one, other| (&one.0, one.1 as u8).cmp(&(&other.0, other.1 as u8)));
+    users.sort_by(|one: &User, other| (&one.name, one.algorithm).cmp(&(&other.name, other.algorithm)));
     for pair in users.windows(2) {
-        if let [(name, algorithm, ..), (next, of, _, line)] = pair
-            && (name, algorithm) == (next, of)
+        if let [one, other] = pair
+            && (&one.name, one.algorithm) == (&other.name, other.algorithm)
             && faults.len() < ACCESS_FAULTS_MAX
         {
-            let message = format!("this user has a secret for {} already", algorithm.name());
-            faults.push(Fault { line: *line, column: 1, message });
+            let message = format!("this user has a secret for {} already", other.algorithm.name());
+            faults.push(Fault { line: other.line, column: 1, message });
         }
     }
-    let by_name =
-        users.into_iter().map(|(name, algorithm, secret, _): (Box<[u8]>, _, _, _)| (name, algorithm, secret));
-    if faults.is_empty() { Ok(Users { by_name: by_name.collect() }) } else { Err(faults) }
+    if faults.is_empty() { Ok(Users { by_name: users }) } else { Err(faults) }
 }
 
-/// Name, realm, algorithm and secret of a line. Messages show nothing of it: it may be a password.
-fn user(line: &[u8]) -> Result<(&[u8], &[u8], Algorithm, &[u8]), (usize, &'static str)> {
+/// The user of a line and its realm. Messages show nothing of it: it may be a password.
+fn user(line: &[u8]) -> Result<(User, &[u8]), (usize, &'static str)> {
     let mut parts = line.split(|&byte| byte == b':');
     let (Some(name), Some(realm), Some(algorithm), Some(secret), None) =
         (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
@@ -108,7 +112,8 @@ fn user(line: &[u8]) -> Result<(&[u8], &[u8], Algorithm, &[u8]), (usize, &'stati
              (printf '%s' 'user:realm:password' | sha256sum)",
         ));
     }
-    Ok((name, realm, algorithm, secret))
+    let secret = secret.to_ascii_lowercase().into();
+    Ok((User { name: name.into(), algorithm, secret, line: 0 }, realm))
 }
 
 #[cfg(test)]
