@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     for (scene, mut figures) in scenes.iter().zip(figures) {
         figures.sort_by(f64::total_cmp);
         let at = |part: usize| figures[(figures.len() - 1) * part / 4];
-        let base = *without.get_or_insert(at(2));
+        let base = *without.get_or_insert_with(|| at(2));
         println!(
             "| {} | {:.0} | {:.0}, {:.0} | {:+.1} % | {:.3} |",
             scene.name,
