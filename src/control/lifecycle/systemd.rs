@@ -62,10 +62,13 @@ impl Systemd {
         self.silent.store(true, Ordering::Relaxed);
     }
 
-    /// The line that `systemctl status` shows from now on.
+    /// The line that `systemctl status` shows from now on; told when it is another one.
     pub(in crate::control) fn set_status(&self, status: String) {
-        self.tell(&[NotifyState::Status(&status)]);
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        let mut now = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now != status {
+            self.tell(&[NotifyState::Status(&status)]);
+            *now = status;
+        }
     }
 
     /// The line for later: nobody hears it before the service is up.
