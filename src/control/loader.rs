@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     thread,
     time::{Duration, SystemTime},
 };
@@ -28,6 +28,7 @@ use crate::{
 
 use super::{
     files::{self, Print},
+    lock::lock,
     tables::{
         Outcome, ReadTables, Tables,
         progress::{LogWatcher, Watcher},
@@ -228,11 +229,6 @@ impl Loader {
     fn data_files(&self) -> Vec<String> {
         lock(&self.data_files).clone()
     }
-}
-
-/// What is behind the lock is replaced as a whole: a panic leaves nothing half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One state of a directory.

@@ -7,7 +7,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use tracing::{Subscriber, level_filters::LevelFilter};
@@ -15,6 +15,7 @@ use tracing_subscriber::{
     Registry, filter::Targets, fmt::MakeWriter, layer::SubscriberExt as _, registry, reload,
 };
 
+use super::lock::lock;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// What the names of all crates of the DNS library begin with. They warn of each answer that is
@@ -41,7 +42,7 @@ impl Level {
     /// The level now.
     #[must_use]
     pub fn now(&self) -> LogLevel {
-        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.now)
     }
 
     /// The level of the configuration, which holds again after a start.
@@ -52,7 +53,7 @@ impl Level {
 
     /// Logs lines of this level from now on. `false`: nobody logs any more.
     pub fn set(&self, level: LogLevel) -> bool {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = lock(&self.now);
         let is_set = self.filter.reload(targets(level)).is_ok();
         if is_set {
             *now = level;

@@ -21,6 +21,7 @@ pub mod last_hits;
 mod lifecycle;
 mod load_error;
 pub mod loader;
+mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod mirror;

@@ -9,7 +9,7 @@ use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -32,6 +32,7 @@ use crate::{
 
 use super::{
     loader::{Load, LoadError, Loaded},
+    lock::lock,
     reload_history::{Changes, History, Past},
     retired::Retired,
 };
@@ -415,11 +416,6 @@ fn log(requests: &[Request], report: &Report, is_news: bool) {
 pub(crate) fn unix_s() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// A thread that panicked with the lock held left whole numbers behind.
-fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

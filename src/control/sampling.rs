@@ -5,14 +5,14 @@
 //! Never: makes a loop wait; holds the control thread up: a hundred thousand counters are read beside it.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use tokio::time::MissedTickBehavior;
 
-use super::{last_hits::LastHits, rates::Rates, reload::unix_s};
+use super::{last_hits::LastHits, lock::lock, rates::Rates, reload::unix_s};
 use crate::{counters::Counters, snapshot::Snapshot};
 
 /// What is looked at, and what was seen.
@@ -68,9 +68,4 @@ impl Sampling {
         self.rates().note(&self.counters(), now_ms, unix_s());
         self.hits().note(&self.table.load(), unix_s());
     }
-}
-
-/// A look that panicked left whole numbers behind.
-fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }

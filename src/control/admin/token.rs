@@ -6,14 +6,14 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    control::files,
+    control::{files, lock::lock},
     limits::{TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, TOKEN_FILE_BYTES_MAX},
 };
 
@@ -47,14 +47,14 @@ impl Token {
     /// Reads the file again; whether it has another token. On an error the old one stays.
     pub fn reload(&self) -> Result<bool, TokenError> {
         let new = digest(read(&self.path)?.as_bytes());
-        let mut served = self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut served = lock(&self.digest);
         Ok(std::mem::replace(&mut *served, new) != new)
     }
 
     /// Whether this is it. Takes as long for any text of one length.
     #[must_use]
     pub fn is(&self, shown: &[u8]) -> bool {
-        let served = *self.digest.lock().unwrap_or_else(PoisonError::into_inner);
+        let served = *lock(&self.digest);
         digest(shown).ct_eq(&served).into()
     }
 

@@ -5,7 +5,7 @@
 //! Out:   what came of it.
 //! Never: asks more servers than [`PROBE_ADDRESSES_MAX`]; takes our own trouble for the gateway's.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{Heard, exchange};
 use crate::{
-    control::resolver::Resolver,
+    control::{lock::lock, resolver::Resolver},
     decide::Settings,
     dns::{Ask, Cache, DnsView, How, LocateResult, Located, Step, Target, locate},
     limits::{GATEWAYS_PROBED_MAX, PROBE_ADDRESSES_MAX, QUESTIONS_PER_REQUEST_MAX},
@@ -107,7 +107,7 @@ impl Asking {
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.cache)
     }
 
     fn now_ms(&self) -> u64 {

@@ -11,14 +11,14 @@ mod tls;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use arc_swap::ArcSwap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::reload::unix_s;
+use super::{lock::lock, reload::unix_s};
 use crate::{
     health::{Board, Mark, Standing},
     route::{Health, RouteTable},
@@ -150,7 +150,7 @@ impl Gateways {
     }
 
     fn followed(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock(&self.state);
         let snapshot = self.table.load();
         if state.generation != snapshot.generation {
             state.generation = snapshot.generation;

@@ -6,7 +6,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use std::{
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::net::Handle;
+use crate::{control::lock::lock, net::Handle};
 
 /// See the file's first lines.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl Systemd {
 
     /// The line that `systemctl status` shows from now on; told when it is another one.
     pub(in crate::control) fn set_status(&self, status: String) {
-        let mut now = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = lock(&self.status);
         if *now != status {
             self.tell(&[NotifyState::Status(&status)]);
             *now = status;
@@ -73,7 +73,7 @@ impl Systemd {
 
     /// The line for later: nobody hears it before the service is up.
     pub(in crate::control) fn keep_status(&self, status: String) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        *lock(&self.status) = status;
     }
 
     /// Says that we are alive as often as WATCHDOG_USEC asks for, while every loop turns.
@@ -97,7 +97,7 @@ impl Systemd {
     }
 
     fn status(&self) -> String {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.status).clone()
     }
 
     fn tell(&self, states: &[NotifyState<'_>]) {

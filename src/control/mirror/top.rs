@@ -6,12 +6,7 @@
 //!
 //! The window slides by halves: what is shown is of the half under way and the one before, so of five to ten minutes.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+use std::{net::IpAddr, num::NonZeroU32, sync::Mutex, time::Instant};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +16,7 @@ use super::{
     escape::Escaped,
     frequent::{Count, Frequent, Key},
 };
-use crate::limits::TOP_WINDOW_MS;
+use crate::{control::lock::lock, limits::TOP_WINDOW_MS};
 
 const HALF_MS: u64 = TOP_WINDOW_MS / 2;
 /// Digits of a prefix: country and area, mostly.
@@ -117,7 +112,7 @@ impl Top {
             prefix.map(|number| Key::new(number.first(PREFIX_DIGITS).as_bytes())),
             domain.map(|domain| Key::new(&domain)),
         ];
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = lock(&self.window);
         window.slide(now_ms);
         window.now.messages += 1;
         for (list, key) in window.now.lists.iter_mut().zip(keys) {
@@ -127,7 +122,7 @@ impl Top {
 
     fn told_at(&self, one_in: NonZeroU32, shown: usize, now_ms: u64) -> TopTold {
         let one_in = u64::from(one_in.get());
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = lock(&self.window);
         window.slide(now_ms);
         let messages = window.now.messages + window.before.messages;
         // Of the half under way what is over, and the one before, unless there was none yet.

@@ -28,14 +28,14 @@ mod writer;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 pub use error::{Outcome, SourceError};
 pub use run::{Fetcher, FirstError, Running};
 
-use super::files;
+use super::{files, lock::lock};
 use crate::{
     config::{Origin, Source},
     limits::{SOURCE_ANSWER_MS_MAX, SOURCE_BYTES_PER_S_MIN, TLS_FILE_BYTES_MAX},
@@ -120,7 +120,7 @@ impl Status {
 
     /// A thread that panicked with the lock held left whole numbers behind.
     fn lock(&self) -> MutexGuard<'_, Numbers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
