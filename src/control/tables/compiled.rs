@@ -13,7 +13,10 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use super::{input::Hash, progress::Watcher};
+use super::{
+    input::{Hash, give_way},
+    progress::Watcher,
+};
 use crate::{
     limits::TABLE_PIECE_BYTES,
     numbers::{Table, Words},
@@ -40,6 +43,7 @@ pub(super) fn read(file: &mut File, size: u64, watcher: &mut dyn Watcher) -> Res
         sha.update(&*piece);
         read = read.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         watcher.at(read, 0);
+        give_way();
     }
     if file.read(&mut [0]).map_err(|error| format!("cannot be read: {error}"))? > 0 {
         return Err("became longer while it was read".to_owned());

@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, Read},
     ops::ControlFlow,
+    thread,
 };
 
 use flate2::read::MultiGzDecoder;
@@ -68,6 +69,12 @@ pub(super) fn hash(file: &mut File, bounds: Bounds) -> Result<Hash, ReadError> {
     Ok(hashed.sha.finalize().into())
 }
 
+/// Called between two pieces of a file. The event loop, where it waits for this processor, then need not wait for the
+/// end of a turn of the scheduler, which is some milliseconds: as long as hundreds of answers take.
+pub(super) fn give_way() {
+    thread::yield_now();
+}
+
 fn content(
     hashed: &mut Hashed<'_>,
     content_max: u64,
@@ -109,6 +116,7 @@ fn copy(
         }
         let (flow, rows) = sink(piece.get(..read).unwrap_or_default());
         watcher.at(content.position(), rows);
+        give_way();
         if flow.is_break() {
             return Ok(());
         }
