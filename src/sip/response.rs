@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    HeaderName, Request, Via, Writer,
+    Feedback, HeaderName, Request, Via, Writer,
     header::{Line, Shape},
+    overload_control,
     request::Field,
     scan::ipv6,
     via::TopVia,
@@ -33,10 +34,24 @@ pub fn write_head(
     source: SocketAddr,
     to_tag: &[u8],
 ) {
+    write_head_with(None, out, request, status, reason, source, to_tag);
+}
+
+/// [`write_head`], and a client that offers overload control is told this (RFC 7339 §5.1): in the top Via, which is its
+/// own, so that it goes no further (§5.2).
+pub fn write_head_with(
+    feedback: Option<&Feedback>,
+    out: &mut Writer<'_>,
+    request: &Request<'_>,
+    status: u16,
+    reason: &[u8],
+    source: SocketAddr,
+    to_tag: &[u8],
+) {
     out.put_all([b"SIP/2.0 ", decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
     let mut vias = request.lines.iter().filter(|line| line.name == HeaderName::Via);
     if let Some(top) = vias.next() {
-        put_top_via(out, top, request, source);
+        put_top_via(out, top, request, source, feedback);
     }
     let mut echo = Echo { request, stretch: 0..0 };
     for via in vias {
@@ -122,15 +137,23 @@ fn seems_tagged(value: &[u8]) -> bool {
     value.windows(4).any(|window| window.eq_ignore_ascii_case(b";tag"))
 }
 
-fn put_top_via(out: &mut Writer<'_>, line: &Line, request: &Request<'_>, source: SocketAddr) {
+fn put_top_via(
+    out: &mut Writer<'_>,
+    line: &Line,
+    request: &Request<'_>,
+    source: SocketAddr,
+    feedback: Option<&Feedback>,
+) {
     let whole = line.value_in(request.bytes);
     let top = &request.top_via;
-    if put_usual_via(out, top, line, whole, source) {
+    let feedback = feedback.filter(|_| top.has_oc && top.sound);
+    let offer = feedback.and_then(|feedback| Some((feedback, overload_control::offered(top.via.value)?)));
+    if offer.is_none() && put_usual_via(out, top, line, whole, source) {
         return;
     }
     out.put(b"Via: ");
     if top.sound {
-        put_via_edited(out, top, line.shape, source);
+        put_via_edited(out, top, line.shape, source, offer);
         out.put_value(whole.get(top.via.value.len()..).unwrap_or_default(), line.shape);
     } else {
         out.put_value(whole, line.shape);
@@ -166,12 +189,21 @@ fn put_usual_via(
     true
 }
 
-/// The top Via value with our `received` and `rport` in place of any that the client wrote.
-fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
+/// The top Via value with our `received` and `rport` in place of any that the client wrote, and what a client that offers
+/// overload control is told.
+fn put_via_edited(
+    out: &mut Writer<'_>,
+    top: &TopVia<'_>,
+    shape: Shape,
+    source: SocketAddr,
+    offer: Option<(&Feedback, overload_control::Places)>,
+) {
     let value = top.via.value;
     let rport = top.rport.clone().map(|span| (span, true));
     let received = top.received.clone().map(|span| (span, false));
-    let mut edits = [rport, received];
+    let (feedback, places) = offer.unzip();
+    let [oc, algo, validity, seq] = places.unwrap_or_default().map(|place| place.map(|span| (span, false)));
+    let mut edits = [rport, received, oc, algo, validity, seq];
     edits.sort_unstable_by_key(|edit| edit.as_ref().map(|(span, _)| span.start));
     let mut at = 0;
     for (span, is_rport) in edits.into_iter().flatten() {
@@ -188,6 +220,9 @@ fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: 
     if top.via.rport.is_some() || !is_address(top.via.host, source.ip()) {
         out.put(b";received=");
         out.put_ip(source.ip());
+    }
+    if let Some(feedback) = feedback {
+        overload_control::write(feedback, out);
     }
 }
 
