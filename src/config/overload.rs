@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(meant(&networks(OVERLOAD_NETWORKS_MAX)).networks.len(), OVERLOAD_NETWORKS_MAX);
         assert_eq!(
             faults(&networks(OVERLOAD_NETWORKS_MAX + 1)),
-            ["1:23: overload.networks: 257 items, expected at most 256"]
+            ["1:22: overload.networks: 257 items, expected at most 256"]
         );
     }
 

@@ -267,6 +267,32 @@ mod tests {
         assert_eq!(read_local(&control, 1), Some("192.0.2.1:1".parse().unwrap()));
     }
 
+    fn time_of(seconds: i64, nanoseconds: i64) -> Vec<u8> {
+        let mut control = vec![0; HEADER_BYTES + TIME_BYTES];
+        put(&mut control, 0, &(HEADER_BYTES + TIME_BYTES).to_ne_bytes());
+        put(&mut control, size_of::<usize>(), &libc::SOL_SOCKET.to_ne_bytes());
+        put(&mut control, size_of::<usize>() + 4, &libc::SCM_TIMESTAMPNS.to_ne_bytes());
+        put(&mut control, HEADER_BYTES, &seconds.to_ne_bytes());
+        put(&mut control, HEADER_BYTES + 8, &nanoseconds.to_ne_bytes());
+        control
+    }
+
+    #[test]
+    fn the_time_of_arrival_is_read_before_and_behind_other_messages() {
+        let arrival = Duration::new(1_800_000_000, 7);
+        let time = time_of(1_800_000_000, 7);
+        let local = control_of("[2001:db8::7]:5060");
+        for control in [time.clone(), [&time[..], &local[..]].concat(), [&local[..], &time[..]].concat()] {
+            assert!(control.len() <= CONTROL_BYTES);
+            assert_eq!(read_arrival(&control), Some(arrival));
+            let has_local = control.len() > time.len();
+            assert_eq!(read_local(&control, 5060).is_some(), has_local);
+        }
+        for bad in [time_of(-1, 0), time_of(1, -1), time_of(1, 1_000_000_000), time[..20].to_vec(), local] {
+            assert_eq!(read_arrival(&bad), None);
+        }
+    }
+
     #[test]
     fn control_messages_with_false_lengths_end_the_search() {
         for local in ["192.0.2.1:0", "[2001:db8::7]:0"] {
@@ -305,7 +331,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(0_u8..=255, 0..=96)) {
             let _ = read_name(&bytes);
-            let _ = read_local(&bytes, 5060);
+            let _ = (read_local(&bytes, 5060), read_arrival(&bytes));
         }
 
         #[test]

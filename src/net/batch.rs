@@ -556,6 +556,36 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_a_batch_tells_when_it_came() {
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        for (wildcard, to) in [("127.0.0.1:0", "127.0.0.1"), ("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "::1")] {
+            let server = socket(wildcard);
+            ask_for_arrival(server.as_fd()).unwrap();
+            if wildcard != "127.0.0.1:0" {
+                ask_for_local(server.as_fd(), address(&server)).unwrap();
+            }
+            let to = SocketAddr::new(to.parse().unwrap(), address(&server).port());
+            let client = socket(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+            let before = now();
+            client.send_to(b"one", to).unwrap();
+            let between = now();
+            std::thread::sleep(Duration::from_millis(20));
+            client.send_to(b"two", to).unwrap();
+            let mut inbox = Inbox::new();
+            assert_eq!(receive(&mut inbox, &server), 2);
+            // The kernel begins to stamp packets a moment after the first socket asks for it; what came before has the time
+            // at which it is read.
+            let arrived = inbox.arrived().expect("the socket tells");
+            assert!(before <= arrived && arrived <= now(), "{before:?} {arrived:?} {between:?}");
+            assert_eq!(inbox.datagram(0).unwrap().local.is_some(), wildcard != "127.0.0.1:0");
+        }
+        let silent = socket("127.0.0.1:0");
+        silent.send_to(b"x", address(&silent)).unwrap();
+        let mut inbox = Inbox::new();
+        assert_eq!((receive(&mut inbox, &silent), inbox.arrived()), (1, None));
+    }
+
+    #[test]
     fn long_datagrams_are_whole() {
         let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
         let mut inbox = Inbox::new();
