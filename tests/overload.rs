@@ -185,7 +185,8 @@ fn what_waited_too_long_in_a_real_socket_is_refused_for_a_part_of_the_time() {
 #[test]
 fn with_an_age_of_0_everything_is_answered_however_old() {
     let messages: Vec<_> = (0..DATAGRAMS_PER_BATCH).map(|number| invite(number, "sip:+44@h")).collect();
-    let (answers, counters) = answers_of_an_old_queue(Overload { queue_age_ms: 0, ..Overload::default() }, &messages);
+    let (answers, counters) =
+        answers_of_an_old_queue(Overload { queue_age_ms: 0, ..Overload::default() }, &messages);
     assert!(answers.iter().all(|answer| answer.starts_with("SIP/2.0 302 ")));
     assert_eq!(counters.overload().refused, [0; 3]);
 }

@@ -104,10 +104,10 @@ struct WrittenRate {
 pub(super) fn overload(written: &WrittenOverload, faults: &mut Faults<'_>) -> Overload {
     let default = Overload::default();
     let per_source = written.per_source.as_ref().and_then(|it| rate("overload.per_source", it, 1, faults));
-    let budget =
-        written.budget.as_ref().and_then(|it| rate("overload.budget", it, BUDGET_BURST_MIN, faults));
+    let budget = written.budget.as_ref().and_then(|it| rate("overload.budget", it, BUDGET_BURST_MIN, faults));
     let queue_age_ms = written.queue_age_ms.and_then(|found| {
-        faults.take("overload.queue_age_ms", within(found, 0, QUEUE_AGE_MS_MAX, ": 0 refuses none by its age"))
+        faults
+            .take("overload.queue_age_ms", within(found, 0, QUEUE_AGE_MS_MAX, ": 0 refuses none by its age"))
     });
     let retry_after_s = written.retry_after_s.and_then(|found| {
         let found = within(found, 0, RETRY_AFTER_S_MAX.into(), ": 0 leaves Retry-After out");
@@ -124,7 +124,9 @@ pub(super) fn overload(written: &WrittenOverload, faults: &mut Faults<'_>) -> Ov
         }),
         emergency: written.emergency.as_deref().map_or_else(Vec::new, |written| numbers(written, faults)),
         refuse: refuse.and_then(|refuse| faults.take("overload.refuse", refuse)).unwrap_or_default(),
-        retry_after_s: retry_after_s.and_then(|found| u32::try_from(found).ok()).unwrap_or(default.retry_after_s),
+        retry_after_s: retry_after_s
+            .and_then(|found| u32::try_from(found).ok())
+            .unwrap_or(default.retry_after_s),
         oc: written.oc.unwrap_or(default.oc),
     }
 }
@@ -151,7 +153,9 @@ fn numbers(written: &[String], faults: &mut Faults<'_>) -> Vec<Box<str>> {
         return Vec::new();
     }
     let items = written.iter().enumerate();
-    items.filter_map(|(index, text)| faults.take(&format!("overload.emergency[{index}]"), number(text))).collect()
+    items
+        .filter_map(|(index, text)| faults.take(&format!("overload.emergency[{index}]"), number(text)))
+        .collect()
 }
 
 fn number(text: &str) -> Result<Box<str>, String> {
@@ -214,7 +218,10 @@ mod tests {
         let least = meant(&format!("overload: {{budget: {{per_s: 1, burst: {BUDGET_BURST_MIN}}}}}")).budget;
         assert_eq!(least, Some(Rate { per_s: 1, burst: BUDGET_BURST_MIN }));
         assert_eq!(meant("overload: {budget: {per_s: 1}}").budget.unwrap().burst, BUDGET_BURST_MIN);
-        assert_eq!(meant(&format!("overload: {{queue_age_ms: {QUEUE_AGE_MS_MAX}}}")).queue_age_ms, QUEUE_AGE_MS_MAX);
+        assert_eq!(
+            meant(&format!("overload: {{queue_age_ms: {QUEUE_AGE_MS_MAX}}}")).queue_age_ms,
+            QUEUE_AGE_MS_MAX
+        );
         let text = format!("overload: {{retry_after_s: {RETRY_AFTER_S_MAX}}}");
         assert_eq!(meant(&text).retry_after_s, RETRY_AFTER_S_MAX);
         let numbers = |count: usize, len: usize| {
@@ -254,7 +261,10 @@ mod tests {
                 "overload: {retry_after_s: 3601}\n",
                 "1:27: overload.retry_after_s: found 3601, expected 0 to 3600: 0 leaves Retry-After out",
             ),
-            ("overload: {refuse: 486}\n", "1:20: overload.refuse: found \"486\", expected one of answer, silence"),
+            (
+                "overload: {refuse: 486}\n",
+                "1:20: overload.refuse: found \"486\", expected one of answer, silence",
+            ),
             (
                 "overload: {emergency: [\"1-1-2\"]}\n",
                 "1:24: overload.emergency[0]: found \"1-1-2\", expected a number as it is dialled, such as \"112\", without separators, of at most 32 characters",

@@ -44,7 +44,8 @@ pub fn refuse(
         _ => {}
     }
     // RFC 7339 §5.10.2: who regulates himself by what the Via says is not to be told to go away.
-    let retry_after_s = retry_after_s.filter(|_| settings.feedback.is_none() || !request.offers_overload_control());
+    let retry_after_s =
+        retry_after_s.filter(|_| settings.feedback.is_none() || !request.offers_overload_control());
     let mut room = [0; RETRY_AFTER_LINE_BYTES];
     let line = retry_after_s.map_or(&[][..], |seconds| retry_after(seconds, &mut room));
     let plain = Plain { status: 503, reason: reason_phrase(503).as_bytes(), lines: &[line] };

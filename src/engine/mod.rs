@@ -21,8 +21,8 @@ use waiting::{Waiting, WaitingRoom};
 use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
-    overload::Admission,
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
+    overload::Admission,
     route::{Down, RouteTable, Transport},
     sip::Method,
 };

@@ -24,8 +24,8 @@ use std::{
 
 use super::{
     address::{
-        CONTROL_BYTES, NAME_BYTES, read_arrival, read_local, read_name, with_scope_of, write_local, write_name,
-        write_segment,
+        CONTROL_BYTES, NAME_BYTES, read_arrival, read_local, read_name, with_scope_of, write_local,
+        write_name, write_segment,
     },
     deliver::deliver,
     trains::{Train, Trains, Wagon},

@@ -18,7 +18,8 @@ pub fn is_emergency(message: &[u8], numbers: &[Box<str>]) -> bool {
     {
         return matches!(rest, [] | [b'.', ..]);
     }
-    !numbers.is_empty() && user(uri).is_some_and(|user| numbers.iter().any(|it| is_number(user, it.as_bytes())))
+    !numbers.is_empty()
+        && user(uri).is_some_and(|user| numbers.iter().any(|it| is_number(user, it.as_bytes())))
 }
 
 /// The second word of the first line.

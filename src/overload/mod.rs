@@ -146,7 +146,11 @@ impl Admission {
             return None;
         }
         let reason = self.judge_strictly(source, now, rank)?;
-        self.refused.iter_mut().zip(Reason::ALL).filter(|(_, it)| *it == reason).for_each(|(sum, _)| *sum += 1);
+        self.refused
+            .iter_mut()
+            .zip(Reason::ALL)
+            .filter(|(_, it)| *it == reason)
+            .for_each(|(sum, _)| *sum += 1);
         // One source that asks too much is no reason for others to ask less.
         if reason != Reason::Source {
             self.loss.refused();

@@ -53,7 +53,9 @@ impl Sources {
         if let Some(place) = set.iter_mut().find(|place| place.tag == tag) {
             return place.level.take(rate, 0, now_ms);
         }
-        let Some(place) = set.iter_mut().max_by_key(|place| place.level.now(rate, now_ms)) else { return true };
+        let Some(place) = set.iter_mut().max_by_key(|place| place.level.now(rate, now_ms)) else {
+            return true;
+        };
         *place = Place { tag, level: Level { at_ms: now_ms, ..Level::full(rate) } };
         place.level.take(rate, 0, now_ms)
     }

@@ -151,8 +151,7 @@ fn given(admission: &mut Admission, seconds: u64, ranks: &[Rank]) -> [u64; 3] {
     let mut given = [0; 3];
     for ms in 0..seconds * 1000 {
         for (number, rank) in (0..).zip(ranks) {
-            given[*rank as usize] +=
-                u64::from(admission.judge(source(number), at(ms), |_| *rank).is_none());
+            given[*rank as usize] += u64::from(admission.judge(source(number), at(ms), |_| *rank).is_none());
         }
     }
     given
@@ -160,11 +159,8 @@ fn given(admission: &mut Admission, seconds: u64, ranks: &[Rank]) -> [u64; 3] {
 
 #[test]
 fn a_listed_peer_keeps_its_answers_while_a_million_others_ask() {
-    let settings = Overload {
-        per_source: Some(rate(20, 20)),
-        budget: Some(rate(1000, 1000)),
-        ..Overload::default()
-    };
+    let settings =
+        Overload { per_source: Some(rate(20, 20)), budget: Some(rate(1000, 1000)), ..Overload::default() };
     let mut admission = Admission::new(settings, 1, KEYS);
     let (mut listed, mut others) = (0, 0);
     for number in 0..1_000_000_u32 {
@@ -185,9 +181,7 @@ fn a_listed_peer_keeps_its_answers_while_a_million_others_ask() {
 fn those_who_say_that_they_are_an_emergency_leave_listed_peers_their_part() {
     let budget = rate(BUDGET_BURST_MIN, 80);
     let reserve = u64::from(budget.burst / BUDGET_RESERVE_SHARE);
-    let admission = || {
-        Admission::new(Overload { budget: Some(budget), ..Overload::default() }, 1, KEYS)
-    };
+    let admission = || Admission::new(Overload { budget: Some(budget), ..Overload::default() }, 1, KEYS);
     let [ordinary, ..] = given(&mut admission(), 0, &[]);
     assert_eq!(ordinary, 0);
     let mut all = admission();
@@ -391,7 +385,8 @@ fn who_calls_for_help() {
         ("SIP/2.0 200 OK", false),
         ("", false),
     ] {
-        let message = if line.ends_with("2.0") { format!("{line}\r\nTo: x\r\n\r\n") } else { line.to_owned() };
+        let message =
+            if line.ends_with("2.0") { format!("{line}\r\nTo: x\r\n\r\n") } else { line.to_owned() };
         assert_eq!(is_emergency(message.as_bytes(), &numbers), expected, "{line}");
     }
     assert!(!is_emergency(b"INVITE sip:112@h SIP/2.0\r\n", &[]));

@@ -89,7 +89,7 @@ mod tests {
         let value = format!("SIP/2.0/UDP [2001:db8::1]:5060{params}");
         let mut places: Vec<_> = offered(value.as_bytes())?.into_iter().flatten().collect();
         places.sort_by_key(|place| std::cmp::Reverse(place.start));
-        let mut left = value.clone();
+        let mut left = value;
         places.into_iter().for_each(|place| left.replace_range(place, ""));
         Some(left.strip_prefix("SIP/2.0/UDP [2001:db8::1]:5060").expect("sent-by stays").to_owned())
     }

@@ -3,7 +3,8 @@
 //! Never: copies, or reads a value again that [`super::parse`] has read.
 
 use super::{
-    HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, overload_control, via::TopVia,
+    HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, overload_control,
+    via::TopVia,
 };
 
 /// A SIP request: spans into the datagram, nothing copied.
