@@ -38,17 +38,26 @@ impl<D: Decide> Engine<D> {
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Option<Outcome> {
-        let admission = self.admission.as_mut()?;
+        if self.admission.is_some() && self.is_refused(bytes, &path, turn) {
+            Some(self.refuse(bytes, path, out))
+        } else {
+            None
+        }
+    }
+
+    fn is_refused(&mut self, bytes: &[u8], path: &Path, turn: Turn<'_>) -> bool {
+        let Some(admission) = &mut self.admission else { return false };
         let listener = self.listeners.get(path.listener).map_or("", |name| name);
         let standing = || turn.routes.table.access.standing(path.source.ip(), listener);
         // Whoever is not answered anyway uses up nothing of what others may ask.
         if admission.charges() && standing().policy == AccessPolicy::Silence {
-            return None;
+            return false;
         }
-        let reason = admission
-            .judge(path.source.ip(), turn.now, |admission| rank(admission, bytes, path.source, standing()));
+        let ip = path.source.ip();
+        let reason =
+            admission.judge(ip, turn.now, |admission| rank(admission, bytes, path.source, standing()));
         self.settings.feedback = admission.feedback();
-        reason.map(|_| self.refuse(bytes, path, out))
+        reason.is_some()
     }
 
     #[cold]

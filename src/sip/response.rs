@@ -146,14 +146,17 @@ fn put_top_via(
 ) {
     let whole = line.value_in(request.bytes);
     let top = &request.top_via;
-    let feedback = feedback.filter(|_| top.has_oc && top.sound);
-    let offer = feedback.and_then(|feedback| Some((feedback, overload_control::offered(top.via.value)?)));
-    if offer.is_none() && put_usual_via(out, top, line, whole, source) {
+    // RFC 7339 §5.1: who has offered nothing is told nothing.
+    let told = feedback.filter(|_| top.has_oc);
+    if told.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
+        return;
+    }
+    if put_usual_via(out, top, line, whole, source) {
         return;
     }
     out.put(b"Via: ");
     if top.sound {
-        put_via_edited(out, top, line.shape, source, offer);
+        put_via_edited(out, top, line.shape, source);
         out.put_value(whole.get(top.via.value.len()..).unwrap_or_default(), line.shape);
     } else {
         out.put_value(whole, line.shape);
@@ -189,21 +192,47 @@ fn put_usual_via(
     true
 }
 
-/// The top Via value with our `received` and `rport` in place of any that the client wrote, and what a client that offers
-/// overload control is told.
-fn put_via_edited(
+/// The top Via of a client that offers overload control, with what it is told; `false` for any other.
+#[cold]
+fn put_told_via(
+    out: &mut Writer<'_>,
+    top: &TopVia<'_>,
+    shape: Shape,
+    whole: &[u8],
+    source: SocketAddr,
+    feedback: &Feedback,
+) -> bool {
+    let value = top.via.value;
+    let Some(places) = Some(value).filter(|_| top.sound).and_then(overload_control::offered) else {
+        return false;
+    };
+    let [oc, algo, validity, seq] = places.map(|place| place.map(|span| (span, false)));
+    let rport = top.rport.clone().map(|span| (span, true));
+    let received = top.received.clone().map(|span| (span, false));
+    out.put(b"Via: ");
+    put_edited(out, top, shape, source, [rport, received, oc, algo, validity, seq]);
+    overload_control::write(feedback, out);
+    out.put_value(whole.get(value.len()..).unwrap_or_default(), shape);
+    out.put(b"\r\n");
+    true
+}
+
+/// The top Via value with our `received` and `rport` in place of any that the client wrote.
+fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
+    let rport = top.rport.clone().map(|span| (span, true));
+    let received = top.received.clone().map(|span| (span, false));
+    put_edited(out, top, shape, source, [rport, received]);
+}
+
+/// The same, without the parameters at these places; `true` is that of `rport`.
+fn put_edited<const N: usize>(
     out: &mut Writer<'_>,
     top: &TopVia<'_>,
     shape: Shape,
     source: SocketAddr,
-    offer: Option<(&Feedback, overload_control::Places)>,
+    mut edits: [Option<(Range<usize>, bool)>; N],
 ) {
     let value = top.via.value;
-    let rport = top.rport.clone().map(|span| (span, true));
-    let received = top.received.clone().map(|span| (span, false));
-    let (feedback, places) = offer.unzip();
-    let [oc, algo, validity, seq] = places.unwrap_or_default().map(|place| place.map(|span| (span, false)));
-    let mut edits = [rport, received, oc, algo, validity, seq];
     edits.sort_unstable_by_key(|edit| edit.as_ref().map(|(span, _)| span.start));
     let mut at = 0;
     for (span, is_rport) in edits.into_iter().flatten() {
@@ -220,9 +249,6 @@ fn put_via_edited(
     if top.via.rport.is_some() || !is_address(top.via.host, source.ip()) {
         out.put(b";received=");
         out.put_ip(source.ip());
-    }
-    if let Some(feedback) = feedback {
-        overload_control::write(feedback, out);
     }
 }
 
