@@ -912,6 +912,10 @@ pub const QUEUE_AGE_MS_DEFAULT: u64 = 250;
 /// The same, at most.
 pub const QUEUE_AGE_MS_MAX: u64 = 10_000;
 
+/// Older than this, a datagram is refused without a word, in milliseconds: T1, after which its client sends it again (RFC 3261
+/// §17.1.1.2).
+pub const QUEUE_AGE_MS_SILENT: u64 = 500;
+
 /// Ages beyond are not believed, in milliseconds: 64 times T1, when every client has given up (RFC 3261 §17.1.1.2); it is the
 /// clock that was set.
 pub const QUEUE_AGE_MS_BELIEVED: u64 = 32_000;

@@ -24,7 +24,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 117;
+const SCENARIOS: usize = 118;
 
 const LOCAL: &str = "192.0.2.1:5060";
 

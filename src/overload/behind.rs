@@ -9,8 +9,13 @@
 //! is soon busy with refusals alone. So refusals get a fixed part of the time: where answers are dear, that is many
 //! refusals for each answer, and the queue gets short; where answers are cheap it is few, the queue stays long, and the
 //! kernel drops what does not fit into it, for nothing. Either way the rest of the time goes to answers.
+//!
+//! What is older than [`QUEUE_AGE_MS_SILENT`] is passed over without a word: its client has sent it again meanwhile, and that
+//! one is behind it in the queue. Not to read and not to send is cheaper by far, so that many more go in the same time.
 
-use crate::limits::{LISTENERS_MAX, QUEUE_AGE_MS_BELIEVED, REFUSAL_TIME_NS_MEMORY, REFUSAL_TIME_SHARE};
+use crate::limits::{
+    LISTENERS_MAX, QUEUE_AGE_MS_BELIEVED, QUEUE_AGE_MS_SILENT, REFUSAL_TIME_NS_MEMORY, REFUSAL_TIME_SHARE,
+};
 
 /// See the file's first lines.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ pub struct Behind {
     listeners: [bool; LISTENERS_MAX],
     /// The batch that is being read is refused.
     refuses: bool,
+    /// Without a word.
+    in_silence: bool,
     /// Time lately spent while behind, in all and on batches that were refused.
     all_ns: u64,
     refusing_ns: u64,
@@ -33,7 +40,15 @@ impl Behind {
     #[must_use]
     pub fn new(age_ms_max: u64) -> Self {
         let listeners = [false; LISTENERS_MAX];
-        Self { age_ms_max, listeners, refuses: false, all_ns: 0, refusing_ns: 0, age_ms: 0 }
+        Self {
+            age_ms_max,
+            listeners,
+            refuses: false,
+            in_silence: false,
+            all_ns: 0,
+            refusing_ns: 0,
+            age_ms: 0,
+        }
     }
 
     /// Whether the batch that is being read is refused.
@@ -41,6 +56,12 @@ impl Behind {
     #[must_use]
     pub fn refuses(&self) -> bool {
         self.refuses
+    }
+
+    /// Whether it is refused without a word.
+    #[must_use]
+    pub fn in_silence(&self) -> bool {
+        self.refuses && self.in_silence
     }
 
     /// A batch begins. `true`: its time is to be told.
@@ -54,6 +75,7 @@ impl Behind {
         // It was behind until the queue is half as old: at the border it would be one thing and the other in turns.
         let limit_ms = if *is_behind { self.age_ms_max / 2 } else { self.age_ms_max };
         *is_behind = age_ms > limit_ms;
+        self.in_silence = age_ms > QUEUE_AGE_MS_SILENT;
         self.refuses = *is_behind && self.refusing_ns.saturating_mul(REFUSAL_TIME_SHARE) <= self.all_ns;
         *is_behind
     }

@@ -196,7 +196,7 @@ impl Admission {
     /// How a refusal is said.
     #[must_use]
     pub fn refuse(&self) -> Refuse {
-        self.settings.refuse
+        if self.behind.in_silence() { Refuse::Silence } else { self.settings.refuse }
     }
 
     /// What a refused source is told to wait for: up to twice what is set, each its own, so that they do not all come

@@ -9,8 +9,8 @@ use crate::{
     config::Rate,
     limits::{
         BUDGET_BURST_MIN, BUDGET_RESERVE_SHARE, EMERGENCY_NUMBERS_MAX, LISTENERS_MAX, OC_SEQ_FRACTION_MAX,
-        OC_WINDOW_MS, QUEUE_AGE_MS_BELIEVED, REFUSAL_TIME_NS_MEMORY, REFUSAL_TIME_SHARE, RETRY_AFTER_S_MAX,
-        SOURCES_MAX, SOURCES_PER_SET,
+        OC_WINDOW_MS, QUEUE_AGE_MS_BELIEVED, QUEUE_AGE_MS_SILENT, REFUSAL_TIME_NS_MEMORY, REFUSAL_TIME_SHARE,
+        RETRY_AFTER_S_MAX, SOURCES_MAX, SOURCES_PER_SET,
     },
 };
 
@@ -281,12 +281,26 @@ fn an_old_batch_is_refused_but_for_those_who_have_priority() {
     let mut admission = Admission::new(Overload::default(), 1, KEYS);
     let judge = |admission: &mut Admission, rank| admission.judge(source(1), at(0), |_| rank);
     assert_eq!(judge(&mut admission, Rank::Ordinary), None);
-    assert!(admission.batch_begins(0, 1000));
+    assert!(admission.batch_begins(0, 400));
     assert_eq!(judge(&mut admission, Rank::Ordinary), Some(Reason::QueueAge));
     assert_eq!((judge(&mut admission, Rank::Emergency), judge(&mut admission, Rank::Listed)), (None, None));
     admission.batch_ended(10);
     assert_eq!(judge(&mut admission, Rank::Ordinary), None, "what comes over TCP is of no batch");
-    assert_eq!(admission.end_turn(), Tallies { refused: [0, 0, 1], loss_percent: 0, age_ms: 1000 });
+    assert_eq!(admission.end_turn(), Tallies { refused: [0, 0, 1], loss_percent: 0, age_ms: 400 });
+}
+
+#[test]
+fn what_its_client_has_sent_again_is_refused_without_a_word() {
+    let mut admission = Admission::new(Overload::default(), 1, KEYS);
+    for (age_ms, expected) in
+        [(QUEUE_AGE_MS_SILENT, Refuse::Answer), (QUEUE_AGE_MS_SILENT + 1, Refuse::Silence)]
+    {
+        admission.batch_begins(0, age_ms);
+        assert_eq!(admission.refuse(), expected, "{age_ms}");
+        assert_eq!(admission.judge(source(1), at(0), |_| Rank::Listed), None);
+        admission.batch_ended(0);
+    }
+    assert_eq!(admission.refuse(), Refuse::Answer, "of what comes over TCP, and of buckets");
 }
 
 #[test]
