@@ -14,15 +14,17 @@ use std::{
 
 mod connections;
 mod dns;
+mod overload;
 
 pub use connections::{ConnectionEnd, ConnectionRefusal};
 pub use dns::Waits;
 
-use self::{connections::ConnectionCounters, dns::DnsCounters};
+use self::{connections::ConnectionCounters, dns::DnsCounters, overload::OverloadCounters};
 use crate::{
     decide::Silence,
     dns::{Answer, Kind},
     engine::Outcome,
+    overload::Tallies,
     route::Transport,
     sip::{Fault, Method},
 };
@@ -109,6 +111,7 @@ pub struct Counters {
     busy_ns: AtomicU64,
     connections: ConnectionCounters,
     dns: DnsCounters,
+    overload: OverloadCounters,
 }
 
 impl Default for Counters {
@@ -129,6 +132,7 @@ impl Default for Counters {
             busy_ns: AtomicU64::new(0),
             connections: ConnectionCounters::default(),
             dns: DnsCounters::default(),
+            overload: OverloadCounters::default(),
         }
     }
 }
@@ -205,6 +209,11 @@ impl Counters {
         self.dns.answer(kind, answer);
     }
 
+    /// What was refused so that the rest was answered, as the engine says at the end of a turn.
+    pub fn set_overload(&self, tallies: Tallies) {
+        self.overload.set(tallies);
+    }
+
     /// What the engine says at the end of a turn.
     pub fn set_waits(&self, waits: Waits) {
         self.dns.set_waits(waits);
@@ -240,6 +249,7 @@ impl Counters {
             busy_ns,
             connections,
             dns,
+            overload,
         } = other;
         add_each(self.requests.as_flattened(), requests.as_flattened());
         add_each(&self.answers, answers);
@@ -256,6 +266,7 @@ impl Counters {
         add(Some(&self.busy_ns), busy_ns.load(Relaxed));
         self.connections.add_all(connections);
         self.dns.add_all(dns);
+        self.overload.add_all(overload);
     }
 
     /// Messages by method and transport.
@@ -361,6 +372,12 @@ impl Counters {
         self.dns.answers()
     }
 
+    /// What was refused so that the rest was answered.
+    #[must_use]
+    pub fn overload(&self) -> Tallies {
+        self.overload.tallies()
+    }
+
     /// What the engine last said. Read while it says so again, some numbers may be a turn ahead.
     #[must_use]
     pub fn waits(&self) -> Waits {
@@ -399,7 +416,7 @@ mod tests {
     use crate::{
         decide::Reply,
         dns::{CacheTallies, Failure},
-        engine::{Path, Tallies},
+        engine::{self, Path},
         sip::Unanswerable,
     };
 
@@ -529,13 +546,17 @@ mod tests {
 
     fn waits(number: u64) -> Waits {
         Waits {
-            tallies: Tallies { waited: number, timeouts: 2 * number, ..Tallies::default() },
+            tallies: engine::Tallies { waited: number, timeouts: 2 * number, ..engine::Tallies::default() },
             cache: CacheTallies { fresh: 3 * number, mended: 4 * number, ..CacheTallies::default() },
             waiting: 5 * number,
             questions: 6 * number,
             cache_entries: 7 * number,
             cache_bytes: 8 * number,
         }
+    }
+
+    fn refused(number: u64, level: u64) -> Tallies {
+        Tallies { refused: [number, 2 * number, 3 * number], loss_percent: level, age_ms: level }
     }
 
     proptest! {
@@ -556,6 +577,9 @@ mod tests {
             one.set_waits(waits(level_of_one));
             other.set_waits(waits(level_of_other));
             both.set_waits(waits(level_of_one + level_of_other));
+            one.set_overload(refused(level_of_one, level_of_one));
+            other.set_overload(refused(level_of_other, level_of_other));
+            both.set_overload(refused(level_of_one + level_of_other, level_of_one.max(level_of_other)));
             prop_assert_eq!(format!("{:?}", Counters::sum([&one, &other])), format!("{both:?}"));
             prop_assert_eq!(format!("{:?}", Counters::sum([&one])), format!("{one:?}"));
         }

@@ -26,7 +26,7 @@
 //!   Functions of their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
 //! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
-//!   it), [`counters`], [`snapshot`], [`marks`] and [`health`]. Time is an argument here too.
+//!   it), [`overload`] (who asked how much of late), [`counters`], [`snapshot`], [`marks`] and [`health`]. Time is an argument here too.
 //! - **Outside**: [`net`] (sockets and the event loop), [`control`] (reload, admin HTTP, metrics, signals,
 //!   the resolver) and [`cli`].
 //!
@@ -40,6 +40,7 @@
 //! | a route file becomes a table | [`route::file`] |
 //! | a number is found among a hundred million | [`numbers`] |
 //! | it is said who may ask | [`access`] |
+//! | too much is asked, and some of it refused | [`overload`] |
 //! | a table comes into service | [`control`] |
 //! | what was decided is shown to Homer, in the log | [`control::mirror`] |
 //! | two tables are compared | [`compare`] |
@@ -65,6 +66,7 @@ pub mod limits;
 pub mod marks;
 pub mod net;
 pub mod numbers;
+pub mod overload;
 pub mod route;
 pub mod sip;
 pub mod snapshot;

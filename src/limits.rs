@@ -885,3 +885,65 @@ pub const DIGEST_LIFE_S: i64 = 304;
 pub const REALM_BYTES_MAX: usize = 64;
 
 const _: () = assert!(DIGEST_LIFE_S % DIGEST_STEP_S == 0);
+
+/// Messages a second, and at once, of one source or of all: more than any machine answers.
+pub const RATE_PER_S_MAX: u32 = 1_000_000;
+
+/// Sources whose buckets are kept by each worker: a mebibyte and a half. More ask at a time only when most are forged, and
+/// those have a packet each.
+pub const SOURCES_MAX: usize = 65_536;
+
+/// Buckets among which one source has its place: a line or two of the cache.
+pub const SOURCES_PER_SET: usize = 4;
+
+const _: () = assert!(SOURCES_MAX.is_multiple_of(SOURCES_PER_SET));
+
+/// The part of a budget that is kept for emergency calls and listed peers, one in so many; those who only say that they are
+/// an emergency get at half of it.
+pub const BUDGET_RESERVE_SHARE: u32 = 4;
+
+/// Least burst of a budget, of each worker's share as well: with less, its reserve would be all of it.
+pub const BUDGET_BURST_MIN: u32 = 8;
+
+/// From when on a datagram that waited in the socket is old, in milliseconds, where the configuration says nothing: half of
+/// T1 (RFC 3261 §17.1.1.1). Twice as old, its client has sent it again.
+pub const QUEUE_AGE_MS_DEFAULT: u64 = 250;
+
+/// The same, at most.
+pub const QUEUE_AGE_MS_MAX: u64 = 10_000;
+
+/// Older than this, a datagram is refused without a word, in milliseconds: T1, after which its client sends it again (RFC 3261
+/// §17.1.1.2).
+pub const QUEUE_AGE_MS_SILENT: u64 = 500;
+
+/// Ages beyond are not believed, in milliseconds: 64 times T1, when every client has given up (RFC 3261 §17.1.1.2); it is the
+/// clock that was set.
+pub const QUEUE_AGE_MS_BELIEVED: u64 = 32_000;
+
+/// The part of the time, one in so many, that goes to refusals of what is old: so much do answers lose at most.
+pub const REFUSAL_TIME_SHARE: u64 = 16;
+
+/// Time over which that part is taken, in nanoseconds.
+pub const REFUSAL_TIME_NS_MEMORY: u64 = 1_000_000_000;
+
+/// What a refused source is told to wait for at least, in seconds, where the configuration says nothing.
+pub const RETRY_AFTER_S_DEFAULT: u32 = 5;
+
+/// The same, at most.
+pub const RETRY_AFTER_S_MAX: u32 = 3600;
+
+/// Networks of `overload.networks`, gone through one by one for each message that would be refused; lists of more are for `access:`.
+pub const OVERLOAD_NETWORKS_MAX: usize = 256;
+
+/// Numbers of `overload.emergency`.
+pub const EMERGENCY_NUMBERS_MAX: usize = 64;
+
+/// Length of such a number, in bytes.
+pub const EMERGENCY_NUMBER_BYTES_MAX: usize = 32;
+
+/// Time over which the part of refused requests is counted, in milliseconds. What peers are told of it holds twice as long, so
+/// that it does not end before it is told anew.
+pub const OC_WINDOW_MS: u64 = 1000;
+
+/// Greatest fraction of a sequence number (RFC 7339 §9: five digits).
+pub const OC_SEQ_FRACTION_MAX: u32 = 99_999;

@@ -22,6 +22,7 @@ const FILES: &[(&str, usize)] = &[
     ("rfc5626.md", 2),
     ("rfc5630.md", 16),
     ("rfc6116.md", 40),
+    ("rfc7339.md", 20),
 ];
 
 const KEYWORDS: [&str; 11] = [

@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 const PURE: &[&str] =
     &["access/", "sip/", "dns/", "route/", "numbers/", "decide/", "compare/", "limits.rs", "config"];
 /// Of the deterministic ring.
-const DETERMINISTIC: &[&str] = &["engine", "counters", "snapshot.rs", "marks.rs", "health.rs"];
+const DETERMINISTIC: &[&str] = &["engine", "overload/", "counters", "snapshot.rs", "marks.rs", "health.rs"];
 /// Of the outside.
 const OUTSIDE: &[&str] = &["net/", "control/", "cli/", "main.rs", "lib.rs"];
 
@@ -72,6 +72,7 @@ const FORBIDDEN_IN_PURE: &[&str] = &[
     "OnceLock",
     "Atomic",
     "crate::engine",
+    "crate::overload",
     "crate::counters",
     "crate::snapshot",
 ];

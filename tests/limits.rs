@@ -371,6 +371,7 @@ const TUNING: &[(&str, &str)] = &[
         "what holds where a route file says nothing; budgets are tested by what it says",
     ),
     ("LOOKUP_MS_DEFAULT", "what holds where a route says nothing; `within` is tested by what it says"),
+    ("RETRY_AFTER_S_DEFAULT", "what holds where the configuration says nothing; tests say their own"),
     ("RECEIVE_BUFFER_BYTES", "a wish to the kernel, which grants less without a word"),
     ("SEND_WAIT_MS_MAX", "a time: the answers that it did not help are counted, and that is tested"),
     ("ADMIN_REQUEST_MS_MAX", "a time of two minutes"),

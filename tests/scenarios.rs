@@ -1,7 +1,8 @@
 //! Plays the text files of `tests/scenarios` against the engine and compares every byte it sends.
 //!
 //! A file is a sentence of intent, then what the world is (`ROUTES`, `FILE`, `SETTINGS`, `AT`), then what
-//! happens (`RECV`, `DNS`, `PASS`, `DOWN` with the gateways that are down from here on), each followed by what comes of it (`SEND`, `ASK`, `SILENCE`, `WAIT`).
+//! happens (`RECV`, `DNS`, `PASS`, `DOWN` with the gateways that are down from here on, `BATCH` with the milliseconds that what is
+//! received from here on has waited in its socket), each followed by what comes of it (`SEND`, `ASK`, `SILENCE`, `WAIT`).
 //! The whole file is written anew from what happens and compared with what stands there:
 //! `UPDATE=1 cargo test --test scenarios` accepts the new text, for review.
 
@@ -11,17 +12,19 @@ mod shown;
 use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Path as FilePath};
 
 use waypost::{
+    config,
     decide::{CancelPolicy, Settings, Silence},
     dns::{Answer, Failure, Family, Kind, Naptr, Nothing, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path, Routes},
     limits::ANSWER_BYTES_ROOM,
+    overload::{Admission, Keys},
     route::{Down, RouteTable, Transport, file},
 };
 
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 112;
+const SCENARIOS: usize = 118;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -85,7 +88,7 @@ fn play(text: &str, name: &str) -> String {
 }
 
 fn is_event(line: &str) -> bool {
-    ["RECV ", "DNS ", "PASS ", "DOWN"].iter().any(|word| line.starts_with(word))
+    ["RECV ", "DNS ", "PASS ", "DOWN", "BATCH "].iter().any(|word| line.starts_with(word))
 }
 
 impl Play {
@@ -109,9 +112,13 @@ impl Play {
         }
         let routes = sections.get("ROUTES").unwrap_or_else(|| panic!("{name}: no ROUTES"));
         let at = sections.keys().find_map(|key| key.strip_prefix("AT ")).unwrap_or("2026-01-05T12:00:00Z");
-        let settings = settings(sections.get("SETTINGS").map_or("", String::as_str), name);
+        let written = sections.get("SETTINGS").map_or("", String::as_str);
+        let engine = Engine::new(settings(written, name), vec!["default".into()]);
         Self {
-            engine: Engine::new(settings, vec!["default".into()]),
+            engine: match written.lines().find(|line| line.starts_with("overload: ")) {
+                Some(line) => engine.with_admission(admission(line, name)),
+                None => engine,
+            },
             table: table(routes, &sections, name),
             down: Down::default(),
             unix_s: at.parse::<jiff::Timestamp>().expect("AT").as_second(),
@@ -131,6 +138,12 @@ impl Play {
         let words: Vec<&str> = line.split_whitespace().collect();
         if words[0] == "DOWN" {
             self.down = down(&words[1..], &self.table, name);
+            return;
+        }
+        if words[0] == "BATCH" {
+            self.engine.batch_ended(1);
+            self.engine.batch_begins(0, words[1].parse().expect("an age"));
+            self.text.push('\n');
             return;
         }
         let ms: u64 = words.get(1).and_then(|ms| ms.parse().ok()).unwrap_or_else(|| panic!("{name}: {line}"));
@@ -212,6 +225,8 @@ fn settings(text: &str, name: &str) -> Settings {
     let mut settings = Settings { key: *b"a scenario's key", ..Settings::default() };
     for line in text.lines().filter(|line| !line.is_empty()) {
         match line.split_once(": ").unwrap_or_else(|| panic!("{name}: {line}")) {
+            // It is the engine's.
+            ("overload", _) => {}
             ("cancel", "ok") => settings.cancel = CancelPolicy::Ok,
             ("server", value) => settings.server = Some(value.into()),
             ("addresses", value) => {
@@ -229,6 +244,13 @@ fn settings(text: &str, name: &str) -> Settings {
         }
     }
     settings
+}
+
+/// As in the configuration of the server.
+fn admission(line: &str, name: &str) -> Admission {
+    let config = config::parse(name, line).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
+    let keys = Keys { of_answers: *b"a scenario's key", of_table: [0; 16] };
+    Admission::new(config.overload, 1, keys)
 }
 
 fn ranges(text: &str) -> Vec<ipnet::IpNet> {

@@ -8,10 +8,12 @@
 use std::{fmt::Write as _, net::Ipv4Addr, path::Path as FilePath};
 
 use waypost::{
+    config::{Overload, Rate},
     decide::Settings,
     dns::{Answer, Kind, Naptr, Nothing, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path, Routes},
     limits::ANSWER_BYTES_ROOM,
+    overload::{Admission, Keys},
     route::{
         Down, RouteTable, Transport,
         file::{Source, parse},
@@ -115,7 +117,38 @@ routes:
         contacts: 0,
         routes: "routes: [ { answer: { contacts: [lon1] } } ]\n",
     },
+    // The static answer, of a source within its bucket and the budget.
+    WayToAnswer {
+        name: "admitted",
+        status: 302,
+        contacts: 3,
+        routes: "routes: [ { name: all, answer: { contacts: [lon1, lon2, nyc1] } } ]\n",
+    },
+    // The same, while what comes in is refused for its age.
+    WayToAnswer {
+        name: "refused",
+        status: 503,
+        contacts: 0,
+        routes: "routes: [ { name: all, answer: { contacts: [lon1, lon2, nyc1] } } ]\n",
+    },
 ];
+
+/// An engine for this way.
+fn engine(way: &str) -> Engine {
+    let engine = Engine::new(Settings::default(), vec!["default".into()]);
+    let rate = Some(Rate { per_s: 1_000_000, burst: 1_000_000 });
+    let limited = Overload { per_source: rate, budget: rate, ..Overload::default() };
+    match way {
+        "admitted" => engine.with_admission(Admission::new(limited, 1, Keys::default())),
+        "refused" => {
+            let mut engine = engine.with_admission(Admission::new(Overload::default(), 1, Keys::default()));
+            // A batch that does not end.
+            engine.batch_begins(0, 300);
+            engine
+        }
+        _ => engine,
+    }
+}
 
 /// Requests of one scene: enough for a processor not to know them by heart, few enough for its caches.
 const REQUESTS: u32 = 64;
@@ -144,7 +177,7 @@ impl Scene {
         let mut scene = Self {
             table: table(way.routes, prefixes),
             down: Down::default(),
-            engine: Engine::new(Settings::default(), vec!["default".into()]),
+            engine: engine(way.name),
             requests,
             out: vec![0; ANSWER_BYTES_ROOM],
             way,

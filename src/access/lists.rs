@@ -99,10 +99,12 @@ impl AccessLists {
 
     /// What the lists say of a source that came to this listener.
     #[must_use]
+    #[inline]
     pub fn standing(&self, source: IpAddr, listener: &str) -> Standing {
-        if self.lists.is_empty() {
-            return Standing::OPEN;
-        }
+        if self.lists.is_empty() { Standing::OPEN } else { self.find(source, listener) }
+    }
+
+    fn find(&self, source: IpAddr, listener: &str) -> Standing {
         let holding = match source.to_canonical() {
             IpAddr::V4(address) => self.v4.find(address.into()),
             IpAddr::V6(address) => self.v6.find(address.into()),

@@ -20,10 +20,10 @@ pub(super) fn policy(written: &WrittenDns, faults: &mut Faults<'_>) -> Policy {
         policy.addresses = families(addresses, faults);
     }
     if let Some(deny) = &written.deny_answers {
-        policy.deny = ranges("dns.deny_answers", deny, faults);
+        policy.deny = ranges("dns.deny_answers", deny, DNS_RANGES_MAX, faults);
     }
     if let Some(allow) = &written.allow_answers {
-        policy.allow = ranges("dns.allow_answers", allow, faults);
+        policy.allow = ranges("dns.allow_answers", allow, DNS_RANGES_MAX, faults);
         if written.deny_answers.is_none() {
             faults.note(
                 "dns.allow_answers",
@@ -52,9 +52,9 @@ fn families(written: &[String], faults: &mut Faults<'_>) -> Vec<Family> {
     families
 }
 
-fn ranges(key: &str, written: &[String], faults: &mut Faults<'_>) -> Vec<IpNet> {
+pub(super) fn ranges(key: &str, written: &[String], max: usize, faults: &mut Faults<'_>) -> Vec<IpNet> {
     let mut ranges = Vec::new();
-    if !faults.fits(key, written.len(), DNS_RANGES_MAX) {
+    if !faults.fits(key, written.len(), max) {
         return ranges;
     }
     for (index, text) in written.iter().enumerate() {

@@ -25,6 +25,7 @@ use crate::{
 
 use super::{
     Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers, looking_on,
+    overload::overload,
     places::Places,
     source,
     written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
@@ -65,6 +66,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
         config.call_ourselves(own_names(&names, &mut faults));
     }
     config.connections = connections(&written.connections.unwrap_or_default(), &mut faults);
+    config.overload = overload(&written.overload.unwrap_or_default(), &mut faults);
     config.batching = Batching { gso: written.batching.unwrap_or_default().gso.unwrap_or_default() };
     config.tls = written.tls.and_then(|written| tls(&written, &mut faults));
     let tls_place = config.listen.iter().position(|listen| listen.transport == Transport::Tls);

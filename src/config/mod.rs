@@ -23,6 +23,7 @@ mod admin;
 mod answers;
 mod looking_on;
 mod meaning;
+mod overload;
 mod places;
 mod source;
 mod written;
@@ -30,6 +31,7 @@ mod written;
 pub use admin::{Admin, AdminPlace};
 pub use looking_on::{Decisions, Hep, Numbers, parse_hep_key};
 pub use meaning::{parse_key, parse_listen};
+pub use overload::{Overload, Rate, Refuse};
 pub use source::{Origin, Source, origin};
 
 /// A place to listen.
@@ -181,6 +183,8 @@ pub struct Config {
     pub key: KeySource,
     /// What TCP and TLS may take.
     pub connections: Connections,
+    /// What is refused so that the rest is answered.
+    pub overload: Overload,
     /// How UDP answers leave.
     pub batching: Batching,
     /// `None`: TLS cannot be listened on.
@@ -215,6 +219,7 @@ impl Default for Config {
             settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
             key: KeySource::Default,
             connections: Connections::default(),
+            overload: Overload::default(),
             batching: Batching::default(),
             tls: None,
             dns_servers: Vec::new(),
@@ -436,7 +441,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `overload`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             (

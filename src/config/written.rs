@@ -11,7 +11,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use super::admin::WrittenAdmin;
+use super::{admin::WrittenAdmin, overload::WrittenOverload};
 use crate::route::file::{Diagnostic, Severity};
 
 /// The whole file. A key without value is as good as left out.
@@ -31,6 +31,7 @@ pub(super) struct Written {
     pub(super) server: Option<String>,
     pub(super) names: Option<Vec<String>>,
     pub(super) connections: Option<WrittenConnections>,
+    pub(super) overload: Option<WrittenOverload>,
     pub(super) batching: Option<WrittenBatching>,
     pub(super) tls: Option<WrittenTls>,
     pub(super) dns: Option<WrittenDns>,

@@ -5,7 +5,7 @@
 //! Never: serves with half of what it needs: all is loaded and bound before the first packet.
 
 use std::{
-    hash::Hasher as _,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -31,6 +31,7 @@ use crate::{
     engine::Engine,
     limits::{FILES_BESIDES_CONNECTIONS, QUESTIONS_UNDER_WAY_MAX},
     net::{EventLoop, Handle, StreamSettings},
+    overload::{Admission, Keys},
     route::Transport,
     snapshot::Snapshot,
 };
@@ -205,7 +206,8 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let mut taps = taps.into_iter();
     for (event_loop, counters) in loops.into_iter().zip(counters) {
         let (ask, asked) = mpsc::channel(QUESTIONS_UNDER_WAY_MAX);
-        let engine = Engine::new(config.settings.clone(), names.clone());
+        let admission = Admission::new(config.overload.clone(), config.workers, keys(&config));
+        let engine = Engine::new(config.settings.clone(), names.clone()).with_admission(admission);
         workers.push(Worker { event_loop: event_loop.with_tap(taps.next()), engine, counters, ask });
         questions.push(asked);
     }
@@ -323,6 +325,15 @@ fn seed(key: &[u8; 16], addresses: &[SocketAddr]) -> u64 {
     hasher.write(uname().nodename().to_bytes());
     addresses.iter().for_each(|address| hasher.write(address.to_string().as_bytes()));
     hasher.finish()
+}
+
+/// Where each source has its bucket is for nobody to foresee, so that nobody aims at another's.
+fn keys(config: &Config) -> Keys {
+    let secret = RandomState::new();
+    let [first, second] = [0_u8, 1].map(|half| secret.hash_one(half).to_ne_bytes());
+    let mut of_table = [0; 16];
+    of_table.iter_mut().zip(first.into_iter().chain(second)).for_each(|(place, byte)| *place = byte);
+    Keys { of_answers: config.settings.key, of_table }
 }
 
 /// What fetches the route files. Its looks are where this machine's name puts them, so that those of a fleet are

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     limits::HEADER_VALUE_BYTES_MAX,
     route::{Answer, Body, RouteId, Transport},
-    sip::{Fault, NO_CONTENT, Request, Writer, reason_phrase, reply_address, write_head},
+    sip::{Fault, NO_CONTENT, Request, Writer, reason_phrase, reply_address, write_head_with},
 };
 
 /// What an answer consists of besides what it echoes.
@@ -108,7 +108,7 @@ fn write_start(
     writer: &mut Writer<'_>,
 ) {
     let tag = to_tag(&settings.key, request);
-    write_head(writer, request, status, reason, arrival.source, &tag);
+    write_head_with(settings.feedback.as_ref(), writer, request, status, reason, arrival.source, &tag);
     if let Some(server) = &settings.server {
         writer.put(b"Server: ");
         writer.put(server.as_bytes());

@@ -10,7 +10,7 @@ use crate::{
     access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
     route::{Down, Ourselves, RouteId, RouteTable, Transport},
-    sip::{Fault, Method, Parsed, Unanswerable, parse},
+    sip::{Fault, Feedback, Method, Parsed, Unanswerable, parse},
 };
 
 mod answer;
@@ -21,6 +21,7 @@ mod contacts;
 mod dip;
 mod enum_route;
 mod ourselves;
+mod refuse;
 mod scratch;
 mod stable;
 mod trace;
@@ -28,6 +29,7 @@ mod user_part;
 mod walk;
 mod weigh;
 
+pub use refuse::refuse;
 pub use scratch::Scratch;
 pub use trace::{NoTrace, Trace};
 
@@ -70,6 +72,9 @@ pub struct Settings {
     pub cache_entries_max: Option<usize>,
     /// Which addresses of DNS may be used.
     pub dns_policy: Policy,
+    /// What clients that offer overload control are told (RFC 7339); `None`: nothing. Not written by anyone: the engine
+    /// sets it, from what it had to refuse.
+    pub feedback: Option<Feedback>,
 }
 
 /// What a decision reads besides the datagram.
@@ -140,6 +145,8 @@ pub enum Silence {
     /// A request that is at fault, from a source that is not known: an answer would tell a scanner that
     /// there is somebody.
     Malformed,
+    /// The server is asked more than it can or may answer, and says so to nobody. The message was not read.
+    Overload,
 }
 
 /// The one decision: who asks, parse, answer for ourselves, walk the routes.
@@ -214,7 +221,7 @@ fn decide_for<T: Trace>(
 
 impl Silence {
     /// How many kinds there are; see [`Silence::index`].
-    pub const KINDS: usize = 6 + Unanswerable::ALL.len();
+    pub const KINDS: usize = 7 + Unanswerable::ALL.len();
 
     /// Position among all kinds, for counters.
     #[must_use]
@@ -226,7 +233,8 @@ impl Silence {
             Self::AnswerTooLong => 3,
             Self::Access(_) => 4,
             Self::Malformed => 5,
-            Self::Unanswerable(reason) => 6 + reason as usize,
+            Self::Overload => 6,
+            Self::Unanswerable(reason) => 7 + reason as usize,
         }
     }
 
@@ -240,7 +248,8 @@ impl Silence {
             3 => "answer_too_long",
             4 => "access",
             5 => "malformed",
-            _ => Unanswerable::ALL.get(index - 6).map_or("", |reason| reason.label()),
+            6 => "overload",
+            _ => Unanswerable::ALL.get(index - 7).map_or("", |reason| reason.label()),
         }
     }
 }

@@ -10,6 +10,7 @@
 //! time had passed, so that the route's own fallback answers.
 
 mod decider;
+mod refusal;
 mod waiting;
 
 use std::{collections::VecDeque, net::SocketAddr};
@@ -21,6 +22,7 @@ use crate::{
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
+    overload::Admission,
     route::{Down, RouteTable, Transport},
     sip::Method,
 };
@@ -106,6 +108,8 @@ pub struct Engine<D = Decider> {
     /// What [`Engine::next_ready`] last gave an outcome of, for whoever looks on.
     served: Option<Waiting>,
     tallies: Tallies,
+    /// `None`: nothing is refused for there being too much of it.
+    admission: Option<Box<Admission>>,
 }
 
 impl Engine {
@@ -134,7 +138,15 @@ impl<D: Decide> Engine<D> {
             questions: VecDeque::new(),
             served: None,
             tallies: Tallies::default(),
+            admission: None,
         }
+    }
+
+    /// Refuses what is too much.
+    #[must_use]
+    pub fn with_admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(Box::new(admission));
+        self
     }
 
     /// Whether OPTIONS to ourselves are answered 503 from now on.
@@ -169,9 +181,12 @@ impl<D: Decide> Engine<D> {
             return (method_of(bytes), Outcome::Wait);
         }
         let turn = Turn { routes: routes.into(), now };
-        let outcome = match self.decide(bytes, path, turn, 0, Failure::Timeout, out) {
-            Decided::Now(outcome) => outcome,
-            Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
+        let outcome = match self.refused(bytes, path, turn, out) {
+            Some(outcome) => outcome,
+            None => match self.decide(bytes, path, turn, 0, Failure::Timeout, out) {
+                Decided::Now(outcome) => outcome,
+                Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
+            },
         };
         self.check_invariants();
         (method_in(bytes, &outcome), outcome)
@@ -395,7 +410,7 @@ fn method_in(bytes: &[u8], outcome: &Outcome) -> Option<Method> {
     match outcome {
         Outcome::Send { reply, .. } => Some(reply.method),
         // Those of a source that is passed over are not even read.
-        Outcome::Silence(Silence::Unanswerable(_) | Silence::Access(_)) => None,
+        Outcome::Silence(Silence::Unanswerable(_) | Silence::Access(_) | Silence::Overload) => None,
         Outcome::Silence(Silence::Ack) => Some(Method::Ack),
         Outcome::Silence(Silence::Cancel) => Some(Method::Cancel),
         Outcome::Silence(_) | Outcome::Wait => method_of(bytes),

@@ -19,12 +19,13 @@ use std::{
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
     ptr::null_mut,
+    time::Duration,
 };
 
 use super::{
     address::{
-        CONTROL_BYTES, NAME_BYTES, read_local, read_name, with_scope_of, write_local, write_name,
-        write_segment,
+        CONTROL_BYTES, NAME_BYTES, read_arrival, read_local, read_name, with_scope_of, write_local,
+        write_name, write_segment,
     },
     deliver::deliver,
     trains::{Train, Trains, Wagon},
@@ -64,6 +65,8 @@ pub(super) struct Inbox {
     slots: Box<[u8]>,
     envelopes: Box<[Envelope]>,
     count: usize,
+    /// When the kernel took the first of them in, since 1970.
+    arrived: Option<Duration>,
 }
 
 impl Inbox {
@@ -74,6 +77,7 @@ impl Inbox {
             slots: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_BYTES].into_boxed_slice(),
             envelopes: vec![Envelope::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             count: 0,
+            arrived: None,
         }
     }
 
@@ -112,6 +116,9 @@ impl Inbox {
         for (header, envelope) in batch.headers.iter().zip(&mut self.envelopes).take(received) {
             envelope.take_in(header, port);
         }
+        // The others came later.
+        let first = batch.headers.first().zip(self.envelopes.first()).filter(|_| received > 0);
+        self.arrived = first.and_then(|(header, envelope)| read_arrival(envelope.control(header)));
         self.count = received.min(DATAGRAMS_PER_BATCH);
         self.complete();
         Ok(self.count)
@@ -127,6 +134,12 @@ impl Inbox {
                 place.copy_from_slice(head);
             }
         }
+    }
+
+    /// When the kernel took the first datagram of the last call in, since 1970; `None` from a socket that was not told to
+    /// say so.
+    pub(super) fn arrived(&self) -> Option<Duration> {
+        self.arrived
     }
 
     /// The `index`-th datagram of the last call; `None` past the last, or when its source is not an
@@ -304,10 +317,18 @@ impl Outbox {
 
 /// Makes the socket say to which local address each datagram came.
 pub(super) fn ask_for_local(socket: BorrowedFd<'_>, address: SocketAddr) -> io::Result<()> {
-    let (level, option) = match address {
-        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
-        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-    };
+    match address {
+        SocketAddr::V4(_) => switch_on(socket, libc::IPPROTO_IP, libc::IP_PKTINFO),
+        SocketAddr::V6(_) => switch_on(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+    }
+}
+
+/// Makes the socket say when the kernel took each datagram in.
+pub(super) fn ask_for_arrival(socket: BorrowedFd<'_>) -> io::Result<()> {
+    switch_on(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS)
+}
+
+fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) -> io::Result<()> {
     let on: libc::c_int = 1;
     // SAFETY: the value is a c_int, alive during the call, and its size is given.
     let result = unsafe {
@@ -464,12 +485,18 @@ impl Envelope {
     // The types of lengths differ between C libraries; here the conversion may be none.
     #[allow(clippy::useless_conversion)]
     fn take_in(&mut self, header: &libc::mmsghdr, port: u16) {
-        let control_len = usize::try_from(header.msg_hdr.msg_controllen).unwrap_or(usize::MAX);
         let name_len = usize::try_from(header.msg_hdr.msg_namelen).unwrap_or(usize::MAX);
         self.len = usize::try_from(header.msg_len).unwrap_or(usize::MAX);
         self.truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         self.source = self.name.get(..name_len).and_then(read_name);
-        self.local = self.control.0.get(..control_len).and_then(|control| read_local(control, port));
+        self.local = read_local(self.control(header), port);
+    }
+
+    /// The control messages, as many bytes of them as the kernel wrote.
+    #[allow(clippy::useless_conversion)]
+    fn control(&self, header: &libc::mmsghdr) -> &[u8] {
+        let control_len = usize::try_from(header.msg_hdr.msg_controllen).unwrap_or(usize::MAX);
+        self.control.0.get(..control_len).unwrap_or_default()
     }
 }
 
@@ -526,6 +553,36 @@ mod tests {
         assert_eq!(inbox.datagram(DATAGRAMS_PER_BATCH), None);
         assert_eq!(receive(&mut inbox, &server), 1);
         assert_eq!(inbox.datagram(1), None, "what an earlier call took is gone");
+    }
+
+    #[test]
+    fn the_first_of_a_batch_tells_when_it_came() {
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        for (wildcard, to) in [("127.0.0.1:0", "127.0.0.1"), ("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "::1")] {
+            let server = socket(wildcard);
+            ask_for_arrival(server.as_fd()).unwrap();
+            if wildcard != "127.0.0.1:0" {
+                ask_for_local(server.as_fd(), address(&server)).unwrap();
+            }
+            let to = SocketAddr::new(to.parse().unwrap(), address(&server).port());
+            let client = socket(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
+            let before = now();
+            client.send_to(b"one", to).unwrap();
+            let between = now();
+            std::thread::sleep(Duration::from_millis(20));
+            client.send_to(b"two", to).unwrap();
+            let mut inbox = Inbox::new();
+            assert_eq!(receive(&mut inbox, &server), 2);
+            // The kernel begins to stamp packets a moment after the first socket asks for it; what came before has the time
+            // at which it is read.
+            let arrived = inbox.arrived().expect("the socket tells");
+            assert!(before <= arrived && arrived <= now(), "{before:?} {arrived:?} {between:?}");
+            assert_eq!(inbox.datagram(0).unwrap().local.is_some(), wildcard != "127.0.0.1:0");
+        }
+        let silent = socket("127.0.0.1:0");
+        silent.send_to(b"x", address(&silent)).unwrap();
+        let mut inbox = Inbox::new();
+        assert_eq!((receive(&mut inbox, &silent), inbox.arrived()), (1, None));
     }
 
     #[test]

@@ -20,7 +20,10 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{batch::ask_for_local, handed::Handed};
+use super::{
+    batch::{ask_for_arrival, ask_for_local},
+    handed::Handed,
+};
 use crate::{
     config::Listen,
     limits::{CONNECTIONS_BACKLOG, LISTENERS_MAX, RECEIVE_BUFFER_BYTES},
@@ -316,6 +319,7 @@ fn bind_datagrams(place: &Place, sharing: Sharing, handed: Option<Socket>) -> io
         // Before bind, so that no datagram comes without.
         ask_for_local(socket.as_fd(), place.address)?;
     }
+    ask_for_arrival(socket.as_fd())?;
     bind(&socket, place, sharing, is_bound)?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;

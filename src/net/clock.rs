@@ -28,9 +28,13 @@ impl Clock {
         self.asleep = self.asleep.saturating_add(self.started.elapsed().saturating_sub(self.awake));
     }
 
+    /// How long ago that was, in milliseconds; 0 when it is to come, by a clock that was set back.
+    pub(super) fn age_ms(since_1970: Duration) -> u64 {
+        u64::try_from(wall().saturating_sub(since_1970).as_millis()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn now(&self) -> Now {
-        // A wall clock before 1970 is as good as none.
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_1970 = wall();
         Now {
             ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             unix_s: i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX),
@@ -38,9 +42,22 @@ impl Clock {
     }
 }
 
+/// Time since 1970. A wall clock before that is as good as none.
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_never_negative() {
+        assert_eq!(Clock::age_ms(Duration::MAX), 0);
+        assert_eq!(Clock::age_ms(wall() + Duration::from_secs(3600)), 0);
+        assert!(Clock::age_ms(wall() - Duration::from_secs(60)) >= 60_000);
+        assert!(Clock::age_ms(Duration::ZERO) > 1_000_000_000_000);
+    }
 
     #[test]
     fn sleep_is_no_work() {

@@ -145,6 +145,7 @@ impl Datagrams {
     /// Reads and answers one batch of one socket.
     fn read_batch<S: Service>(&mut self, index: usize, clock: &Clock, service: &mut S) {
         let Some(Some(Socket { listener, state })) = self.sockets.get_mut(index) else { return };
+        let began_batch = Instant::now();
         let count = match self.inbox.receive(listener.fd(), listener.address.port()) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -159,6 +160,8 @@ impl Datagrams {
         };
         *state = State::Readable;
         let (address, now) = (listener.address, clock.now());
+        let age_ms = self.inbox.arrived().map_or(0, Clock::age_ms);
+        let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
             let Some(datagram) = self.inbox.datagram(number) else {
                 service.trouble(SocketTrouble::Receive);
@@ -187,6 +190,9 @@ impl Datagrams {
             }
         }
         flush(&mut self.outbox, &self.sockets, service);
+        if is_timed {
+            service.batch_ended(began_batch.elapsed());
+        }
     }
 }
 

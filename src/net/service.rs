@@ -40,6 +40,13 @@ pub enum Ready {
 
 /// The other side of the event loop.
 pub trait Service {
+    /// A batch of datagrams begins at this listener, the first of which has waited so long in its socket. `true`:
+    /// [`Service::batch_ended`] is to be called.
+    fn batch_begins(&mut self, _listener: usize, _age_ms: u64) -> bool {
+        false
+    }
+    /// The batch is answered. From the call that read it to that which sent its answers it took so long.
+    fn batch_ended(&mut self, _took: Duration) {}
     /// Deals with one message. An answer is written to the start of `out`.
     fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure>;
     /// Takes the answer to a question.

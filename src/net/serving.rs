@@ -151,6 +151,14 @@ fn routes<'t>(
 }
 
 impl Service for Serving<'_> {
+    fn batch_begins(&mut self, listener: usize, age_ms: u64) -> bool {
+        self.engine.batch_begins(listener, age_ms)
+    }
+
+    fn batch_ended(&mut self, took: Duration) {
+        self.engine.batch_ended(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
         let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
         let (method, outcome) = self.engine.datagram(bytes, path, routes, now, out);
@@ -233,6 +241,7 @@ impl Service for Serving<'_> {
     }
 
     fn rest(&mut self) {
+        self.counters.set_overload(self.engine.end_turn());
         let (engine, cache) = (&self.engine, self.engine.cache());
         let number = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         self.counters.set_waits(Waits {

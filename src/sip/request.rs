@@ -2,7 +2,10 @@
 //!
 //! Never: copies, or reads a value again that [`super::parse`] has read.
 
-use super::{HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, via::TopVia};
+use super::{
+    HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, overload_control,
+    via::TopVia,
+};
 
 /// A SIP request: spans into the datagram, nothing copied.
 #[derive(Debug)]
@@ -81,6 +84,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn top_via(&self) -> Via<'a> {
         self.top_via.via
+    }
+
+    /// Whether the client offers the loss-based scheme of overload control (RFC 7339 §4.1, §4.2).
+    #[must_use]
+    pub fn offers_overload_control(&self) -> bool {
+        let TopVia { via, has_oc, sound, .. } = &self.top_via;
+        *has_oc && *sound && overload_control::offered(via.value).is_some()
     }
 
     /// The From header. In a faulty request, its parts may be empty.

@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    HeaderName, Request, Via, Writer,
+    Feedback, HeaderName, Request, Via, Writer,
     header::{Line, Shape},
+    overload_control,
     request::Field,
     scan::ipv6,
     via::TopVia,
@@ -33,10 +34,24 @@ pub fn write_head(
     source: SocketAddr,
     to_tag: &[u8],
 ) {
+    write_head_with(None, out, request, status, reason, source, to_tag);
+}
+
+/// [`write_head`], and a client that offers overload control is told this (RFC 7339 §5.1): in the top Via, which is its
+/// own, so that it goes no further (§5.2).
+pub fn write_head_with(
+    feedback: Option<&Feedback>,
+    out: &mut Writer<'_>,
+    request: &Request<'_>,
+    status: u16,
+    reason: &[u8],
+    source: SocketAddr,
+    to_tag: &[u8],
+) {
     out.put_all([b"SIP/2.0 ", decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
     let mut vias = request.lines.iter().filter(|line| line.name == HeaderName::Via);
     if let Some(top) = vias.next() {
-        put_top_via(out, top, request, source);
+        put_top_via(out, top, request, source, feedback);
     }
     let mut echo = Echo { request, stretch: 0..0 };
     for via in vias {
@@ -122,9 +137,20 @@ fn seems_tagged(value: &[u8]) -> bool {
     value.windows(4).any(|window| window.eq_ignore_ascii_case(b";tag"))
 }
 
-fn put_top_via(out: &mut Writer<'_>, line: &Line, request: &Request<'_>, source: SocketAddr) {
+fn put_top_via(
+    out: &mut Writer<'_>,
+    line: &Line,
+    request: &Request<'_>,
+    source: SocketAddr,
+    feedback: Option<&Feedback>,
+) {
     let whole = line.value_in(request.bytes);
     let top = &request.top_via;
+    // RFC 7339 §5.1: who has offered nothing is told nothing.
+    let told = feedback.filter(|_| top.has_oc);
+    if told.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
+        return;
+    }
     if put_usual_via(out, top, line, whole, source) {
         return;
     }
@@ -166,12 +192,47 @@ fn put_usual_via(
     true
 }
 
-/// The top Via value with our `received` and `rport` in place of any that the client wrote.
-fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
+/// The top Via of a client that offers overload control, with what it is told; `false` for any other.
+#[cold]
+fn put_told_via(
+    out: &mut Writer<'_>,
+    top: &TopVia<'_>,
+    shape: Shape,
+    whole: &[u8],
+    source: SocketAddr,
+    feedback: &Feedback,
+) -> bool {
     let value = top.via.value;
+    let Some(places) = Some(value).filter(|_| top.sound).and_then(overload_control::offered) else {
+        return false;
+    };
+    let [oc, algo, validity, seq] = places.map(|place| place.map(|span| (span, false)));
     let rport = top.rport.clone().map(|span| (span, true));
     let received = top.received.clone().map(|span| (span, false));
-    let mut edits = [rport, received];
+    out.put(b"Via: ");
+    put_edited(out, top, shape, source, [rport, received, oc, algo, validity, seq]);
+    overload_control::write(feedback, out);
+    out.put_value(whole.get(value.len()..).unwrap_or_default(), shape);
+    out.put(b"\r\n");
+    true
+}
+
+/// The top Via value with our `received` and `rport` in place of any that the client wrote.
+fn put_via_edited(out: &mut Writer<'_>, top: &TopVia<'_>, shape: Shape, source: SocketAddr) {
+    let rport = top.rport.clone().map(|span| (span, true));
+    let received = top.received.clone().map(|span| (span, false));
+    put_edited(out, top, shape, source, [rport, received]);
+}
+
+/// The same, without the parameters at these places; `true` is that of `rport`.
+fn put_edited<const N: usize>(
+    out: &mut Writer<'_>,
+    top: &TopVia<'_>,
+    shape: Shape,
+    source: SocketAddr,
+    mut edits: [Option<(Range<usize>, bool)>; N],
+) {
+    let value = top.via.value;
     edits.sort_unstable_by_key(|edit| edit.as_ref().map(|(span, _)| span.start));
     let mut at = 0;
     for (span, is_rport) in edits.into_iter().flatten() {

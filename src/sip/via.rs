@@ -32,6 +32,8 @@ pub(super) struct TopVia<'a> {
     pub(super) received: Option<Range<usize>>,
     /// `;rport…` in [`Via::value`].
     pub(super) rport: Option<Range<usize>>,
+    /// There is an `oc`: the client may offer overload control (RFC 7339 §4.1).
+    pub(super) has_oc: bool,
     /// Everything is of the form. If not, [`Via::value`] is the whole line and is echoed as it came.
     pub(super) sound: bool,
 }
@@ -42,13 +44,14 @@ impl<'a> TopVia<'a> {
         via: Via { value: &[], transport: &[], host: &[], port: None, branch: None, rport: None },
         received: None,
         rport: None,
+        has_oc: false,
         sound: false,
     };
 
     /// Reads the first value of a trimmed line.
     pub(super) fn read(line: &'a [u8]) -> Self {
         let via = Via { value: line, transport: &[], host: &[], port: None, branch: None, rport: None };
-        let mut top = TopVia { via, received: None, rport: None, sound: false };
+        let mut top = TopVia { via, received: None, rport: None, has_oc: false, sound: false };
         if let Some(len) = top.fill(line).and_then(|len| line.get(..len)) {
             top.via.value = len;
             top.sound = true;
@@ -95,6 +98,7 @@ impl<'a> TopVia<'a> {
                     self.rport = Some(span);
                 }
                 8 if param.name.eq_ignore_ascii_case(b"received") => once(&mut self.received, span)?,
+                2 if param.name.eq_ignore_ascii_case(b"oc") => self.has_oc = true,
                 _ => {}
             }
         }

@@ -97,6 +97,7 @@ pub(crate) fn silence(silence: Silence, table: &RouteTable) -> String {
             "it is at fault, and no access list lets its source ask: an answer would help a scanner"
                 .to_owned()
         }
+        Silence::Overload => "the server is asked more than it can answer".to_owned(),
         Silence::AnswerTooLong => "the answer would be longer than a datagram may be".to_owned(),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     },
     counters::{Counters, DECISION_BOUNDS_NS},
     limits::ROUTE_LABELS_MAX,
+    overload::Reason,
     route::NumberTable,
     snapshot::Snapshot,
 };
@@ -138,6 +139,11 @@ impl Collected {
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
         families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));
+        let overload = counters.overload();
+        let refused = Reason::ALL.iter().map(|reason| reason.label()).zip(overload.refused);
+        families.push(family(&super::OVERLOAD_REFUSED, refused.map(labelled)));
+        families.push(single(&super::OVERLOAD_OC, float(overload.loss_percent)));
+        families.push(single(&super::QUEUE_AGE, Duration::from_millis(overload.age_ms).as_secs_f64()));
         families.extend(dns::families(counters, &self.resolver.numbers()));
         families.push(decision_duration(counters));
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);

@@ -76,6 +76,12 @@ metrics! { OURS:
     SILENCES = Counter "waypost_silences_total" ["reason"] "Messages that were not answered, by reason."
     REFUSED = Counter "waypost_refused_requests_total" ["reason"]
         "Requests refused because their bytes are at fault, by reason; they are among the answers, too."
+    OVERLOAD_REFUSED = Counter "waypost_overload_refused_total" ["reason"]
+        "Messages refused so that the others are answered, by reason: their \"source\" or all together (\"budget\") asked more than they may, or they had waited too long (\"queue_age\"); they are among the answers (503) or the silences, too."
+    OVERLOAD_OC = Gauge "waypost_overload_oc_percent" []
+        "By how much peers that offer overload control (RFC 7339) are asked to send less: the part of requests that was refused in the last second; of several workers the greatest."
+    QUEUE_AGE = Gauge "waypost_receive_queue_age_seconds" []
+        "How long the oldest datagram that was last read had waited in its socket; of several workers the greatest."
     CONTACTS_TRIMMED = Counter "waypost_contacts_trimmed_total" []
         "Contacts left out because the answer would have had too many or been too long."
     CONTACTS_DROPPED = Counter "waypost_contacts_dropped_total" []

@@ -1,0 +1,124 @@
+#!/usr/bin/env bash
+# Asked more than it can: what is left of the answers at twice and three times the rate that saturates the server.
+#
+#   benches/overload.sh [ROUNDS [SECONDS [KIND...]]]      3 rounds of 2 seconds for each rate, of each kind: static slow
+#   benches/overload.sh 1 1 slow                          the short form
+#
+# KIND  static: the cheapest answer there is, of which two system calls are most of the price. A refusal costs nearly as much.
+#       slow:   the same answer after 400 conditions that each look through the headers; a refusal costs a small part of it.
+#
+# In each round a closed loop finds the rate that saturates the server. Then calls come in an open loop, at that rate, twice and three
+# times it, whatever comes back. Goodput are right answers (302) a second, checked by the generator; 503 are none. For each
+# rate it prints what was offered, the goodput and its ratio to the best seen, what the server refused, what the kernel dropped
+# (by the metrics), and the p99 of all answers. At three times the rate the median of the ratios must be 0.90 at least:
+# otherwise the status is 1. When the generator cannot send that much, the status is 2, and nothing is said.
+#
+# The server has processor 0, the generator processor 1.
+#
+#   WAYPOST, LOAD      programs (default: the newest in target/release; nothing is built)
+#   QUEUE_AGE_MS       overload.queue_age_ms of the server (20: less than the receive buffer holds of slow answers)
+#   OVERLOAD           the whole line instead, for instance 'overload: {refuse: silence, queue_age_ms: 5}'
+#   LEAST              the ratio wanted (0.90)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rounds=${1:-3} seconds=${2:-2}
+kinds=("${@:3}")
+((${#kinds[@]})) || kinds=(static slow)
+least=${LEAST:-0.90}
+overload=${OVERLOAD:-"overload: {queue_age_ms: ${QUEUE_AGE_MS:-20}}"}
+flows=4 window=256 wait_ms=500
+if ! [[ $rounds =~ ^[1-9][0-9]?$ && $seconds =~ ^[1-9][0-9]?$ ]]; then
+    sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2
+    exit 2
+fi
+
+built() {
+    local newest
+    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
+        sort -g | tail -n 1 | cut -d' ' -f2-)
+    [ -n "$newest" ] || { echo "overload: no $1: cargo build --release && cargo bench --no-run" >&2; return 1; }
+    echo "$newest"
+}
+LOAD=${LOAD:-$(built load)}
+export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
+source tests/interop/peers.sh
+source tests/figures.sh
+from=${host/#127.100./127.101.}
+
+compute() { awk "BEGIN { printf \"${2:-%.0f}\", ($1) }" </dev/null; }
+
+# metric NAME: the sum of its samples.
+metric() {
+    curl -fsS "http://127.0.0.1:$admin/metrics" |
+        awk -v name="$1" '$1 ~ "^" name "({|$)" { sum += $2 } END { printf "%.0f", sum }'
+}
+
+# send NAME OPTION...: 503 is an answer, but no good one. Lost calls are what this is about.
+send() {
+    local status=0
+    taskset -c 1 "$LOAD" --request benches/requests/invite-small.sip --from "$from" --to "$host:$sip" --flows "$flows" --gso \
+        --expect 302,503 --wait-ms "$wait_ms" --pid "${peers[waypost]}" "${@:2}" >"$work/$1.report" 2>&1 || status=$?
+    if [ "$status" = 2 ] || [ "$(reported "$1" wrong)" != 0 ] || [ "$(reported "$1" answered)" = 0 ]; then
+        cat "$work/$1.report" >&2
+        echo "FAILED: $1: a wrong answer, or none" >&2
+        exit 1
+    fi
+}
+
+routes_of() {
+    echo "routes:"
+    if [ "$1" = slow ]; then
+        for number in {1..400}; do
+            echo "  - { when: { header: { X-Class-$number: gold } }, answer: 404 }"
+        done
+    fi
+    echo "  - answer: { contacts: [sip:+441632960123@gw-9001.example.net] }"
+}
+
+# at KIND TIMES RATE: one line of the table.
+at() {
+    local refused dropped took
+    refused=$(metric waypost_overload_refused_total) dropped=$(metric waypost_socket_drops_total)
+    send "$1-$2" --rate "$3" --calls "$(($3 * seconds))"
+    # While calls are missing, the generator waits for them at the end.
+    took="($(reported "$1-$2" seconds) - $( [ "$(reported "$1-$2" unanswered)" = 0 ] && echo 0 || compute "$wait_ms / 1000" %.3f))"
+    offered[$2]=$(compute "$(reported "$1-$2" sent) / $took")
+    goodput[$2]=$(compute "$(reported "$1-$2" answered_302) / $took")
+    p99[$2]=$(reported "$1-$2" latency_us_p99)
+    sent[$2]=$(reported "$1-$2" sent)
+    refusals[$2]=$(($(metric waypost_overload_refused_total) - refused))
+    drops[$2]=$(($(metric waypost_socket_drops_total) - dropped))
+}
+
+declare -A offered goodput p99 sent refusals drops ratios
+for kind in "${kinds[@]}"; do
+    routes_of "$kind" >"$work/routes/all.yaml"
+    free_port sip
+    printf '%s\n' "$overload" "log: { level: warn }" >"$work/waypost.more"
+    start_waypost waypost "udp:$host:$sip"
+    taskset -pac 0 "${peers[waypost]}" >/dev/null
+    send warm --closed "$window" --calls 20000
+    ratios=()
+    echo "$kind, $overload:"
+    printf '  %-6s %6s %9s %9s %6s %9s %9s %9s %8s\n' round times offered goodput ratio sent refused dropped p99_us
+    for ((round = 1; round <= rounds; round++)); do
+        send closed --closed "$window" --calls 100000000 --seconds "$seconds"
+        saturating=$(reported closed answers_per_s)
+        for times in 1 2 3; do at "$kind" "$times" "$((saturating * times))"; done
+        best=$(printf '%s\n' "$saturating" "${goodput[@]}" | sort -g | tail -n 1)
+        printf '  %-6s %6s %9s %9s %6s\n' "$round" closed - "$saturating" "$(compute "$saturating / $best" %.3f)"
+        for times in 1 2 3; do
+            ratios[$times]+=" $(compute "${goodput[$times]} / $best" %.3f)"
+            printf '  %-6s %6s %9s %9s %6s %9s %9s %9s %8s\n' "$round" "$times" "${offered[$times]}" "${goodput[$times]}" \
+                "${ratios[$times]##* }" "${sent[$times]}" "${refusals[$times]}" "${drops[$times]}" "${p99[$times]}"
+        done
+        if ! awk "BEGIN { exit !(${offered[3]} >= 2.7 * $saturating) }" </dev/null; then
+            echo "overload: the generator offered ${offered[3]}/s, less than three times $saturating/s: nothing is said of $kind" >&2
+            exit 2
+        fi
+    done
+    # shellcheck disable=SC2086
+    check "$kind: goodput at three times the saturating rate, of the best of its round, median" "$(median ${ratios[3]}) >= $least"
+    stop waypost
+done
+exit "$missed"
