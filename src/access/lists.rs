@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn without_lists_every_source_is_known() {
+    fn without_lists_every_source_may_ask_and_none_is_known() {
         let lists = AccessLists::default();
         assert_eq!(lists.standing([192, 0, 2, 1].into(), "x"), Standing::OPEN);
         assert_eq!(lists.names().count(), 0);
