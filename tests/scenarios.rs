@@ -21,7 +21,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 112;
+const SCENARIOS: usize = 114;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -214,6 +214,9 @@ fn settings(text: &str, name: &str) -> Settings {
         match line.split_once(": ").unwrap_or_else(|| panic!("{name}: {line}")) {
             ("cancel", "ok") => settings.cancel = CancelPolicy::Ok,
             ("server", value) => settings.server = Some(value.into()),
+            ("amplification_max_milli", value) => {
+                settings.amplification_max_milli = Some(value.parse().expect("thousandths"));
+            }
             ("addresses", value) => {
                 let family = |word| if word == "ipv4" { Family::Ipv4 } else { Family::Ipv6 };
                 settings.dns_policy.addresses = value.split(' ').map(family).collect();

@@ -138,6 +138,7 @@ impl Collected {
         families.push(single(&super::CONTACTS_TRIMMED, float(counters.contacts_trimmed())));
         families.push(single(&super::CONTACTS_DROPPED, float(counters.contacts_dropped())));
         families.push(single(&super::HEADERS_TRIMMED, float(counters.headers_trimmed())));
+        families.push(family(&super::CAPPED, counters.capped().map(labelled)));
         families.extend(dns::families(counters, &self.resolver.numbers()));
         families.push(decision_duration(counters));
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
