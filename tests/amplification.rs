@@ -235,10 +235,13 @@ fn a_source_that_is_named_gets_its_whole_answer_and_so_does_a_connection() {
     assert_eq!(status(server.ask(LEAST, "192.0.2.7:9", Transport::Udp)), (300, None, 10));
     assert_eq!(status(server.ask(LEAST, "192.0.2.8:9", Transport::Udp)), refused);
     // Without lists nobody is named.
-    assert_eq!(
-        status(Server::new(&contacts(10), Some(1500)).ask(LEAST, "127.0.0.1:9", Transport::Udp)),
-        refused
-    );
+    let mut open = Server::new(&contacts(10), Some(1500));
+    assert_eq!(status(open.stranger(LEAST)), refused);
+    // From this machine to this machine: nobody else is hit, and nobody else has sent it.
+    for source in ["127.0.0.1:9", "127.9.9.9:9", "[::1]:9", "[::ffff:127.0.0.1]:9"] {
+        assert_eq!(status(open.ask(LEAST, source, Transport::Udp)), (300, None, 10), "{source}");
+    }
+    assert_eq!(status(open.ask(LEAST, "[2001:db8::1]:9", Transport::Udp)), refused);
 }
 
 #[test]
@@ -282,6 +285,13 @@ fn what_rfc_3261_demands_of_a_status_stays_in_it() {
     let challenge = said("401 with two challenges", as_it_is, 1400);
     assert_eq!(challenge.matches("WWW-Authenticate: ").count(), 1, "{challenge}");
     assert!(challenge.contains("algorithm=SHA-256"), "{challenge}");
+    // A Contact says as much as the body.
+    let emergency = said("380 with the body of 3GPP", as_it_is, 1200);
+    assert!(emergency.contains("\r\nContact: <urn:service:sos>;q="), "{emergency}");
+    assert!(
+        emergency.ends_with("\r\nContent-Length: 0\r\n\r\n") && !emergency.contains("xml"),
+        "{emergency}"
+    );
     // §11.2: a 200 is one without its lists.
     let options = said("200 to OPTIONS", options_for_us, 1200);
     assert!(options.starts_with("SIP/2.0 200 OK\r\n") && !options.contains("Allow:"), "{options}");

@@ -6,7 +6,7 @@
 //! Never: leaves out a Contact, which would send the call elsewhere, nor a header that RFC 3261 demands.
 //!
 //! ```text
-//!  longer than the cap ─→ without headers that may be missing ─→ 403 ─→ silence
+//!  longer than the cap ─→ without headers that may be missing ─→ without words and body ─→ 403 ─→ silence
 //! ```
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     route::Transport,
-    sip::{Request, reason_phrase},
+    sip::{NO_CONTENT, Request, reason_phrase},
 };
 
 /// What the cap has made of an answer.
@@ -52,9 +52,7 @@ pub(super) fn cap<T: Trace>(
     trace: &mut T,
     out: &mut [u8],
 ) -> Verdict {
-    // Whoever has a connection gets its packets: there the source is not forged.
-    let is_forgeable = arrival.transport == Transport::Udp;
-    let Some(most) = settings.amplification_max_milli.filter(|_| is_forgeable) else {
+    let Some(most) = settings.amplification_max_milli.filter(|_| is_forgeable(arrival)) else {
         return Verdict::Reply(reply);
     };
     let len_max = usize::try_from(most).unwrap_or(usize::MAX).saturating_mul(request_len) / 1000;
@@ -69,6 +67,12 @@ pub(super) fn cap<T: Trace>(
         ));
     }
     shorten_or_refuse(reply, len_max, request, arrival, settings, out)
+}
+
+/// Whether somebody else may have sent this in the name of its source. Whoever has a connection gets its packets; and a
+/// packet from elsewhere with a loopback address is dropped before it is ours (RFC 1122 §3.2.1.3).
+fn is_forgeable(arrival: &Arrival<'_>) -> bool {
+    arrival.transport == Transport::Udp && !arrival.source.ip().to_canonical().is_loopback()
 }
 
 #[cold]
@@ -98,11 +102,11 @@ fn shorten_or_refuse(
     }
 }
 
-/// An answer without as many of the headers that may be missing as it takes, the first ones first, and then with
-/// the usual words of its status.
+/// An answer without as many of the headers that may be missing as it takes, the first ones first, then with the
+/// usual words of its status, then without its body.
 fn shortened(reply: Reply, len_max: usize, out: &mut [u8]) -> Reply {
     let Some(written) = out.get(..reply.len) else { return reply };
-    let head_len = written.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |at| at + 2);
+    let head_len = find(written, b"\r\n\r\n").map_or(0, |at| at + b"\r\n".len());
     let (head, rest) = written.split_at_checked(head_len).unwrap_or_default();
     let (mut kept, mut excess) = (Vec::with_capacity(reply.len), reply.len.saturating_sub(len_max));
     let (mut left_out, mut has_challenge) = (0_u8, false);
@@ -119,6 +123,9 @@ fn shortened(reply: Reply, len_max: usize, out: &mut [u8]) -> Reply {
     if excess > 0 {
         with_usual_words(reply.status, &mut kept);
     }
+    if kept.len() > len_max {
+        without_body(&mut kept);
+    }
     // Never longer than before: there is room.
     if let Some(room) = out.get_mut(..kept.len()) {
         room.copy_from_slice(&kept);
@@ -134,7 +141,7 @@ fn is_needed(line: &[u8], status: u16, has_challenge: bool) -> bool {
     const ALWAYS: [&[u8]; 8] =
         [b"Via:", b"From:", b"To:", b"Call-ID:", b"CSeq:", b"Contact:", b"Content-Type:", b"Content-Length:"];
     let of_the_status: &[&[u8]] = match status {
-        // RFC 3261 §22.1: at least one. The first is the one we prefer (RFC 8760 §2.4).
+        // RFC 3261 §22.1: at least one. The first is the one we prefer (RFC 8760 §2.3).
         401 if !has_challenge => &[CHALLENGE],
         // §8.2.1, §8.2.3, §8.2.2.3. The headers of a 200 to OPTIONS are a SHOULD (§11.2).
         405 => &[b"Allow:"],
@@ -152,4 +159,16 @@ fn with_usual_words(status: u16, answer: &mut Vec<u8>) {
     if usual.len() < words.len() {
         answer.splice(words, usual.iter().copied());
     }
+}
+
+/// The body of a 380 says what its Contact `urn:service:sos` says, too: an emergency call is better off with that
+/// than with 403.
+fn without_body(answer: &mut Vec<u8>) {
+    let Some(at) = find(answer, b"\r\nContent-Type: ") else { return };
+    answer.truncate(at + b"\r\n".len());
+    answer.extend_from_slice(NO_CONTENT);
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|window| window == what)
 }

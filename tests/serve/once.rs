@@ -35,8 +35,6 @@ fn a_request_has_one_answer_whatever_its_vias_say() {
     let (caller, victim) = (Caller::here(), Caller::at("127.0.0.99"));
     let at = format!("127.0.0.99:{}", victim.port());
     let via = "Via: SIP/2.0/UDP proxy.example.net:5070;branch=z9hG4bKX;rport\r\n";
-    let padding =
-        "X-Padding: as long as a header of a telephone may be, so that nothing is refused for its length\r\n";
     for (case, vias) in [
         ("twice the same", via.repeat(2)),
         ("fifty", via.repeat(50)),
@@ -53,7 +51,7 @@ fn a_request_has_one_answer_whatever_its_vias_say() {
         let call = case.replace(' ', "-");
         let message = invite(&call, LONDON);
         let own = message.split_inclusive("\r\n").nth(1).expect("its Via");
-        caller.send(server.address(), message.replacen(own, &format!("{vias}{padding}"), 1));
+        caller.send(server.address(), message.replacen(own, &vias, 1));
         let answers = ping(&caller, &server, &format!("ping-{call}"));
         assert!(answers.len() <= 1, "{case}: {answers:#?}");
         assert!(victim.heard_nothing(), "{case}: somebody else was answered");
@@ -91,7 +89,7 @@ fn without_rport_the_answer_goes_to_another_port_of_the_same_machine() {
 fn an_answer_has_no_answer() {
     let routes =
         Routes::of(&format!("defaults: {{ unknown: {{ policy: answer, malformed: answer }} }}\n{ROUTES}"));
-    let server = Server::start(routes.path(), &format!("{KEY}amplification_max: off\n"));
+    let server = Server::start(routes.path(), KEY);
     let caller = Caller::here();
     let lines = invite("a", LONDON).split_once("\r\n").expect("lines").1.to_owned();
     let mut sent: u32 = 0;

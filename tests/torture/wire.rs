@@ -23,7 +23,7 @@ impl Ports {
     pub(crate) fn start() -> Self {
         let routes = Routes::of(ROUTES);
         let listen = ["udp:127.0.0.1:0", "udp:[::1]:0", "tcp:127.0.0.1:0", "tcp:[::1]:0"];
-        let server = Server::start_on(&listen, routes.path(), &format!("{KEY}amplification_max: off\n"));
+        let server = Server::start_on(&listen, routes.path(), KEY);
         assert_eq!(server.listeners.len(), listen.len());
         Self { server, _routes: routes }
     }
