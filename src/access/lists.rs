@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     AccessId, AccessPolicy, Standing,
+    blocks::Blocks,
     digest::Realm,
     ranges::{Lists, Ranges},
 };
@@ -53,7 +54,7 @@ pub struct AccessLists {
     pub lists: Vec<AccessList>,
     /// For the rest.
     pub unknown: Unknown,
-    v4: Ranges<u32>,
+    v4: Blocks,
     v6: Ranges<u128>,
     /// Lists that count at every listener.
     everywhere: Lists,
@@ -92,7 +93,7 @@ impl AccessLists {
                 }
             }
         }
-        all.v4 = Ranges::of(v4);
+        all.v4 = Blocks::of(v4);
         all.v6 = Ranges::of(v6);
         all
     }

@@ -10,6 +10,7 @@
 //!  source, listener ─→ the range ─→ the first of its lists that counts here ─→ policy
 //! ```
 
+mod blocks;
 pub mod digest;
 mod lists;
 mod networks;
