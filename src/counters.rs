@@ -21,7 +21,7 @@ pub use dns::Waits;
 
 use self::{connections::ConnectionCounters, dns::DnsCounters, overload::OverloadCounters};
 use crate::{
-    decide::Silence,
+    decide::{Capped, Silence},
     dns::{Answer, Kind},
     engine::Outcome,
     overload::Tallies,
@@ -101,6 +101,7 @@ pub struct Counters {
     contacts_trimmed: AtomicU64,
     contacts_dropped: AtomicU64,
     headers_trimmed: AtomicU64,
+    capped: [AtomicU64; Capped::ALL.len()],
     /// By the first bound that is not exceeded; the last is for what exceeds all.
     decisions: [AtomicU64; DECISION_BOUNDS_NS.len() + 1],
     decision_sum_ns: AtomicU64,
@@ -124,6 +125,7 @@ impl Default for Counters {
             contacts_trimmed: AtomicU64::new(0),
             contacts_dropped: AtomicU64::new(0),
             headers_trimmed: AtomicU64::new(0),
+            capped: zeros(),
             decisions: zeros(),
             decision_sum_ns: AtomicU64::new(0),
             socket_troubles: zeros(),
@@ -158,6 +160,10 @@ impl Counters {
                 add(Some(&self.contacts_trimmed), u64::from(reply.contacts_trimmed));
                 add(Some(&self.contacts_dropped), u64::from(reply.contacts_dropped));
                 add(Some(&self.headers_trimmed), u64::from(reply.headers_trimmed));
+                if let Some(capped) = reply.capped {
+                    let index = place(&Capped::ALL, capped);
+                    add(index.and_then(|index| self.capped.get(index)), 1);
+                }
             }
             Outcome::Silence(silence) => {
                 add(self.silences.get(silence.index()), 1);
@@ -241,6 +247,7 @@ impl Counters {
             contacts_trimmed,
             contacts_dropped,
             headers_trimmed,
+            capped,
             decisions,
             decision_sum_ns,
             socket_troubles,
@@ -258,6 +265,7 @@ impl Counters {
         add(Some(&self.contacts_trimmed), contacts_trimmed.load(Relaxed));
         add(Some(&self.contacts_dropped), contacts_dropped.load(Relaxed));
         add(Some(&self.headers_trimmed), headers_trimmed.load(Relaxed));
+        add_each(&self.capped, capped);
         add_each(&self.decisions, decisions);
         add(Some(&self.decision_sum_ns), decision_sum_ns.load(Relaxed));
         add_each(&self.socket_troubles, socket_troubles);
@@ -311,6 +319,11 @@ impl Counters {
     #[must_use]
     pub fn headers_trimmed(&self) -> u64 {
         self.headers_trimmed.load(Relaxed)
+    }
+
+    /// Answers that the cap on amplification changed, by how.
+    pub fn capped(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Capped::ALL.iter().map(|way| way.label()).zip(self.capped.iter().map(|count| count.load(Relaxed)))
     }
 
     /// Decision times. The buckets and the count agree; the sum may be a decision ahead.
@@ -433,6 +446,7 @@ mod tests {
             contacts_trimmed: 2,
             contacts_dropped: 3,
             headers_trimmed: 1,
+            capped: Some(Capped::Refused),
         };
         Outcome::Send {
             reply,
@@ -462,6 +476,7 @@ mod tests {
         assert_eq!(counted, [(100, 1), (302, 2), (699, 1)]);
         assert_eq!((counters.contacts_trimmed(), counters.contacts_dropped()), (16, 24));
         assert_eq!(counters.headers_trimmed(), 8);
+        assert_eq!(counters.capped().collect::<Vec<_>>(), [("shortened", 0), ("refused", 8)]);
     }
 
     #[test]

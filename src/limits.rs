@@ -855,6 +855,17 @@ pub const SOURCE_SETS_MAX: usize = 2;
 const _: () = assert!(SOURCE_RETRY_MS_MIN < SOURCE_RETRY_MS_MAX);
 const _: () = assert!(SOURCE_FILES_MAX * (SOURCE_PATH_BYTES_MAX + 128) < SOURCE_MANIFEST_BYTES_MAX);
 
+/// Default of `amplification_max`, in thousandths: bytes that a source which no access list names may get over UDP for a
+/// thousand of its own. An answer echoes most of its request and adds a Contact or three: an INVITE with SDP gets less
+/// than it has, and one without, or OPTIONS, somewhat more.
+pub const AMPLIFICATION_MILLI_DEFAULT: u32 = 1500;
+
+/// Least value of `amplification_max`, in thousandths: below it, not even a refusal has room.
+pub const AMPLIFICATION_MILLI_MIN: u32 = 1000;
+
+/// Greatest value of `amplification_max`, in thousandths: more is as good as `off`.
+pub const AMPLIFICATION_MILLI_MAX: u32 = 100_000;
+
 /// Access lists of all route files: a set of them is one word.
 pub const ACCESS_LISTS_MAX: usize = 64;
 

@@ -9,7 +9,7 @@ use std::{collections::HashSet, fs, path::Path};
 
 /// As many rows as each file has: a row that is lost must not pass.
 const FILES: &[(&str, usize)] = &[
-    ("rfc3261.md", 165),
+    ("rfc3261.md", 182),
     ("rfc3263.md", 17),
     ("rfc3326.md", 5),
     ("rfc3402.md", 6),
@@ -23,6 +23,8 @@ const FILES: &[(&str, usize)] = &[
     ("rfc5630.md", 16),
     ("rfc6116.md", 40),
     ("rfc7339.md", 20),
+    ("rfc7616.md", 22),
+    ("rfc8760.md", 8),
 ];
 
 const KEYWORDS: [&str; 11] = [

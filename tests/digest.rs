@@ -222,3 +222,55 @@ fn lengths_of_a_realm() {
         "{error}"
     );
 }
+
+#[test]
+fn a_challenge_is_written_as_rfc_7616_wants_it() {
+    let mut server = Server::new([7; 16], BOTH);
+    let challenges = |answer: &str| {
+        let lines = answer.split("\r\n").filter_map(|line| line.strip_prefix("WWW-Authenticate: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let first = server.ask("1", "INVITE", "");
+    let nonce = server.nonce("1");
+    // §3.3: quoted are realm, nonce and qop; stale and algorithm are not.
+    let line = |algorithm: &str, more: &str| {
+        format!(
+            "Digest realm=\"sip.example.net\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{more}"
+        )
+    };
+    assert_eq!(challenges(&first), [line("SHA-256", ""), line("MD5", "")]);
+    assert!(nonce.bytes().all(|byte| byte.is_ascii_hexdigit()), "{nonce}");
+    // §3.3: stale only where the secret was right and the nonce was not.
+    let stale = server.ask("1", "INVITE", &ALICE.line("0123"));
+    assert_eq!(challenges(&stale), [line("SHA-256", ", stale=true"), line("MD5", ", stale=true")]);
+    let wrong = Client { password: "x", ..ALICE };
+    assert_eq!(challenges(&server.ask("1", "INVITE", &wrong.line("0123"))), challenges(&first));
+}
+
+#[test]
+fn credentials_in_other_forms_are_none() {
+    let mut server = Server::new([7; 16], BOTH);
+    let nonce = server.nonce("1");
+    let md5 = Client { algorithm: "MD5", ..ALICE }.line(&nonce);
+    // RFC 7616 §3.3: without a name it is MD5.
+    assert_eq!(said(&server.ask("1", "INVITE", &md5.replace(", algorithm=MD5", ""))), "410");
+    let sha = ALICE.line(&nonce);
+    assert_eq!(said(&server.ask("1", "INVITE", &sha)), "410");
+    let anonymous = Client { user: "anonymous", password: "", ..ALICE }.line(&nonce);
+    for (why, line) in [
+        ("another header", sha.replace("Authorization:", "Proxy-Authorization:")),
+        ("another scheme", "Authorization: Basic YWxpY2U6b25l\r\n".to_owned()),
+        ("session variant", sha.replace("algorithm=SHA-256", "algorithm=SHA-256-sess")),
+        ("the other hash", sha.replace("algorithm=SHA-256", "algorithm=MD5")),
+        ("no name means MD5", sha.replace(", algorithm=SHA-256", "")),
+        ("RFC 3261 §22.4: the URI is quoted", sha.replace(&format!("uri=\"{URI}\""), &format!("uri={URI}"))),
+        ("integrity is not offered", sha.replace("qop=auth", "qop=auth-int")),
+        ("no count", sha.replace(", nc=00000001", "")),
+        ("no nonce of the client", sha.replace("cnonce=\"0a4f113b\", ", "")),
+        ("a hashed name", sha.replace("username=", "userhash=true, username=")),
+        ("nobody in particular", anonymous),
+    ] {
+        assert_ne!(line, sha, "{why}: nothing was changed");
+        assert_eq!(said(&server.ask("1", "INVITE", &line)), "401", "{why}: {line}");
+    }
+}

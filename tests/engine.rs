@@ -65,6 +65,7 @@ fn answer(text: &str, arrival: &Arrival<'_>, out: &mut [u8]) -> Verdict {
         contacts_trimmed: 0,
         contacts_dropped: 0,
         headers_trimmed: 0,
+        capped: None,
     })
 }
 

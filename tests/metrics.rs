@@ -145,6 +145,7 @@ fn answered(counters: &Counters, status: u16) {
         contacts_trimmed: 1,
         contacts_dropped: 2,
         headers_trimmed: 3,
+        capped: None,
     };
     let path = Path { source: here, local: here, listener: 0, transport: Transport::Udp };
     counters.outcome(&Outcome::Send { reply, path });

@@ -24,7 +24,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 118;
+const SCENARIOS: usize = 120;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -229,6 +229,9 @@ fn settings(text: &str, name: &str) -> Settings {
             ("overload", _) => {}
             ("cancel", "ok") => settings.cancel = CancelPolicy::Ok,
             ("server", value) => settings.server = Some(value.into()),
+            ("amplification_max_milli", value) => {
+                settings.amplification_max_milli = Some(value.parse().expect("thousandths"));
+            }
             ("addresses", value) => {
                 let family = |word| if word == "ipv4" { Family::Ipv4 } else { Family::Ipv6 };
                 settings.dns_policy.addresses = value.split(' ').map(family).collect();

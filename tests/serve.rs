@@ -37,6 +37,8 @@ mod metrics;
 mod names;
 #[path = "serve/observe.rs"]
 mod observe;
+#[path = "serve/once.rs"]
+mod once;
 #[path = "serve/reload.rs"]
 mod reload;
 #[path = "serve/replace.rs"]

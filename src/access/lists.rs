@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{
     AccessId, AccessPolicy, Standing,
+    blocks::Blocks,
     digest::Realm,
     ranges::{Lists, Ranges},
 };
@@ -53,7 +54,7 @@ pub struct AccessLists {
     pub lists: Vec<AccessList>,
     /// For the rest.
     pub unknown: Unknown,
-    v4: Ranges<u32>,
+    v4: Blocks,
     v6: Ranges<u128>,
     /// Lists that count at every listener.
     everywhere: Lists,
@@ -92,7 +93,7 @@ impl AccessLists {
                 }
             }
         }
-        all.v4 = Ranges::of(v4);
+        all.v4 = Blocks::of(v4);
         all.v6 = Ranges::of(v6);
         all
     }
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn without_lists_every_source_is_known() {
+    fn without_lists_every_source_may_ask_and_none_is_known() {
         let lists = AccessLists::default();
         assert_eq!(lists.standing([192, 0, 2, 1].into(), "x"), Standing::OPEN);
         assert_eq!(lists.names().count(), 0);

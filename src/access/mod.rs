@@ -10,6 +10,7 @@
 //!  source, listener ─→ the range ─→ the first of its lists that counts here ─→ policy
 //! ```
 
+mod blocks;
 pub mod digest;
 mod lists;
 mod networks;
@@ -57,12 +58,11 @@ pub struct Standing {
     /// What is done.
     pub policy: AccessPolicy,
     /// Whether somebody has said that this source may ask: a list with [`AccessPolicy::Answer`] names it
-    /// and does not ask for credentials, or there
-    /// are no lists. The address of a UDP packet may be forged all the same.
+    /// and does not ask for credentials. The address of a UDP packet may be forged all the same.
     pub known: bool,
 }
 
 impl Standing {
-    /// Of every source where there are no lists.
-    pub const OPEN: Self = Self { id: None, policy: AccessPolicy::Answer, known: true };
+    /// Of every source where there are no lists: it may ask, and nobody has named it.
+    pub const OPEN: Self = Self { id: None, policy: AccessPolicy::Answer, known: false };
 }

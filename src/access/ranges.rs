@@ -1,7 +1,8 @@
 //! Pure. Addresses of one family as ranges without overlap, each with the set of lists that hold it.
 //!
 //! A look-up takes one step for each factor of sixteen: of a hundred thousand networks, five, each in one
-//! or two cache lines. It depends on no property of the addresses, as a table by their first bits would.
+//! or two cache lines. It depends on no property of the addresses; those of IPv4 are few enough for
+//! [`super::blocks`], and this is for IPv6.
 
 /// A set of lists, by bit: [`crate::limits::ACCESS_LISTS_MAX`] are as many as it has.
 pub(super) type Lists = u64;
@@ -18,29 +19,13 @@ pub(super) struct Ranges<K> {
     lists: Vec<Lists>,
 }
 
+/// A span of addresses: its first, the one after its last or `None` for the end of the family, the list.
+pub(super) type Span<K> = (K, Option<K>, u32);
+
 impl<K: Copy + Ord> Ranges<K> {
-    /// Of spans (first address, the one after the last or `None` for the end of the family, list). Spans of one
-    /// list may overlap.
-    pub(super) fn of(mut spans: Vec<(K, Option<K>, u32)>) -> Self {
-        let mut edges: Vec<(K, Lists)> = Vec::with_capacity(2 * spans.len());
-        spans.sort_unstable_by_key(|&(first, _, list)| (list, first));
-        for of_list in spans.chunk_by(|one, next| one.2 == next.2) {
-            for (first, end, list) in merged(of_list) {
-                edges.push((first, 1 << list));
-                edges.extend(end.map(|end| (end, 1 << list)));
-            }
-        }
-        edges.sort_unstable_by_key(|edge| edge.0);
-        let (mut starts, mut lists, mut inside) = (Vec::new(), Vec::new(), 0);
-        for here in edges.chunk_by(|one, next| one.0 == next.0) {
-            let before = inside;
-            // Spans of one list do not touch: each edge begins or ends one.
-            inside = here.iter().fold(inside, |inside, (_, list)| inside ^ list);
-            if inside != before {
-                starts.extend(here.first().map(|edge| edge.0));
-                lists.push(inside);
-            }
-        }
+    /// Of spans; those of one list may overlap.
+    pub(super) fn of(spans: Vec<Span<K>>) -> Self {
+        let (starts, lists) = boundaries(spans);
         Self { levels: levels(starts), lists }
     }
 
@@ -65,9 +50,33 @@ impl<K: Copy + Ord> Ranges<K> {
     }
 }
 
+/// Where the set of lists that hold an address changes, in order, and the set from there on.
+pub(super) fn boundaries<K: Copy + Ord>(mut spans: Vec<Span<K>>) -> (Vec<K>, Vec<Lists>) {
+    let mut edges: Vec<(K, Lists)> = Vec::with_capacity(2 * spans.len());
+    spans.sort_unstable_by_key(|&(first, _, list)| (list, first));
+    for of_list in spans.chunk_by(|one, next| one.2 == next.2) {
+        for (first, end, list) in merged(of_list) {
+            edges.push((first, 1 << list));
+            edges.extend(end.map(|end| (end, 1 << list)));
+        }
+    }
+    edges.sort_unstable_by_key(|edge| edge.0);
+    let (mut starts, mut lists, mut inside) = (Vec::new(), Vec::new(), 0);
+    for here in edges.chunk_by(|one, next| one.0 == next.0) {
+        let before = inside;
+        // Spans of one list do not touch: each edge begins or ends one.
+        inside = here.iter().fold(inside, |inside, (_, list)| inside ^ list);
+        if inside != before {
+            starts.extend(here.first().map(|edge| edge.0));
+            lists.push(inside);
+        }
+    }
+    (starts, lists)
+}
+
 /// Spans of one list, by their first address, without overlap and gap of nothing.
-fn merged<K: Copy + Ord>(spans: &[(K, Option<K>, u32)]) -> Vec<(K, Option<K>, u32)> {
-    let mut all: Vec<(K, Option<K>, u32)> = Vec::new();
+fn merged<K: Copy + Ord>(spans: &[Span<K>]) -> Vec<Span<K>> {
+    let mut all: Vec<Span<K>> = Vec::new();
     for &(first, end, list) in spans {
         match all.last_mut() {
             Some((_, last, _)) if last.is_none_or(|last| first <= last) => {

@@ -33,7 +33,7 @@ use report::Tally;
 /// Compares two tables, call by call.
 #[derive(Debug)]
 pub struct Comparer<'a> {
-    settings: &'a Settings,
+    settings: Settings,
     old: Side<'a>,
     new: Side<'a>,
     /// The route of the new table that has the name of this old one.
@@ -46,7 +46,7 @@ impl<'a> Comparer<'a> {
     /// Nothing compared yet. The first `shown_max` calls that differ are kept whole.
     #[must_use]
     pub fn new(
-        settings: &'a Settings,
+        settings: &Settings,
         old: &'a RouteTable,
         new: &'a RouteTable,
         unix_s: i64,
@@ -56,7 +56,8 @@ impl<'a> Comparer<'a> {
             new.routes.iter().enumerate().map(|(id, route)| (&*route.name, id)).collect();
         let renamed = old.routes.iter().map(|route| by_name.get(&*route.name).copied()).collect();
         Self {
-            settings,
+            // Requests of a list are made, and not as long as those that come: their length says nothing.
+            settings: Settings { amplification_max_milli: None, ..settings.clone() },
             old: Side::new(old),
             new: Side::new(new),
             renamed,

@@ -24,7 +24,8 @@ use crate::{
 };
 
 use super::{
-    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, answers, looking_on,
+    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, amplification, answers,
+    looking_on,
     overload::overload,
     places::Places,
     source,
@@ -61,6 +62,10 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     }
     if let Some(server) = written.server {
         config.settings.server = faults.take("server", header_text(&server));
+    }
+    if let Some(factor) = written.amplification_max {
+        config.settings.amplification_max_milli =
+            faults.take("amplification_max", amplification::max_milli(&factor)).flatten();
     }
     if let Some(names) = written.names {
         config.call_ourselves(own_names(&names, &mut faults));

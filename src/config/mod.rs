@@ -13,13 +13,14 @@ use std::{
 use crate::{
     decide::Settings,
     limits::{
-        CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT, CONNECTIONS_PER_SOURCE_DEFAULT, LAME_DUCK_S_DEFAULT,
-        TOP_ONE_IN_DEFAULT,
+        AMPLIFICATION_MILLI_DEFAULT, CONNECTION_IDLE_S_DEFAULT, CONNECTIONS_DEFAULT,
+        CONNECTIONS_PER_SOURCE_DEFAULT, LAME_DUCK_S_DEFAULT, TOP_ONE_IN_DEFAULT,
     },
     route::{Ourselves, Transport, file::Diagnostic},
 };
 
 mod admin;
+mod amplification;
 mod answers;
 mod looking_on;
 mod meaning;
@@ -216,7 +217,11 @@ impl Default for Config {
             source: None,
             state: None,
             stop: Stop::default(),
-            settings: Settings { key: DEFAULT_KEY, ..Settings::default() },
+            settings: Settings {
+                key: DEFAULT_KEY,
+                amplification_max_milli: Some(AMPLIFICATION_MILLI_DEFAULT),
+                ..Settings::default()
+            },
             key: KeySource::Default,
             connections: Connections::default(),
             overload: Overload::default(),
@@ -343,6 +348,7 @@ stop: {lame_duck_s: 0}
 key: 00112233445566778899aabbccddeeff
 cancel: ok
 server: Waypost
+amplification_max: 2.5
 names: [SIP.example.net., 198.51.100.7, "[2001:db8::1]"]
 connections: {max: 100, per_source: 10, idle_s: 60}
 tls: {certificate: tls/cert.pem, key: tls/key.pem, client_ca: tls/ca.pem, client: optional}
@@ -368,6 +374,7 @@ log: {format: json, level: debug}
         assert_eq!(config.settings.key[..3], [0x00, 0x11, 0x22]);
         assert_eq!(config.settings.cancel, CancelPolicy::Ok);
         assert_eq!(config.settings.server.as_deref(), Some("Waypost"));
+        assert_eq!(config.settings.amplification_max_milli, Some(2500));
         let own: Vec<&str> = config.settings.ourselves.names.iter().map(|n| &**n).collect();
         assert_eq!(own, ["sip.example.net", "198.51.100.7", "[2001:db8::1]"]);
         assert_eq!(config.settings.ourselves.listeners.len(), 2);
@@ -441,7 +448,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `names`, `connections`, `overload`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `amplification_max`, `names`, `connections`, `overload`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             (

@@ -11,7 +11,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use super::{admin::WrittenAdmin, overload::WrittenOverload};
+use super::{admin::WrittenAdmin, amplification::WrittenFactor, overload::WrittenOverload};
 use crate::route::file::{Diagnostic, Severity};
 
 /// The whole file. A key without value is as good as left out.
@@ -29,6 +29,7 @@ pub(super) struct Written {
     pub(super) key_file: Option<String>,
     pub(super) cancel: Option<String>,
     pub(super) server: Option<String>,
+    pub(super) amplification_max: Option<WrittenFactor>,
     pub(super) names: Option<Vec<String>>,
     pub(super) connections: Option<WrittenConnections>,
     pub(super) overload: Option<WrittenOverload>,

@@ -281,6 +281,7 @@ fn reply(status: u16, request: &Request<'_>, arrival: &Arrival<'_>) -> Reply {
         contacts_trimmed: 0,
         contacts_dropped: 0,
         headers_trimmed: 0,
+        capped: None,
     }
 }
 

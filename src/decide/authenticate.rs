@@ -63,7 +63,7 @@ pub(super) fn user_of<'r, T: Trace>(
     }
 }
 
-/// One line for each algorithm, the preferred one first (RFC 8760 §2.4).
+/// One line for each algorithm, the preferred one first (RFC 8760 §2.3).
 fn challenges<'o>(realm: &Realm, nonce: &Nonce, stale: bool, room: &'o mut [u8]) -> &'o [u8] {
     let mut writer = Writer::new(room);
     for algorithm in &realm.algorithms {

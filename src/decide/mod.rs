@@ -10,9 +10,10 @@ use crate::{
     access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
     route::{Down, Ourselves, RouteId, RouteTable, Transport},
-    sip::{Fault, Feedback, Method, Parsed, Unanswerable, parse},
+    sip::{Fault, Feedback, Method, Parsed, Request, Unanswerable, parse},
 };
 
+mod amplification;
 mod answer;
 mod authenticate;
 mod call;
@@ -29,6 +30,9 @@ mod user_part;
 mod walk;
 mod weigh;
 
+use scratch::Work;
+
+pub use amplification::Capped;
 pub use refuse::refuse;
 pub use scratch::Scratch;
 pub use trace::{NoTrace, Trace};
@@ -75,6 +79,8 @@ pub struct Settings {
     /// What clients that offer overload control are told (RFC 7339); `None`: nothing. Not written by anyone: the engine
     /// sets it, from what it had to refuse.
     pub feedback: Option<Feedback>,
+    /// Bytes that a source which nobody has named may get over UDP for a thousand of its own; `None`: any.
+    pub amplification_max_milli: Option<u32>,
 }
 
 /// What a decision reads besides the datagram.
@@ -124,6 +130,8 @@ pub struct Reply {
     pub contacts_dropped: u8,
     /// Extra headers left out: too long, or beyond the byte budget.
     pub headers_trimmed: u8,
+    /// What the cap on amplification has made of it.
+    pub capped: Option<Capped>,
 }
 
 /// Why nothing is said.
@@ -147,6 +155,8 @@ pub enum Silence {
     Malformed,
     /// The server is asked more than it can or may answer, and says so to nobody. The message was not read.
     Overload,
+    /// Whatever would be said is too long for what came, and nobody has named the source.
+    Amplification,
 }
 
 /// The one decision: who asks, parse, answer for ourselves, walk the routes.
@@ -187,41 +197,63 @@ fn decide_for<T: Trace>(
         Transport::Udp => parse(datagram, index),
         Transport::Tcp | Transport::Tls => parse(datagram, index).of_stream(),
     };
-    let request = match parsed {
-        Parsed::Sound(request) => request,
+    let mut standing = standing;
+    let (verdict, request) = match &parsed {
+        Parsed::Sound(request) => {
+            (answer_to(request, &mut standing, arrival, context, work, trace, out), request)
+        }
         Parsed::Faulty(..) if !standing.known && !context.table.access.unknown.answer_malformed => {
             return Verdict::Silence(Silence::Malformed);
         }
         Parsed::Faulty(request, fault) => {
-            return answer::write_fault(fault, &request, arrival, context.settings, out);
+            (answer::write_fault(*fault, request, arrival, context.settings, out), request)
         }
-        Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(reason)),
+        Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(*reason)),
     };
-    let user = match authenticate::user_of(&request, standing, arrival, context, trace, out) {
+    match verdict {
+        Verdict::Reply(reply) if !standing.known => {
+            amplification::cap(reply, datagram.len(), request, arrival, context.settings, trace, out)
+        }
+        other => other,
+    }
+}
+
+/// The answer to a request that can be read. Whoever shows that he is a user becomes known by it.
+fn answer_to<T: Trace>(
+    request: &Request<'_>,
+    standing: &mut Standing,
+    arrival: &Arrival<'_>,
+    context: &Context<'_>,
+    work: &mut Work,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Verdict {
+    let user = match authenticate::user_of(request, *standing, arrival, context, trace, out) {
         Ok(user) => user,
         Err(verdict) => return verdict,
     };
-    let standing = Standing { known: standing.known || user.is_some(), ..standing };
-    if let Some(verdict) = ourselves::answer_for_ourselves(&request, arrival, context, standing, out) {
+    standing.known |= user.is_some();
+    let standing = *standing;
+    if let Some(verdict) = ourselves::answer_for_ourselves(request, arrival, context, standing, out) {
         trace.note(match standing.policy {
             AccessPolicy::Refuse => "the access list refuses: no route is asked",
             AccessPolicy::Answer | AccessPolicy::Silence => "answered for ourselves: no route is asked",
         });
         return verdict;
     }
-    let call = call::Call::new(&request, arrival, context, standing, user);
+    let call = call::Call::new(request, arrival, context, standing, user);
     work.start(context.table.tables.len());
     walk::set_number(&call, work);
     walk::walk(&call, work, trace, out).unwrap_or_else(|| {
         trace.note("no route answers: the default refusal");
         let plain = answer::Plain::status(context.table.defaults.no_route_code);
-        answer::write_plain(&plain, &request, arrival, context.settings, out)
+        answer::write_plain(&plain, request, arrival, context.settings, out)
     })
 }
 
 impl Silence {
     /// How many kinds there are; see [`Silence::index`].
-    pub const KINDS: usize = 7 + Unanswerable::ALL.len();
+    pub const KINDS: usize = 8 + Unanswerable::ALL.len();
 
     /// Position among all kinds, for counters.
     #[must_use]
@@ -234,7 +266,8 @@ impl Silence {
             Self::Access(_) => 4,
             Self::Malformed => 5,
             Self::Overload => 6,
-            Self::Unanswerable(reason) => 7 + reason as usize,
+            Self::Amplification => 7,
+            Self::Unanswerable(reason) => 8 + reason as usize,
         }
     }
 
@@ -249,7 +282,8 @@ impl Silence {
             4 => "access",
             5 => "malformed",
             6 => "overload",
-            _ => Unanswerable::ALL.get(index - 7).map_or("", |reason| reason.label()),
+            7 => "amplification",
+            _ => Unanswerable::ALL.get(index - 8).map_or("", |reason| reason.label()),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
 };
 
 const ROUTES: &str = "
+defaults: { unknown: { policy: answer, malformed: answer } }
 gateways: { lon1: \"sip:sbc1.lon.example.net\" }
 routes:
   - { name: london, when: { number: \"+4420*\" }, answer: { contacts: [lon1] } }
@@ -168,7 +169,7 @@ fn garbage_writes_no_line_into_the_log() {
         Reply::Short(Box::new(then))
     });
     let routes = Routes::of(
-        "routes:\n\
+        "defaults: { unknown: { policy: answer, malformed: answer } }\nroutes:\n\
          - name: enum\n  when: {number: \"+*\"}\n  enum: {apexes: [e164.example.net], services: [sip]}\n\
          - {name: by domain, answer: {locate: \"{host}\"}}\n",
     );

@@ -16,6 +16,7 @@ use crate::{
 };
 
 const ROUTES: &str = "
+defaults: { unknown: { policy: answer, malformed: answer } }
 gateways: { lon1: sip:sbc1.lon.example.net;transport=tcp }
 routes: [ { name: all, answer: { contacts: [lon1] } } ]
 ";

@@ -14,8 +14,9 @@ use waypost::{
     sip::{Framed, Framer, HeaderIndex, Unanswerable},
 };
 
-/// Every request that may be redirected is, to the one Contact.
+/// Every request that may be redirected is, to the one Contact; every fault is told.
 pub(crate) const ROUTES: &str = "\
+defaults: { unknown: { policy: answer, malformed: answer } }
 gateways: { next: sip:next.example.net }
 routes: [{ name: all, answer: { contacts: [next] } }]
 ";

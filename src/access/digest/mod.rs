@@ -70,7 +70,7 @@ pub struct Realm {
     pub name: Box<str>,
     /// Whose secrets are known.
     pub users: Users,
-    /// What is offered and taken, the preferred one first (RFC 8760 §2.4).
+    /// What is offered and taken, the preferred one first (RFC 8760 §2.3).
     pub algorithms: Vec<Algorithm>,
 }
 

@@ -59,7 +59,8 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         Ok(down) => down,
         Err(message) => return refuse(&message, Exit::Usage),
     };
-    let explained = explain(&routes, &down, live, &config.settings, &request, arrival, args);
+    let settings = explain::settings(&config.settings, args.raw.is_some());
+    let explained = explain(&routes, &down, live, &settings, &request, arrival, args);
     let explanation = match explained {
         Ok(explanation) => explanation,
         Err(message) => return refuse(&message, Exit::Unreachable),

@@ -180,10 +180,12 @@ impl Meant {
                 .map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let request = self.request.bytes(&arrival);
         let down = self.down(&snapshot).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+        let is_raw = matches!(self.request, Made::Raw(_));
+        let settings = explain::settings(&admin.differ.settings, is_raw);
         let subject = Subject {
             table: &snapshot.table,
             hash: &snapshot.hash,
-            settings: &admin.differ.settings,
+            settings: &settings,
             request: request.get(..MESSAGE_BYTES_MAX.saturating_add(1)).unwrap_or(&request),
             arrival,
             unix_s: self.unix_s,

@@ -94,10 +94,14 @@ pub(crate) fn silence(silence: Silence, table: &RouteTable) -> String {
             None => "no access list names the source, and nothing is said to such".to_owned(),
         },
         Silence::Malformed => {
-            "it is at fault, and no access list lets its source ask: an answer would help a scanner"
+            "it is at fault, and no access list lets its source ask: an answer would help a scanner \
+             (`malformed: answer` of `unknown` gives it one)"
                 .to_owned()
         }
         Silence::Overload => "the server is asked more than it can answer".to_owned(),
+        Silence::Amplification => {
+            "whatever is said is too long for what came, and no access list names the source".to_owned()
+        }
         Silence::AnswerTooLong => "the answer would be longer than a datagram may be".to_owned(),
     }
 }

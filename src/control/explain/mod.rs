@@ -87,6 +87,13 @@ impl Explanation<'_> {
     }
 }
 
+/// The settings with which a request is explained. One that was made of words is not as long as those that come: its
+/// answer is not judged by its length.
+pub(crate) fn settings(settings: &Settings, is_as_it_came: bool) -> Settings {
+    let most = settings.amplification_max_milli.filter(|_| is_as_it_came);
+    Settings { amplification_max_milli: most, ..settings.clone() }
+}
+
 /// Explains one request. `look` knows what DNS has said; what it does not know counts as not answered in time.
 pub(crate) fn explain<'a>(subject: &Subject<'a>, look: &mut Look<'_>) -> Result<Explanation<'a>, String> {
     let Subject { table, hash, settings, request, arrival, unix_s, down, draining, steps_max } = *subject;

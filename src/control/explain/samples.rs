@@ -65,6 +65,7 @@ pub(crate) fn explanation(table: &RouteTable) -> Explanation<'_> {
         contacts_trimmed: 1,
         contacts_dropped: 2,
         headers_trimmed: 0,
+        capped: None,
     };
     Explanation {
         table,

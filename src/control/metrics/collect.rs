@@ -144,6 +144,7 @@ impl Collected {
         families.push(family(&super::OVERLOAD_REFUSED, refused.map(labelled)));
         families.push(single(&super::OVERLOAD_OC, float(overload.loss_percent)));
         families.push(single(&super::QUEUE_AGE, Duration::from_millis(overload.age_ms).as_secs_f64()));
+        families.push(family(&super::CAPPED, counters.capped().map(labelled)));
         families.extend(dns::families(counters, &self.resolver.numbers()));
         families.push(decision_duration(counters));
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);

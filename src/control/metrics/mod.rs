@@ -88,6 +88,8 @@ metrics! { OURS:
         "Contacts left out because they named ourselves, the Request-URI again, another Contact again, or were no URI."
     HEADERS_TRIMMED = Counter "waypost_headers_trimmed_total" []
         "Extra headers left out because they or the answer would have been too long."
+    CAPPED = Counter "waypost_capped_answers_total" ["result"]
+        "Answers over UDP that were too long for requests of sources that no access list names (amplification_max): \"shortened\" by headers that may be missing, or \"refused\" by 403; what was too long even then is among the silences, as \"amplification\"."
     DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
         "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
     LOOP_BUSY = Counter "waypost_loop_busy_seconds_total" ["worker"]

@@ -45,9 +45,10 @@ impl Builder<'_> {
                 "access lists, but nothing says what becomes of sources that none of them names; expected \
                  `defaults: { unknown: { policy: … } }` with `answer`, `refuse` or `silence`",
             ),
-            (None, Some((at, _))) => self.error(
-                at,
-                "`unknown` without access lists: then every source is known; add lists (`access:`), or take it out",
+            (None, Some((at, written))) if policy_of(written.policy) != AccessPolicy::Answer => self.error(
+                at.key("policy"),
+                "without access lists every source is unknown, and nobody would get an answer; expected lists \
+                 (`access:`) that say who may ask, or `policy: answer`",
             ),
             _ => {}
         }
