@@ -711,6 +711,10 @@ pub const HANDED_SOCKETS_MAX: usize = LISTENERS_MAX * WORKERS_MAX + 1;
 /// Size of all files of one table that is kept for a start without, in bytes: those of [`ROUTE_FILES_MAX`] route files of
 /// the usual size, and of number tables as large as memory holds them.
 pub const LAST_GOOD_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
+/// Places that the sandbox allows by name, and entries of a routes directory among which links are looked for. A server
+/// names some ten; each is a descriptor for a moment, and a comparison when a file is opened.
+pub const SANDBOX_PLACES_MAX: usize = 256;
 /// Messages that one worker may have shown to those who look on (HEP, decision log, top talkers) and that they have
 /// not looked at yet; what is to be shown beyond is dropped and counted. They look within [`TAP_PAUSE_MS`], in which
 /// 200,000 requests a second are 400.

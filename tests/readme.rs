@@ -159,3 +159,27 @@ fn every_link_leads_somewhere() {
         assert!(root().join(link).exists(), "{link} leads nowhere");
     }
 }
+
+/// Each file in the tables of SECURITY.md is there, and has the tests that are named after it.
+#[test]
+fn the_tests_that_security_md_names_are_there() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let table = text.split_once("## What is protected, and by which test").expect("the section").1;
+    let mut named = (0, 0);
+    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Claim")) {
+        let tests = row.trim_end_matches(" |").rsplit_once(" | ").expect("two columns").1;
+        let mut file = String::new();
+        for word in tests.split('`').filter(|word| !word.trim_matches([' ', ',']).is_empty()) {
+            if word.contains('/') {
+                file =
+                    fs::read_to_string(root().join(word)).unwrap_or_else(|error| panic!("{word}: {error}"));
+                named.0 += 1;
+            } else {
+                let is_there = ["fn ", "def "].iter().any(|begin| file.contains(&format!("{begin}{word}(")));
+                assert!(is_there, "no test {word}: {row}");
+                named.1 += 1;
+            }
+        }
+    }
+    assert!(named.0 >= 18 && named.1 >= 14, "files and tests that are named: {named:?}");
+}

@@ -45,6 +45,10 @@ mod reload;
 mod replace;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "serve/sandbox.rs"]
+mod sandbox;
+#[path = "serve/secrets.rs"]
+mod secrets;
 #[path = "serve/start.rs"]
 mod start;
 #[path = "serve/stop.rs"]

@@ -35,6 +35,7 @@ pub(crate) fn load_config(global: &Global) -> Result<Config, Vec<Diagnostic>> {
         None => Config::default(),
     };
     override_with(&mut config, global);
+    config.file.clone_from(&global.config);
     Ok(config)
 }
 

@@ -24,8 +24,8 @@ use crate::{
 };
 
 use super::{
-    Batching, Config, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls, amplification, answers,
-    looking_on,
+    Batching, Config, Confinement, Connections, KeySource, Listen, Log, LogFormat, LogLevel, Tls,
+    amplification, answers, looking_on,
     overload::overload,
     places::Places,
     source,
@@ -93,6 +93,9 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     config.hep = written.hep.and_then(|written| looking_on::hep(&written, &mut faults));
     if let Some(found) = written.top.unwrap_or_default().sample {
         config.top_one_in = looking_on::sample("top.sample", found, &mut faults);
+    }
+    if let Some(sandbox) = written.sandbox {
+        config.sandbox = faults.take("sandbox", confinement(&sandbox)).unwrap_or_default();
     }
     if faults.found.is_empty() { Ok(config) } else { Err(faults.found) }
 }
@@ -235,6 +238,17 @@ fn cancel_policy(text: &str) -> Result<CancelPolicy, String> {
         "ok" => Ok(CancelPolicy::Ok),
         _ => Err(format!(
             "found \"{text}\", expected ignore (RFC 3261 §8.2.7, the default) or ok (answer 200, §8.3)"
+        )),
+    }
+}
+
+fn confinement(text: &str) -> Result<Confinement, String> {
+    match text {
+        "auto" => Ok(Confinement::Auto),
+        "off" => Ok(Confinement::Off),
+        "required" => Ok(Confinement::Required),
+        _ => Err(format!(
+            "found \"{text}\", expected auto (as far as the kernel has it, the default), required (not without) or off"
         )),
     }
 }

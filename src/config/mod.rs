@@ -151,6 +151,18 @@ impl Default for Stop {
     }
 }
 
+/// `sandbox:`. What the kernel is asked to refuse to this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Confinement {
+    /// What it can.
+    #[default]
+    Auto,
+    /// Nothing.
+    Off,
+    /// All of it: without, the server does not start.
+    Required,
+}
+
 /// `log:`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -198,6 +210,10 @@ pub struct Config {
     pub hep: Option<Hep>,
     /// One message in so many is counted for the top talkers; `None`: none.
     pub top_one_in: Option<NonZeroU32>,
+    /// What the kernel is asked to refuse to this process.
+    pub sandbox: Confinement,
+    /// The file it was read from, if there was one: whoever replaces this server reads it again.
+    pub file: Option<PathBuf>,
 }
 
 /// The key of a server that was given none. It is no secret: with it a stranger can foresee To tags
@@ -231,6 +247,8 @@ impl Default for Config {
             log: Log::default(),
             hep: None,
             top_one_in: NonZeroU32::new(TOP_ONE_IN_DEFAULT),
+            sandbox: Confinement::default(),
+            file: None,
         };
         config.listen_on(vec![Listen {
             name: "default".into(),
@@ -360,6 +378,7 @@ dns:
   deny_answers: [10.0.0.0/8, "::1"]
   allow_answers: [10.9.0.0/16]
 log: {format: json, level: debug}
+sandbox: required
 "#,
         )
         .unwrap();
@@ -429,6 +448,7 @@ log: {format: json, level: debug}
 
     #[test]
     fn a_key_of_digits_only_stays_a_text() {
+        assert_eq!(config.sandbox, Confinement::Required);
         let config = parse("w.yaml", "key: 00000000000000000000000000000001\n").unwrap();
         assert_eq!(config.settings.key, 1_u128.to_be_bytes());
         let config = parse("w.yaml", "key_file: secret/key\n").unwrap();
@@ -448,7 +468,7 @@ log: {format: json, level: debug}
         for (text, expected) in [
             (
                 "lisen: []\n",
-                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `amplification_max`, `names`, `connections`, `overload`, `batching`, `tls`, `dns`, `log`, `hep`, `top`",
+                "w.yaml:1:1: unknown field `lisen`, expected one of `listen`, `workers`, `admin`, `routes`, `source`, `state`, `stop`, `key`, `key_file`, `cancel`, `server`, `amplification_max`, `names`, `connections`, `overload`, `batching`, `tls`, `dns`, `log`, `hep`, `top`, `sandbox`",
             ),
             ("admin: off\nadmin: off\n", "w.yaml:1:1: duplicate field `admin`"),
             (
@@ -545,6 +565,10 @@ log: {format: json, level: debug}
             (
                 "cancel: 200\n",
                 "w.yaml:1:9: cancel: found \"200\", expected ignore (RFC 3261 §8.2.7, the default) or ok (answer 200, §8.3)",
+            ),
+            (
+                "sandbox: on\n",
+                "w.yaml:1:10: sandbox: found \"on\", expected auto (as far as the kernel has it, the default), required (not without) or off",
             ),
             (
                 "server: \"a\\r\\nEvil: b\"\n",

@@ -39,6 +39,7 @@ pub(super) struct Written {
     pub(super) log: Option<WrittenLog>,
     pub(super) hep: Option<WrittenHep>,
     pub(super) top: Option<WrittenTop>,
+    pub(super) sandbox: Option<String>,
 }
 
 /// `connections:`.

@@ -12,6 +12,7 @@ use std::{
     time::SystemTime,
 };
 
+use super::sandbox;
 use crate::limits::ROUTE_FILES_MAX;
 
 /// What is cheap to know of one file and changes when its bytes do.
@@ -131,7 +132,7 @@ pub fn route_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system says so.
-    #[error("cannot be read: {0}")]
+    #[error("cannot be read: {0}{hint}", hint = sandbox::hint(.0))]
     System(#[from] io::Error),
     /// A directory, pipe or device.
     #[error("is not a regular file")]

@@ -289,7 +289,7 @@ fn read_sources(dir: &Path) -> Result<Vec<Source>, LoadError> {
     }
     let names = files::route_files(&dir).map_err(|error| LoadError::Unreadable {
         path: dir.clone(),
-        why: format!("cannot be read: {error}"),
+        why: files::ReadError::from(error).to_string(),
     })?;
     if names.is_empty() {
         return Err(LoadError::NoFiles { dir });

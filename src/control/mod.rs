@@ -31,6 +31,7 @@ pub mod reload_history;
 pub mod resolver;
 pub mod retired;
 pub mod sampling;
+mod sandbox;
 pub mod secrets;
 mod serve;
 pub mod signals;

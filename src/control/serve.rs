@@ -52,6 +52,7 @@ use super::{
     reload::{Cause, LoadFn, Reloader, unix_s},
     resolver::Resolver,
     sampling::Sampling,
+    sandbox,
     secrets::{RoutesAndSecrets, Secrets},
     signals::Signals,
     source::{Fetcher, FirstError, SourceError, Timing as SourceTiming},
@@ -85,6 +86,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let program = program.map_err(|error| {
         ServeError::Other(format!("the path of this program cannot be known: {error}; is /proc mounted?"))
     })?;
+    let is_confined = predecessor.as_ref().is_some_and(|predecessor| predecessor.is_confined);
+    let sandbox = sandbox::enter(&config, program.path(), is_confined)
+        .map_err(|error| ServeError::Other(error.to_string()))?;
     keep_workers(&mut config, &handed);
     let loader = Arc::new(Loader::new(&config.routes));
     let last_good = config.state.as_deref().map(LastGood::new);
@@ -216,6 +220,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let admin_place = control.admin.place.clone();
     let control = control.start()?;
     readiness.serve();
+    sandbox.tell();
     say_hello(&config, &addresses, &admin_place, &table.load());
     match predecessor {
         Some(predecessor) => predecessor.relieve(systemd),

@@ -53,6 +53,52 @@ class OrdersTest(PageCase):
             self.assertEqual(server.get("/readyz")[0], ready)
         self.quiet(page)
 
+    def test_a_gateway_is_marked_by_keyboard_and_calls_leave_it_out(self):
+        routes = "gateways: { east: 'sip:east.example', west: 'sip:west.example' }\nroutes: [ { answer: { contacts: [east, west] } } ]\n"
+        server = self.serve(routes)
+        page = self.open_ready(server)
+        self.in_sight(page, "#gateways")
+        button = lambda mark: f"button[data-gateway='west'][data-mark='{mark}']"
+        pressed = "[...document.querySelectorAll(\"#gateways-list tr:nth-child(2) [aria-pressed='true']\")].map((one) => one.innerText).join()"
+        page.until("the gateways", f"{pressed} === 'auto'")
+        page.js("document.querySelector('#gateways-name').focus()")
+        page.tab_to(button("down"))
+        page.key("Enter")
+        page.until("a question", "document.querySelector('#confirm').open")
+        self.assertEqual(page.text("#confirm-head"), "Mark west down?")
+        # Cancel has the focus.
+        page.key("Enter")
+        page.until("no question", "!document.querySelector('#confirm').open")
+        self.assertEqual([one["mark"] for one in server.api("gateways")["gateways"]], ["auto", "auto"], "nothing is done by a slip")
+        self.assertIn("west.example", server.call("sip:+441632960123@waypost.example.net", "before"))
+        for mark, up, is_offered in [("down", False, False), ("up", True, True), ("auto", True, True)]:
+            page.js(f"document.querySelector(\"{button(mark)}\").focus()")
+            page.key("Enter")
+            page.until("a question", "document.querySelector('#confirm').open")
+            page.tab_to("#confirm-yes")
+            page.key("Enter")
+            page.until(f"it is marked {mark}", f"{pressed} === {json.dumps(mark)}")
+            page.until("the focus comes back", f"document.activeElement === document.querySelector(\"{button(mark)}\")")
+            self.assertIn(f"Gateway west: {'up' if up else 'down'}", page.text("#said"))
+            self.assertEqual([(one["name"], one["mark"], one["up"]) for one in server.api("gateways")["gateways"]], [("east", "auto", True), ("west", mark, up)])
+            self.assertEqual("west.example" in server.call("sip:+441632960123@waypost.example.net", mark), is_offered)
+            if mark == "down":
+                page.shot(f"{SHOTS}/gateway-down.png")
+        self.quiet(page)
+
+    def test_a_gateway_that_went_with_a_reload_is_told(self):
+        server = self.serve("gateways: { east: 'sip:east.example' }\nroutes: [ { answer: { contact: east } } ]\n")
+        page = self.open_ready(server)
+        self.in_sight(page, "#gateways")
+        page.until("the gateway", "document.querySelector('#gateways-list button') !== null")
+        page.js("document.querySelector('#pause').click()")
+        server.write("routes: [ { answer: 404 } ]\n")
+        server.ctl("ctl", "reload", "--config", server.config, "--admin", f"127.0.0.1:{server.admin}")
+        page.js("document.querySelector(\"button[data-mark='down']\").click()")
+        page.js("document.querySelector('#confirm-yes').click()")
+        page.until("it is said", "document.querySelector('#said').classList.contains('bad') && document.querySelector('#said').innerText.includes('east')")
+        self.assertEqual([one for one in page.complaints() if "404" not in one], [])
+
     def test_a_token_is_asked_for_and_stays_in_the_tab(self):
         server = self.serve(config='admin: {address: "127.0.0.1:0", token_file: DIR/token}\n')
         page = self.open(server)

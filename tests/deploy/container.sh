@@ -56,6 +56,8 @@ await "ready" 20 ready
 expect "it runs as" "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "$root/proc/$server/status")" "65532 65532 65532 65532"
 expect "capabilities it has, and can get" "$(awk '/^Cap(Prm|Eff|Amb|Inh):|^NoNewPrivs:/ { printf "%s ", $2 }' "$root/proc/$server/status")" \
     "0000000000000000 0000000000000000 0000000000000000 0000000000000000 1 "
+expect "its own filter of system calls" "$(awk '/^Seccomp:/ { print $2 }' "$root/proc/$server/status")" 2
+expect "what its sandbox has to say, and root's warning" "$(grep -c 'sandbox: besides' "$work/log") $(grep -c 'running as root' "$work/log" || true)" "1 0"
 expect "files of the image that its user could change" "$(find "$image" \( ! -uid 0 -o -perm /022 \) ! -type l -printf '%P ')" ""
 exit_status "${contained[@]}" ask --timeout 5s sip:+12025550123@here.example.net
 expect "a call, to a name that the host knows" "$status $(grep -o '^404' <<<"$said")" "5 404"

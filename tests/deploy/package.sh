@@ -79,6 +79,33 @@ recorded=$(sed -n 's/.*exposure level of \([0-9.]*\).*/\1/p' deploy/README.md)
 measured=$(inside systemd-analyze security --offline=true --no-pager "${unit#"$root"}" | sed -n 's/.*Overall exposure level for waypost.service: \([0-9.]*\).*/\1/p')
 expect "systemd-analyze security, as deploy/README.md has it" "$measured" "$recorded"
 awk "BEGIN { exit !($measured <= 2.0) }" || fail "an exposure level of $measured; 2.0 is the most"
+# What the server asks of the kernel for its own sandbox gets through the unit's filter: killed or refused, it would be
+# without. The groups are those of this systemd; the last word on a call holds.
+systemd-analyze syscall-filter >"$work/groups"
+passes=$(python3 - "$unit" "$work/groups" <<'PYTHON'
+import sys
+unit, text = (open(path).read() for path in sys.argv[1:])
+groups, name = {}, None
+for line in text.splitlines():
+    if line.startswith("@"):
+        name = line.split()[0]
+        groups[name] = []
+    elif line.startswith("    ") and not line.strip().startswith("#"):
+        groups[name].append(line.strip())
+def calls(word):
+    return {call for one in groups[word] for call in calls(one)} if word.startswith("@") else {word}
+allowed = calls("@default")
+for line in unit.splitlines():
+    if line.startswith("SystemCallFilter="):
+        words = line.split("=", 1)[1]
+        found = {call for word in words.lstrip("~").split() for call in calls(word)}
+        allowed = allowed - found if words.startswith("~") else allowed | found
+wanted = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp", "prctl", "execve", "recvmmsg", "sendmmsg"]
+assert len(groups) > 20 and "ptrace" not in allowed and "mount" not in allowed
+print(*[call for call in wanted if call not in allowed])
+PYTHON
+)
+expect "system calls of its sandbox that the unit's filter refuses" "$passes" ""
 
 # values KEY: its values in the unit, one a line.
 values() { sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$unit" | sed -n "s/^$1=//p"; }
@@ -138,6 +165,8 @@ await "$started: ready" 20 ready
 [[ $type != notify* ]] || await "it said READY=1" 5 grep -q '^READY=1' "$work/notified"
 uid=$(inside id -u waypost)
 expect "it runs as" "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' "$root/proc/$server/status")" "$uid $uid $uid $uid"
+expect "no new privileges, and a filter of system calls: its own" "$(awk '/^NoNewPrivs:|^Seccomp:/ { printf "%s ", $2 }' "$root/proc/$server/status")" "1 2 "
+expect "what its sandbox has to say, and root's warning" "$(grep -c 'sandbox: besides' "$work/log") $(grep -c 'running as root' "$work/log" || true)" "1 0"
 
 ask() { exit_status inside waypost ask --timeout 5s sip:+12025550123@127.0.0.1; }
 ask

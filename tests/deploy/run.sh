@@ -20,6 +20,9 @@ deb=$(ls -t target/debian/waypost_*.deb | head -1)
 lintian --allow-root --fail-on error,warning "$deb"
 tests/deploy/package.sh "$deb"
 
+echo "-- ports below 1024 for nobody"
+tests/deploy/privileges.sh target/release/waypost
+
 echo "-- container image"
 tests/deploy/container.sh target/image
 

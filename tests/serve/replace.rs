@@ -21,6 +21,9 @@ use crate::{
 
 const URI: &str = "sip:+442079460123@waypost.example.net";
 
+/// For a program that is a script: the sandbox runs no shell.
+const OPEN: &str = "key: 000102030405060708090a0b0c0d0e0f\nstop: {lame_duck_s: 0}\nsandbox: off\n";
+
 /// Calls one by one until it `is_over`; each must be answered. How many there were.
 fn call(
     caller: &Caller,
@@ -139,12 +142,12 @@ fn who_waits_for_dns_is_answered_by_the_process_that_asked() {
 }
 
 /// The program, in a directory where another one can take its place.
-struct Installed {
+pub(crate) struct Installed {
     dir: TempDir,
 }
 
 impl Installed {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let installed = Self { dir: tempfile::tempdir().unwrap() };
         installed.put("cp \"$0\" \"$1\"", env!("CARGO_BIN_EXE_waypost"));
         installed
@@ -163,11 +166,11 @@ impl Installed {
         fs::rename(new, self.path()).unwrap();
     }
 
-    fn put_script(&self, text: &str) {
+    pub(crate) fn put_script(&self, text: &str) {
         self.put("printf '%s' \"$0\" >\"$1\" && chmod +x \"$1\"", text);
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(self.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
@@ -178,7 +181,7 @@ impl Installed {
 fn a_program_that_does_not_come_up_leaves_the_old_one_in_service() {
     let installed = Installed::new();
     let routes = Routes::of(&refuse_with(480));
-    let mut server = Server::start_by(installed.command(), &["udp:127.0.0.1:0"], routes.path(), KEY);
+    let mut server = Server::start_by(installed.command(), &["udp:127.0.0.1:0"], routes.path(), OPEN);
     let caller = Caller::here();
     let path = installed.path().display().to_string();
 
@@ -215,7 +218,7 @@ fn a_program_that_does_not_come_up_leaves_the_old_one_in_service() {
 fn a_signal_to_end_while_the_new_program_starts_ends_both() {
     let installed = Installed::new();
     let routes = Routes::of(&refuse_with(480));
-    let mut server = Server::start_by(installed.command(), &["udp:127.0.0.1:0"], routes.path(), KEY);
+    let mut server = Server::start_by(installed.command(), &["udp:127.0.0.1:0"], routes.path(), OPEN);
     let file = installed.path().with_file_name("pid");
     installed.put_script(&format!("#!/bin/sh\necho $$ >{}\nexec sleep 600\n", file.display()));
     server.signal("USR2");

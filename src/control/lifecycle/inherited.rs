@@ -26,6 +26,9 @@ use crate::{
 /// Names the process that started this one to be replaced by it; its stdin is the line to it then.
 pub(super) const REPLACES: &str = "WAYPOST_REPLACES";
 
+/// Says that whoever starts this one is in a sandbox, which is this one's then: its number, as above.
+pub(super) const CONFINED: &str = "WAYPOST_CONFINED";
+
 /// What is said on the line, by the new one and then by the old one.
 pub(super) const READY: u8 = b'r';
 pub(super) const RELEASED: u8 = b'l';
@@ -53,6 +56,8 @@ pub(in crate::control) struct Inherited {
 #[derive(Debug)]
 pub(in crate::control) struct Predecessor {
     line: UnixStream,
+    /// Whether it is in a sandbox, and so are we.
+    pub(in crate::control) is_confined: bool,
 }
 
 impl Inherited {
@@ -92,12 +97,13 @@ fn add(handed: &mut Handed, sockets: &mut ListenFd, index: usize, name: &str) ->
 
 /// The line to the server before us, if there is one and it is our parent still.
 fn predecessor() -> Option<Predecessor> {
-    let named = env::var(REPLACES).ok()?.parse::<u32>().ok()?;
-    if named != parent_id() {
+    let is_parent = |name| env::var(name).is_ok_and(|number| number.parse() == Ok(parent_id()));
+    if !is_parent(REPLACES) {
         return None;
     }
+    let is_confined = is_parent(CONFINED);
     let line = io::stdin().as_fd().try_clone_to_owned().ok()?;
-    Some(Predecessor { line: UnixStream::from(line) })
+    Some(Predecessor { line: UnixStream::from(line), is_confined })
 }
 
 impl Predecessor {
@@ -134,7 +140,7 @@ mod tests {
     #[test]
     fn the_word_of_the_server_before_us_is_waited_for_up_to_a_limit() {
         let (line, mut other) = UnixStream::pair().unwrap();
-        let mut predecessor = Predecessor { line };
+        let mut predecessor = Predecessor { line, is_confined: false };
         let short = Duration::from_millis(10);
         assert!(short < Duration::from_millis(REPLACEMENT_RELEASE_MS_MAX));
         assert!(!predecessor.lets_go(short), "it says nothing");

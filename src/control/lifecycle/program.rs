@@ -27,6 +27,11 @@ impl Program {
         let path = found(&called, &executable, &env::var_os("PATH").unwrap_or_default());
         Ok(Self { path: path.unwrap_or(executable), arguments: arguments.collect() })
     }
+
+    /// Where it was found.
+    pub(in crate::control) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Where a program called so was found, links not followed: an upgrade may move the link. `None` when what is

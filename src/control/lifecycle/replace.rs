@@ -21,9 +21,12 @@ use tokio::{
 
 use super::{
     Program,
-    inherited::{READY, RELEASED, REPLACES},
+    inherited::{CONFINED, READY, RELEASED, REPLACES},
 };
-use crate::net::Listening;
+use crate::{
+    control::sandbox::{self, Sandbox},
+    net::Listening,
+};
 
 /// The first file descriptor that is handed down, by sd_listen_fds(3).
 const FIRST: i32 = 3;
@@ -31,7 +34,7 @@ const FIRST: i32 = 3;
 /// Why we were not replaced.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReplaceError {
-    #[error("{path} cannot be started: {error}")]
+    #[error("{path} cannot be started: {error}{hint}", hint = sandbox::hint(error))]
     NotStarted { path: String, error: io::Error },
     #[error("{path} ended with {status} before it was ready; what it had to say is above")]
     Ended { path: String, status: ExitStatus },
@@ -97,7 +100,11 @@ fn start(program: &Program, sockets: &[Listening]) -> io::Result<Successor> {
         .env_remove("LISTEN_PID")
         .env_remove("WATCHDOG_PID")
         .env(REPLACES, std::process::id().to_string())
+        .env_remove(CONFINED)
         .stdin(Stdio::from(OwnedFd::from(theirs)));
+    if Sandbox::is_entered() {
+        command.env(CONFINED, std::process::id().to_string());
+    }
     command.fd_mappings(mappings).map_err(io::Error::other)?;
     let child = Command::from(command).spawn()?;
     Ok(Successor { child: Some(child), line: UnixStream::from_std(ours)? })

@@ -8,21 +8,36 @@ const SHOWN = 200;
 
 const refuseIn = (id) => (why) => fault(byId(id), why);
 
-export function addGateways(poller) {
+// `order` marks a gateway, when it is confirmed.
+export function addGateways(poller, order) {
   let said = { gateways: [] };
   const show = (value) => { said = value; draw(); };
   poller.add({ section: byId('gateways'), path: () => 'gateways', everyMs: 5_000, show, refuse: refuseIn('gateways-list') });
   byId('gateways-name').addEventListener('input', draw);
   byId('gateways-form').addEventListener('submit', (event) => event.preventDefault());
+  byId('gateways-list').addEventListener('click', async (event) => {
+    const { gateway, mark } = event.target.dataset;
+    if (mark === undefined) return;
+    await order(gateway, mark);
+    // The button may be another one now: the list is made anew when it has changed.
+    focusOn({ gateway, mark });
+  });
 
   function draw() {
+    const focused = byId('gateways-list').contains(document.activeElement) ? { ...document.activeElement.dataset } : {};
     const wanted = byId('gateways-name').value;
     const found = said.gateways.filter((one) => one.name.includes(wanted) || one.uri.includes(wanted));
     fill(byId('gateways-list'), [wanted, found.slice(0, SHOWN), found.length], () => [
       table('Gateways', gatewayColumns(found), found.slice(0, SHOWN), 'No gateway.'),
       left(found),
     ]);
+    focusOn(focused);
   }
+}
+
+function focusOn({ gateway, mark }) {
+  const buttons = [...byId('gateways-list').querySelectorAll('button')];
+  buttons.find((one) => one.dataset.gateway === gateway && one.dataset.mark === mark)?.focus();
 }
 
 function gatewayColumns(gateways) {
@@ -34,7 +49,7 @@ function gatewayColumns(gateways) {
     { head: 'Place', cell: (one) => el('code', {}, `${one.file}:${one.line}`) },
   ];
   // A server that knows of their health says so.
-  if (gateways.some((one) => 'up' in one)) columns.splice(1, 0, { head: 'State', cell: health });
+  if (gateways.some((one) => 'up' in one)) columns.splice(1, 0, { head: 'State', cell: health }, { head: 'Mark', cell: marks });
   return columns;
 }
 
@@ -43,6 +58,18 @@ function health(one) {
   const last = one.last_probe ? `: ${one.last_probe}` : '';
   const how = marked || (one.probed ? ` probed${last}` : ' not probed');
   return [state(one.up, 'up', 'down'), el('span', { class: 'quiet' }, how)];
+}
+
+// What an operator says of it; the pressed one holds.
+function marks(one) {
+  const button = (mark) => el('button', {
+    type: 'button',
+    'data-gateway': one.name,
+    'data-mark': mark,
+    'aria-label': `Mark ${one.name} ${mark}`,
+    'aria-pressed': String((one.mark ?? 'auto') === mark),
+  }, mark);
+  return el('div', { class: 'marks', role: 'group' }, ['down', 'up', 'auto'].map(button));
 }
 
 const left = (found) =>

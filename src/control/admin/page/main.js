@@ -3,7 +3,7 @@
 import { byId, el, fill, moment, state } from './dom.js';
 import { addExplain } from './explain.js';
 import { addDns, addGateways, addTables, addTop } from './lists.js';
-import { addOrders, askForToken } from './orders.js';
+import { addOrders, askForToken, markGateway } from './orders.js';
 import { Poller } from './poll.js';
 import { addRoutes } from './routes.js';
 import { addRates, addStatus } from './status.js';
@@ -40,7 +40,7 @@ addStatus(poller, (status) => {
 });
 addRates(poller);
 addRoutes(poller);
-addGateways(poller);
+addGateways(poller, markGateway(poller));
 addDns(poller);
 addTop(poller);
 addTables(poller);

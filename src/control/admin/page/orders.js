@@ -24,6 +24,18 @@ export function addOrders(poller) {
   byId('forget').hidden = !hasToken();
 }
 
+const MARKS = {
+  down: 'It is left out of every Contact list at once, whatever its probes say.',
+  up: 'It is offered to callers again, whatever its probes say.',
+  auto: 'Its probes say whether it is up; without probes it is.',
+};
+
+// Marks a gateway, when that is confirmed.
+export const markGateway = (poller) => async (name, mark) => {
+  const text = `${MARKS[mark]} This server alone, until it is marked otherwise or started again.`;
+  if (await confirmed(`Mark ${name} ${mark}?`, text, `Mark ${mark}`)) await order(`gateways/${encodeURIComponent(name)}/${mark}`, poller);
+};
+
 async function order(what, poller) {
   say(`${what}: asked…`, false);
   try {
@@ -37,6 +49,7 @@ async function order(what, poller) {
 
 function done(what, said) {
   if (what === 'reload') return `Reload: ${said.result}, generation ${said.generation}, ${counted(said.routes, 'route', 'routes')}, ${said.duration_ms} ms`;
+  if (what.startsWith('gateways/')) return `Gateway ${said.name}: ${said.up ? 'up' : 'down'}, ${said.mark === 'auto' ? 'as its probes say' : `marked ${said.mark}`}.`;
   return said.draining ? 'The server drains: /readyz and OPTIONS say 503.' : 'The server does not drain.';
 }
 
