@@ -41,7 +41,9 @@ fi
 count=$(scripts | wc -l)
 [ "$count" -ge 20 ] || { echo "FAILED: $count scripts found, expected 20 or more" >&2; exit 1; }
 
-# In the order of README.md: faults, tools, the mix.
+# In the order of README.md. Those that mostly wait, for times of the server or of a tool, run a few at a time.
+waits=" http_source_gone nats_source_gone svmap svwar svcrack sipp_faults slow_senders slow_readers "
+together=4
 names=("${@:2}")
 [ "${#names[@]}" -gt 0 ] || names=(
     dns_dead dns_slow dns_lying
@@ -58,7 +60,6 @@ if [ "$#" -le 1 ] && ! diff <(scripts) <(printf '%s\n' "${names[@]}" | sort) >&2
 fi
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 mkdir "$work/logs"
 source tests/figures.sh
 # Built here, where no time limit cuts it short.
@@ -69,27 +70,57 @@ if [ -z "${WAYPOST_NATS:-}" ] && [[ " ${names[*]} " == *" nats_source_gone "* ]]
     WAYPOST_NATS=$work/waypost-nats
     cp target/debug/waypost "$WAYPOST_NATS"
 fi
-export LOAD MISBEHAVE WAYPOST_NATS=${WAYPOST_NATS:-} FORM=$form ROWS=$work/rows
+export LOAD MISBEHAVE WAYPOST_NATS=${WAYPOST_NATS:-} FORM=$form
 
+# run NAME: its row and what it says go to files, its status is returned.
+run() {
+    local began=$SECONDS status=0
+    ROWS=$work/$1.row timeout -k 10 "$seconds_max" "tests/hostile/$1.sh" >"$work/$1.out" 2>&1 || status=$?
+    if [ "$status" = 0 ]; then
+        grep '^row: ' "$work/$1.out" | sed "s/^row: //; s/\$/ ($((SECONDS - began)) s)/"
+    else
+        sed "s/^/$1: /" "$work/$1.out"
+    fi
+    return "$status"
+}
+
+declare -A pids=()
 failed=()
-: >"$ROWS"
+finish() {
+    local name
+    for name in "${!pids[@]}"; do pkill -TERM -P "${pids[$name]}" 2>/dev/null || true; done # What runs them hands it on.
+    wait
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 143' TERM
+trap 'exit 130' INT
+collect() {
+    local name
+    for name in "${!pids[@]}"; do
+        wait "${pids[$name]}" || failed+=("$name")
+    done
+    pids=()
+}
 for name in "${names[@]}"; do
     [ -x "tests/hostile/$name.sh" ] || { echo "tests/hostile/run.sh: no script $name; there are $(scripts | tr '\n' ' ')" >&2; exit 2; }
-    began=$SECONDS
-    if timeout -k 10 "$seconds_max" "tests/hostile/$name.sh" >"$work/out" 2>&1; then
-        grep '^row: ' "$work/out" | sed "s/^row: //; s/\$/ ($((SECONDS - began)) s)/"
-    else
-        cat "$work/out"
-        failed+=("$name")
-    fi
+    [[ $waits == *" $name "* ]] || run "$name" || failed+=("$name")
 done
+for name in "${names[@]}"; do
+    [[ $waits == *" $name "* ]] || continue
+    run "$name" &
+    pids[$name]=$!
+    [ "${#pids[@]}" -lt "$together" ] || collect
+done
+collect
 if [ "${#failed[@]}" -gt 0 ]; then
     echo "FAILED: ${failed[*]}" >&2
     exit 1
 fi
 if [ "${UPDATE:-}" = 1 ]; then
     [ "$#" -le 1 ] || { echo "FAILED: UPDATE=1 takes all of them" >&2; exit 2; }
-    awk -v rows="$ROWS" '/^<!-- rows -->$/ { print; while ((getline line < rows) > 0) print line; skip = 1; next } /^<!-- end of rows -->$/ { skip = 0 } !skip' \
+    for name in "${names[@]}"; do cat "$work/$name.row"; done >"$work/rows"
+    awk -v rows="$work/rows" '/^<!-- rows -->$/ { print; while ((getline line < rows) > 0) print line; skip = 1; next } /^<!-- end of rows -->$/ { skip = 0 } !skip' \
         tests/hostile/README.md >"$work/README.md"
     cp "$work/README.md" tests/hostile/README.md
 fi
