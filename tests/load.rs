@@ -313,7 +313,8 @@ fn the_contact_is_the_one_expected() {
 fn a_run_that_is_told_to_stop_sends_no_more_and_waits_for_what_it_sent() {
     for pace in ["--rate 1000", "--closed 10"] {
         let ((tally, stopped), seen) = served(Redirect::default(), |address| {
-            let line = format!("--to {address} --calls 100000000 {pace} --seconds 600 --wait-ms 2000 --until-eof");
+            let line =
+                format!("--to {address} --calls 100000000 {pace} --seconds 600 --wait-ms 2000 --until-eof");
             let args = Args::read(&words(&line)).unwrap();
             assert!(args.until_eof);
             let stop = Arc::clone(&args.stop);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The hostile mix: what mix.py sends, and beside it YAML alias bombs, zip bombs and torn tables in the route directory,
-# while a load is held. Memory, descriptors and p99 are sampled, and must be flat. Needs the Debian packages nsd, zstd.
+# The hostile mix: what mix.py sends, and beside it YAML alias bombs and zip bombs in the route directory, while a
+# load is held. Memory, descriptors and p99 are sampled, and must be flat. Needs the Debian packages nsd, zstd.
 #
 #   tests/hostile/mix.sh      40 s; with FORM=long 30 minutes
 #
@@ -9,8 +9,9 @@
 #                 tests/dns/bounded.sh allows, too: an allocator's holes. What is remembered of each of the messages would
 #                 be more: at 1,500 a second for 30 minutes, 8 MiB are 3 bytes of each.
 #   descriptors   after it as many as before it, and four at the most (what a scrape has open)
-#   p99           the median of the last third is at most three times that of the first third, and 2 ms: machines of CI are
-#                 shared. What grows with each message makes it hundreds of times as long.
+#   p99           the least of the last third is at most three times that of the first third, and 20 ms (2 ms in the long form,
+#                 where each sample is of 87,000 calls). The least, for others who use the machine only ever add to it. What
+#                 grows with each message makes it hundreds of times as long.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/dns/ground.sh
@@ -19,7 +20,7 @@ source tests/hostile/ground.sh
 rss_kib_growth_max=8192
 files_growth_max=4
 p99_times_max=3
-p99_us_more_max=2000
+p99_us_more_max=$(scaled 20000 2000)
 samples=10
 warm_up_s=$(scaled 6 60)
 slice_s=$(scaled 2 174)
@@ -71,6 +72,8 @@ head -c "$(scaled 300M 4G)" /dev/zero | gzip -1 >"$work/bombs/zeros.csv.gz"
 head -c "$(scaled 300M 4G)" /dev/zero | zstd -q >"$work/bombs/zeros.csv.zst"
 # Rows that are rows: a number again and again, with columns too many.
 head -c "$(scaled 100M 1G)" <(yes '+442079460123,a,b,c') | gzip -1 >"$work/bombs/rows.csv.gz"
+# Rows that are right, and all the same one: this loads, with a warning, and is gone again.
+head -c "$(scaled 20M 200M)" <(yes '+442079460123,a') | gzip -1 >"$work/bombs/same.csv.gz"
 bombs=0
 bomb() { # bomb FILE
     local file=${1##*/}
@@ -82,7 +85,7 @@ bomb() { # bomb FILE
     fi
     result=$(reload)
     rm -f "$work/routes/bomb.yaml" "$work/routes/$file"
-    [ "$result" = failed ] || { echo "FAILED: the bomb ${1##*/}: $result" >&2; exit 1; }
+    [ "$result" = failed ] || [ "$result-$file" = loaded-same.csv.gz ] || { echo "FAILED: the bomb ${1##*/}: $result" >&2; exit 1; }
     bombs=$((bombs + 1))
 }
 
@@ -129,17 +132,18 @@ eventually 15 few_files || true
 files_after=$(files_open)
 
 most() { printf '%s\n' "$@" | sort -n | tail -n 1; }
+least() { printf '%s\n' "$@" | sort -n | sed -n 1p; }
 third=$((samples / 3))
 first_kib=$(most "${rss[@]:0:third}") last_kib=$(most "${rss[@]: -third}")
-first_us=$(median "${p99[@]:0:third}") last_us=$(median "${p99[@]: -third}")
+first_us=$(least "${p99[@]:0:third}") last_us=$(least "${p99[@]: -third}")
 check "memory is flat, KiB" "$last_kib - $first_kib <= $rss_kib_growth_max"
 check "descriptors are flat" "$files_after - $files_before <= $files_growth_max"
 check "p99 is flat, us" "$last_us <= $p99_times_max * $first_us + $p99_us_more_max"
 check "no answer is wrong" "$all_wrong == 0"
-curl -fsS "http://127.0.0.1:$admin/metrics" | grep -E '^waypost_(dns_answers_total|dns_gave_up|dns_cache_(entries|bytes)|socket_drops|connections_opened|silences_total|refused_requests_total|access)' | awk '$2 > 0 { print "  " $0 }'
+curl -fsS "http://127.0.0.1:$admin/metrics" | grep -E '^waypost_(dns_answers_total|dns_gave_up|decision_duration_seconds_bucket|loop_busy|dns_cache_(entries|bytes)|socket_drops|connections_opened|silences_total|refused_requests_total|access)' | awk '$2 > 0 { print "  " $0 }'
 at_least "hostile messages" "$(reported mix sent)" $((hostile_rate * slice_s * samples / 4))
 at_least "connections that came and went" "$(reported mix connected)" 100
 at_least "answers with bombs for NAPTRs" "$(metric 'waypost_dns_answers_total{result="found",type="NAPTR"}')" 10
 sent=$all_sent lost=$all_lost held=$(median "${all_held[@]}")
 row 0 "Hostile mix, $((samples * slice_s)) s: $(reported mix sent) messages, $(reported mix connected) connections, $bombs bombs in files; memory $((last_kib - first_kib)) KiB, descriptors $((files_after - files_before)), p99 $first_us to $last_us µs" \
-    "0: what it makes the server keep has limits (DNS cache, waiting room, connections, tables), and each of them was full"
+    "0: what it makes the server keep has limits: DNS cache, waiting room, connections, tables, YAML after its aliases, rows. Files in the route directory are trusted with memory: a table of rows that are right may have 16 GiB"

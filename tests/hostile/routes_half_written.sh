@@ -25,10 +25,10 @@ torn=0
 for pair in yaml:routes.yaml gz:packed.csv.gz wpt:compiled.wpt csv:plain.csv; do
     whole=$work/whole.${pair%%:*} file=$work/routes/${pair#*:}
     size=$(stat -c %s "$whole")
-    for cut in $(seq "$cuts"); do
-        # In place, as `>` writes: the same file, first shorter. CSV only inside of a number: see the row.
+    for cut in $(seq 0 "$cuts"); do
+        # In place, as `>` writes: the same file, first empty, then shorter. CSV only inside of a number: see the row.
         at=$((size * cut / (cuts + 1)))
-        while [ "${file##*.}" = csv ] && ! head -c "$at" "$whole" | tail -n 1 | grep -qE '^[+0-9]+$'; do at=$((at - 1)); done
+        while [ "$at" -gt 0 ] && [ "${file##*.}" = csv ] && ! head -c "$at" "$whole" | tail -n 1 | grep -qE '^[+0-9]+$'; do at=$((at - 1)); done
         head -c "$at" "$whole" >"$file"
         result=$(reload)
         [ "$result" = failed ] || { echo "FAILED: ${file##*/}, cut at byte $at of $size: $result" >&2; exit 1; }
@@ -41,5 +41,5 @@ done
 sleep "$calm"
 load_off calls
 expect "reloads refused" "$(metric 'waypost_reloads_total{result="failed"}' | awk -v n="$torn" '{ print ($1 >= n) ? "all" : $1 }')" all
-row 0 "Files half written: YAML, CSV, gzip and compiled table, each cut at $cuts places" \
+row 0 "Files half written: YAML, CSV, gzip and compiled table, empty, and cut at $cuts places each" \
     "0: what is torn is refused, and the table in service stays. A CSV cut at the end of a row, or in its last cell, cannot be told from a whole one: write beside it and rename, or compress or compile it"

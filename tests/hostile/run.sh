@@ -28,7 +28,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
         echo "tests/hostile/run.sh needs these Debian packages: ${missing[*]}" >&2
         exit 1
     fi
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
 # The scripts are those that print a row; README.md has a row for each, and no other.
