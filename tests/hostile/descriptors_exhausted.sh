@@ -25,4 +25,4 @@ load_off calls
 check "the limit was met" "$most_files >= $files_max - 1"
 check "the server says that it cannot take them" "$(metric 'waypost_socket_errors_total{kind="accept"}') > 0"
 row 0 "Descriptors exhausted: 1000 connections, $files_max files" \
-    "0 over UDP, which needs no descriptor; who connects waits in the kernel until some are free (the admin port, too: use a Unix socket and connections.max below the limit)"
+    "0 over UDP, which needs no descriptor; who connects waits in the kernel until some are free (at the admin port, too: set connections.max below the limit)"

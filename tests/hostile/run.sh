@@ -4,7 +4,7 @@
 #   tests/hostile/run.sh [short|long [NAME...]]
 #
 # short   what CI runs: three and a half minutes in all
-# long    the same for as long as it takes to see what grows: the mix alone 30 minutes, all of it an hour
+# long    the same for as long as it takes to see what grows: the mix alone 30 minutes, all of it an hour and a quarter
 # NAME    these only, as in README.md
 #
 # With UPDATE=1 the rows replace those of README.md. Needs what the scripts need: as root on Debian, it installs
