@@ -25,7 +25,6 @@ mount -t tmpfs -o size=128k waypost-routes "$work/routes"
 mount -t tmpfs -o size=128k waypost-state "$work/state"
 # Flow style: no beginning of it is a whole file.
 whole() { echo "routes: [{name: all, answer: {code: 302, contact: \"sip:{user}@gateway.example.net\"}}$(seq -s '' -f ", {name: \"$1-%04.0f\", answer: 404}" "$2")]"; }
-in_service() { reload >/dev/null; curl -fsS "http://127.0.0.1:$admin/api/v1/routes" | grep "\"$1\"" >/dev/null; }
 fill() { head -c 1M /dev/zero >"$1/filler" 2>/dev/null && { echo "FAILED: $1 is not full" >&2; exit 1; } || true; }
 
 whole first 10 >"$work/routes/routes.yaml"
@@ -36,14 +35,14 @@ load_on calls "${right[@]}"
 for round in $(seq "$(scaled 2 20)"); do
     fill "$work/state"
     whole "state-full-$round" 10 >"$work/routes/routes.yaml"
-    await "new routes, that cannot be kept, are in service" 10 in_service "state-full-$round-0001"
+    await "new routes, that cannot be kept, are in service" 10 serves_route "state-full-$round-0001"
     fill "$work/routes"
     # In place, as editors do that do not rename: what does not fit is not there.
     whole "routes-full-$round" 1000 >"$work/routes/routes.yaml" 2>/dev/null && { echo "FAILED: the disk of the routes is not full" >&2; exit 1; }
     reload_is failed "half a file on a full disk"
     rm "$work/routes/filler" "$work/state/filler"
     whole "room-$round" 10 >"$work/routes/routes.yaml"
-    await "there is room again" 10 in_service "room-$round-0001"
+    await "there is room again" 10 serves_route "room-$round-0001"
 done
 load_off calls
 check "what could not be kept was told" "$(grep -ci 'no space left' "$work/logs/waypost") > 0"

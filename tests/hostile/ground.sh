@@ -99,5 +99,7 @@ alive() { curl -fsS --max-time 5 -o /dev/null "http://127.0.0.1:$admin/healthz";
 reload() { curl -s --max-time 60 -X POST "http://127.0.0.1:$admin/-/reload" | sed -n 's/.*"result": "\([a-z]*\)".*/\1/p'; }
 # reload_is RESULT WHAT
 reload_is() { expect "reload, $2" "$(reload)" "$1"; sleep "$calm"; }
+# serves_route NAME: after a reload, which may be the one that brings it.
+serves_route() { reload >/dev/null; curl -fsS "http://127.0.0.1:$admin/api/v1/routes" | grep "\"$1\"" >/dev/null; }
 rss_kib() { awk '$1 == "VmRSS:" { print $2 }' "/proc/$pid/status"; }
 files_open() { ls "/proc/$pid/fd" | wc -l; }

@@ -4,8 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/hostile/ground.sh
 
-last_are_in_service() { reload >/dev/null; curl -fsS "http://127.0.0.1:$admin/api/v1/routes" | grep "after the storm" >/dev/null; }
-
 all_routes
 serve
 load_on calls "${right[@]}"
@@ -30,7 +28,7 @@ sleep "$(scaled 4 120)"
 touch "$work/calm"
 wait "${pids[@]}"
 all_routes '{ name: after the storm, when: { user: nobody }, answer: 404 }'
-await "the last routes are in service" 20 last_are_in_service
+await "the last routes are in service" 20 serves_route "after the storm"
 load_off calls
 count() { curl -fsS "http://127.0.0.1:$admin/metrics" | awk -v of="$1" '$0 ~ "^waypost_reloads_total" && $0 ~ of { n += $2 } END { print n + 0 }'; }
 loaded=$(count loaded) failed=$(count failed) all=$(count .)

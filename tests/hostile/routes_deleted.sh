@@ -4,8 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/hostile/ground.sh
 
-routes_are() { reload >/dev/null; curl -fsS "http://127.0.0.1:$admin/api/v1/routes" | grep "never-$1\"" >/dev/null; }
-
 all_routes
 serve
 load_on calls "${right[@]}"
@@ -17,7 +15,7 @@ for round in $(seq "$(scaled 2 20)"); do
     reload_is failed "it is empty"
     all_routes "{ name: never-$round, when: { user: nobody-$round }, answer: 404 }"
     # Its watcher may have been there before us.
-    await "the new routes are in service" 10 routes_are "$round"
+    await "the new routes are in service" 10 serves_route "never-$round"
     sleep "$calm"
 done
 load_off calls
