@@ -146,4 +146,4 @@ at_least "connections that came and went" "$(reported mix connected)" 100
 at_least "answers with bombs for NAPTRs" "$(metric 'waypost_dns_answers_total{result="found",type="NAPTR"}')" 10
 sent=$all_sent lost=$all_lost held=$(median "${all_held[@]}")
 row 0 "Hostile mix, $((samples * slice_s)) s: $(reported mix sent) messages, $(reported mix connected) connections, $bombs bombs in files; memory $((last_kib - first_kib)) KiB, descriptors $((files_after - files_before)), p99 $first_us to $last_us µs" \
-    "0: what it makes the server keep has limits: DNS cache, waiting room, connections, tables, YAML after its aliases, rows. Files in the route directory are trusted with memory: a table of rows that are right may have 16 GiB"
+    "0: what it makes the server keep has limits: DNS cache, waiting room, connections, tables, YAML after its aliases, bytes and rows of a table (400 million, which is 10 GB while it is made: a small machine can be filled by who writes its routes)"
