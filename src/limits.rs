@@ -626,6 +626,10 @@ pub const TABLE_ROW_BYTES_MAX: usize = 64 * 1024;
 /// takes time, and a compressed file may have a thousand times its size.
 pub const TABLE_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
 
+/// Rows of one number table, those that repeat another one counted: four times the numbers of a large country. Each takes
+/// some 24 bytes while the table is made, so that a small file which decompresses to a large one takes 10 GB at most.
+pub const TABLE_ROWS_MAX: u32 = 400_000_000;
+
 /// Bytes of a table's file read at a time.
 pub const TABLE_PIECE_BYTES: usize = 256 * 1024;
 

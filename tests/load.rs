@@ -310,6 +310,27 @@ fn the_contact_is_the_one_expected() {
 }
 
 #[test]
+fn a_run_that_is_told_to_stop_sends_no_more_and_waits_for_what_it_sent() {
+    for pace in ["--rate 1000", "--closed 10"] {
+        let ((tally, stopped), seen) = served(Redirect::default(), |address| {
+            let line =
+                format!("--to {address} --calls 100000000 {pace} --seconds 600 --wait-ms 2000 --until-eof");
+            let args = Args::read(&words(&line)).unwrap();
+            assert!(args.until_eof);
+            let stop = Arc::clone(&args.stop);
+            let run = thread::spawn(move || report::measured(&args).unwrap());
+            thread::sleep(Duration::from_millis(50));
+            let stopped = !run.is_finished();
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            (run.join().unwrap(), stopped)
+        });
+        assert!(stopped, "{pace}: it was still under way");
+        assert!(tally.sent > 0 && tally.sent < 100_000_000, "{pace}: {}", tally.sent);
+        assert_eq!((tally.answered, tally.unanswered(), seen as u64), (tally.sent, 0, tally.sent), "{pace}");
+    }
+}
+
+#[test]
 fn the_command_line_has_limits() {
     let read = |line: &str| Args::read(&words(line));
     for (line, error) in [

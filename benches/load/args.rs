@@ -1,6 +1,10 @@
 //! The command line → [`Args`], each within its limit.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 const CALLS_MAX: u64 = 100_000_000;
 const FLOWS_MAX: u64 = 64;
@@ -36,6 +40,9 @@ pub(crate) struct Args {
     pub(crate) wait: Duration,
     pub(crate) seconds: u64,
     pub(crate) pid: Option<u32>,
+    pub(crate) until_eof: bool,
+    /// No call is started any more.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 impl Args {
@@ -55,12 +62,15 @@ impl Args {
             wait: Duration::from_secs(1),
             seconds: 600,
             pid: None,
+            until_eof: false,
+            stop: Arc::default(),
         };
         let mut words = words.iter();
         while let Some(flag) = words.next() {
             match flag.as_str() {
                 "--distinct-call-ids" => args.distinct_call_ids = true,
                 "--same" => args.same = true,
+                "--until-eof" => args.until_eof = true,
                 _ => {
                     let value =
                         words.next().ok_or_else(|| format!("{flag} needs a value, or is not known"))?;

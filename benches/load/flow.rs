@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -90,6 +90,7 @@ pub(crate) fn run(args: &Args, number: u64, began: Instant) -> io::Result<Tally>
         wait: args.wait,
         began,
         ends: began + Duration::from_secs(args.seconds),
+        stop: Arc::clone(&args.stop),
         said: args.same.then(Mutex::default),
         sent_at: (0..REMEMBERED).map(|_| AtomicU64::new(0)).collect(),
     };
@@ -106,6 +107,7 @@ struct Flow {
     wait: Duration,
     began: Instant,
     ends: Instant,
+    stop: Arc<AtomicBool>,
     /// By number, when it must stay the same: what its first answer said.
     said: Option<Mutex<HashMap<u64, String>>>,
     /// By call, modulo its length: nanoseconds since `began`; 0 when answered or never sent.
@@ -113,13 +115,18 @@ struct Flow {
 }
 
 impl Flow {
+    /// Whether no call is started any more.
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.ends || self.stop.load(Ordering::Relaxed)
+    }
+
     /// Keeps `window` calls under way.
     fn closed(&self, window: u64) -> io::Result<Tally> {
         let (mut tally, mut text) = (Tally::default(), String::new());
         self.socket.set_read_timeout(Some(self.wait))?;
         let mut under_way = 0;
         loop {
-            while under_way < window && tally.sent < self.calls && Instant::now() < self.ends {
+            while under_way < window && tally.sent < self.calls && !self.is_over(Instant::now()) {
                 self.send(tally.sent, &mut text)?;
                 tally.sent += 1;
                 under_way += 1;
@@ -172,7 +179,7 @@ impl Flow {
         let start = Instant::now();
         for call in 0..self.calls {
             let due = start + interval.mul_f64(call as f64);
-            if due >= self.ends {
+            if self.is_over(due) {
                 return Ok((call, late_ns_max));
             }
             let now = Instant::now();

@@ -14,7 +14,12 @@ mod process;
 mod report;
 mod template;
 
-use std::process::ExitCode;
+use std::{
+    io,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    thread,
+};
 
 use args::Args;
 use report::measured;
@@ -39,10 +44,11 @@ usage: cargo bench --bench load -- --to ADDRESS:PORT [options]
                         answer to the same number (within a flow)
   --wait-ms MS          how long an answer may take                   [1000]
   --seconds S           stop sending after this time                  [600]
+  --until-eof           stop sending when standard input ends, be it before --calls and --seconds
   --pid PID             report memory and processor time of this process
 
 With --request the calls are of a request from a file and leave many by one system call, by one thread that
-takes a processor of its own. Not with it: --uri, --contact, --first, --same, --distinct-call-ids.
+takes a processor of its own. Not with it: --uri, --contact, --first, --same, --distinct-call-ids, --until-eof.
 
   --request FILE        an INVITE as on the wire; branch, tag, Call-ID and number of each call are its
                         own, of the same length
@@ -82,6 +88,19 @@ fn main() -> ExitCode {
 
 /// Whether every call got its right answer.
 fn run(args: &Args) -> Result<bool, String> {
+    if args.until_eof {
+        stop_at_end_of_input(args);
+    }
     let tally = measured(args)?;
-    Ok(tally.wrong == 0 && tally.unanswered() == 0 && tally.sent == args.calls)
+    Ok(tally.wrong == 0 && tally.unanswered() == 0 && (args.until_eof || tally.sent == args.calls))
+}
+
+/// For a script that holds the load as long as something else lasts: if the script dies, the load ends, too.
+fn stop_at_end_of_input(args: &Args) {
+    let stop = Arc::clone(&args.stop);
+    thread::spawn(move || {
+        // Input that cannot be read has ended.
+        drop(io::copy(&mut io::stdin().lock(), &mut io::sink()));
+        stop.store(true, Ordering::Relaxed);
+    });
 }

@@ -16,7 +16,7 @@ use super::{
     run::Item,
     sorted::LANES,
 };
-use crate::limits::TWINS_SHOWN_MAX;
+use crate::limits::{TABLE_ROWS_MAX, TWINS_SHOWN_MAX};
 
 /// A table and what was found while it was built.
 #[derive(Debug)]
@@ -88,6 +88,7 @@ pub struct Builder {
     ranges: Vec<Vec<Item>>,
     odd: BTreeMap<Box<[u8]>, Vec<Item>>,
     rows: u32,
+    pub(super) rows_max: u32,
     twins: Twins,
 }
 
@@ -102,6 +103,7 @@ impl Builder {
             ranges: vec![Vec::new(); 2],
             odd: BTreeMap::new(),
             rows: 0,
+            rows_max: TABLE_ROWS_MAX,
             twins: Twins::default(),
             shape,
         }
@@ -117,8 +119,8 @@ impl Builder {
 
     /// Adds a row whose values are known.
     pub(super) fn add(&mut self, key: Key<'_>, tuple: u32, line: u32) -> Result<(), RowFault> {
-        // The number of rows is one of 32 bits, too.
-        self.rows = self.rows.checked_add(1).filter(|&rows| rows < u32::MAX).ok_or(RowFault::Full)?;
+        // Those that repeat another one count, too: they are in memory until the table is made.
+        self.rows = self.rows.checked_add(1).filter(|&rows| rows <= self.rows_max).ok_or(RowFault::Full)?;
         let kind = self.shape.kind;
         match key {
             Key::Odd(text) => {

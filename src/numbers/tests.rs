@@ -8,7 +8,7 @@ use super::{
     key::{Digits, unit},
     *,
 };
-use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX, TWINS_SHOWN_MAX};
+use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX, TABLE_ROWS_MAX, TWINS_SHOWN_MAX};
 
 type Cells = Vec<String>;
 
@@ -425,6 +425,19 @@ fn faults_of_rows() {
     }
     assert_eq!(builder.push(&[b"a", b"1"], 1), Err(RowFault::Cells));
     assert_eq!(builder.finish().table.entries(), 4);
+}
+
+#[test]
+fn a_table_has_only_so_many_rows_and_those_that_repeat_another_count() {
+    let mut builder = Builder::new(shape(Kind::Exact, false));
+    assert_eq!(builder.rows_max, TABLE_ROWS_MAX);
+    builder.rows_max = 3;
+    let row: [&[u8]; 3] = [b"a", b"44", b"x"];
+    for line in 1..=3 {
+        assert_eq!(builder.push(&row, line), Ok(()));
+    }
+    assert_eq!(builder.push(&row, 4), Err(RowFault::Full));
+    assert_eq!(builder.finish().table.entries(), 1);
 }
 
 #[test]

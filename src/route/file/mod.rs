@@ -130,6 +130,12 @@ fn read(source: &Source, schema: &serde_json::Value, findings: &mut Findings) ->
         findings.error(&start, message);
         return None;
     }
+    // What an editor leaves for a moment before it writes, and a full disk for longer: taken as it is, it would take
+    // the routes of the file out of service.
+    if source.bytes.is_empty() {
+        findings.error(&start, NO_BYTES);
+        return None;
+    }
     let text = match std::str::from_utf8(&source.bytes) {
         Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
         Err(error) => {
@@ -185,6 +191,8 @@ fn without_places(message: &str) -> String {
     }
     text
 }
+
+const NO_BYTES: &str = "the file has no bytes: is it being written, or was the disk full? Write its routes, put a comment into it, or delete it";
 
 const NOT_UTF8: &str = "a byte here is not UTF-8; save the file as UTF-8";
 
