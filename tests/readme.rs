@@ -171,7 +171,8 @@ fn the_tests_that_security_md_names_are_there() {
         let mut file = String::new();
         for word in tests.split('`').filter(|word| !word.trim_matches([' ', ',']).is_empty()) {
             if word.contains('/') {
-                file = fs::read_to_string(root().join(word)).unwrap_or_else(|error| panic!("{word}: {error}"));
+                file =
+                    fs::read_to_string(root().join(word)).unwrap_or_else(|error| panic!("{word}: {error}"));
                 named.0 += 1;
             } else {
                 let is_there = ["fn ", "def "].iter().any(|begin| file.contains(&format!("{begin}{word}(")));
