@@ -409,6 +409,7 @@ sandbox: required
         assert_eq!(policy.deny, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
         assert_eq!(policy.allow, ["10.9.0.0/16".parse().unwrap()]);
         assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug, decisions: None });
+        assert_eq!(config.sandbox, Confinement::Required);
     }
 
     #[test]
@@ -448,7 +449,6 @@ sandbox: required
 
     #[test]
     fn a_key_of_digits_only_stays_a_text() {
-        assert_eq!(config.sandbox, Confinement::Required);
         let config = parse("w.yaml", "key: 00000000000000000000000000000001\n").unwrap();
         assert_eq!(config.settings.key, 1_u128.to_be_bytes());
         let config = parse("w.yaml", "key_file: secret/key\n").unwrap();

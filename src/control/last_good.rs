@@ -26,6 +26,7 @@ use rustix::fs::{FlockOperation, flock, ioctl_ficlone};
 use super::{
     files::{self, Stat},
     loader::{Load, LoadError, Loaded, Loader},
+    sandbox,
 };
 use crate::limits::LAST_GOOD_BYTES_MAX;
 
@@ -45,7 +46,7 @@ pub struct LastGood {
 #[derive(Debug, thiserror::Error)]
 pub enum KeepError {
     /// A system call failed.
-    #[error("{path} cannot be {what}: {error}; is `state` a directory that the server may write?", path = .path.display())]
+    #[error("{path} cannot be {what}: {error}{hint}; is `state` a directory that the server may write?", path = .path.display(), hint = sandbox::hint(error))]
     #[allow(missing_docs)]
     System { what: &'static str, path: PathBuf, error: io::Error },
     /// The files changed since they were loaded: the load of what they are now comes.

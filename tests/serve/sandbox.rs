@@ -5,8 +5,12 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    thread,
 };
 
+use landlock::{
+    ABI, Access as _, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -14,6 +18,9 @@ use crate::{
     harness::{KEY, Routes, Server, eventually, refuse_with, run_until_it_ends},
     replace::Installed,
 };
+
+/// Domains that the kernel stacks (LANDLOCK_MAX_NUM_LAYERS).
+const STACKED: usize = 16;
 
 /// Routes that stand in a directory of their own: what is around them may be read, too.
 struct Bench {
@@ -116,8 +123,8 @@ fn without_it_everything_is_as_the_system_has_it_but_for_new_privileges() {
 fn it_is_there_unless_said_otherwise() {
     let routes = Routes::of(&refuse_with(480));
     let mut server = Server::start(routes.path(), KEY);
-    let told = server.line_with("sandbox: ");
-    assert!(told.contains("system calls are refused"), "{told}");
+    server.line_with("sandbox: 55 system calls are refused");
+    let told = server.line_with("sandbox: besides");
     let program = Path::new(env!("CARGO_BIN_EXE_waypost")).parent().unwrap();
     assert!(told.contains(&format!("runs in {}", program.display())), "{told}");
     assert_eq!(confinement(&server), (word("1"), word("2")));
@@ -132,8 +139,6 @@ fn it_is_there_unless_said_otherwise() {
 
 #[test]
 fn it_outlives_more_replacements_than_the_kernel_stacks() {
-    // LANDLOCK_MAX_NUM_LAYERS.
-    const STACKED: usize = 16;
     let bench = Bench::new();
     let mut server = bench.start("required");
     for time in 0..=STACKED {
@@ -194,6 +199,39 @@ fn what_is_kept_and_the_admin_socket_are_written_where_they_were_named() {
     fs::write(bench.routes().join("c.yaml"), "routes: []\n").unwrap();
     eventually("the next ones are kept", || state.join("last-known-good/current/routes/c.yaml").exists());
     assert!(!server.log().iter().any(|line| line.contains("cannot")), "{:#?}", server.log());
+}
+
+/// Does it where no Landlock is to be had any more, as on a kernel without: all that can be stacked is.
+fn without_landlock<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+    let confined = move || {
+        let all = AccessFs::from_all(ABI::V2);
+        for _ in 0..STACKED {
+            let rules = Ruleset::default().handle_access(all).unwrap().create().unwrap();
+            let anything = PathBeneath::new(PathFd::new("/").unwrap(), all);
+            rules.add_rule(anything).unwrap().restrict_self().unwrap();
+        }
+        act()
+    };
+    thread::scope(|scope| scope.spawn(confined).join().unwrap())
+}
+
+#[test]
+fn where_the_kernel_has_it_not_it_goes_on_and_says_so_unless_it_is_required() {
+    let bench = Bench::new();
+    without_landlock(|| {
+        let mut server = bench.start("auto");
+        let told = server.line_with("Landlock is not to be had");
+        assert!(told.ends_with("; going on without, since it is not required"), "{told}");
+        assert_eq!(confinement(&server), (word("1"), word("2")), "the rest of it is there");
+        bench.link_outside();
+        assert_eq!(server.reload().json()["routes"], 2);
+        let file = bench.dir.path().join("etc/waypost.yaml");
+        fs::write(&file, "sandbox: required\nroutes: routes\n").unwrap();
+        let (code, said) = run_until_it_ends(&["serve", "--config", file.to_str().unwrap()]);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("sandbox: required, but Landlock is not to be had"), "{said}");
+        assert!(said.contains("or write sandbox: auto"), "{said}");
+    });
 }
 
 #[test]

@@ -278,12 +278,13 @@ fn everything_that_is_said(format: &str) -> (Heard, Vec<String>) {
         .map(str::to_owned)
         .to_vec();
     secrets.push(ha1());
-    // Each line of the private key but those that say what it is; and the key as Rust prints bytes.
+    // Each line of the private key but those that say what it is; and the keys as Rust prints bytes.
     secrets.extend(
         private.lines().filter(|line| !line.starts_with("---") && line.len() > 20).map(str::to_owned),
     );
     let bytes: Vec<u8> = u128::from_str_radix(KEY, 16).unwrap().to_be_bytes().to_vec();
     secrets.push(format!("{bytes:?}").trim_matches(['[', ']']).to_owned());
+    secrets.push(format!("{:?}", HEP_KEY.as_bytes()).trim_matches(['[', ']']).to_owned());
     (heard, secrets)
 }
 

@@ -77,8 +77,9 @@ impl Sandbox {
             Self::Inherited => tracing::info!("sandbox: that of the server before; a restart makes one anew"),
             Self::Entered { places, calls, missing } => {
                 if ENTERED.load(Ordering::Relaxed) {
-                    tracing::info!("sandbox: {places}; {calls} system calls are refused");
+                    tracing::info!("sandbox: {places}");
                 }
+                tracing::info!("sandbox: {calls} system calls are refused");
                 for missing in missing {
                     tracing::info!("sandbox: {missing}; going on without, since it is not required");
                 }

@@ -46,6 +46,8 @@ const READ: &[&str] = &[
     "/usr/share/zoneinfo",
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
+    // What a static build asks for keys of hashes, which has no getrandom(2) from its C library.
+    "/dev/random",
     "/dev/urandom",
 ];
 /// What a program is loaded from.

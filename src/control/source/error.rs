@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::limits::{SOURCE_BYTES_MAX, SOURCE_FILES_MAX, SOURCE_MANIFEST_BYTES_MAX, SOURCE_PATH_BYTES_MAX};
+use crate::{
+    control::sandbox,
+    limits::{SOURCE_BYTES_MAX, SOURCE_FILES_MAX, SOURCE_MANIFEST_BYTES_MAX, SOURCE_PATH_BYTES_MAX},
+};
 
 /// How a look at a source ended. The values of the label `result`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +126,7 @@ pub enum SourceError {
 impl SourceError {
     /// A fault of the disk.
     pub(super) fn disk(path: &Path, error: &std::io::Error) -> Self {
-        Self::Disk { path: path.to_path_buf(), why: error.to_string() }
+        Self::Disk { path: path.to_path_buf(), why: format!("{error}{}", sandbox::hint(error)) }
     }
 
     /// As what it is counted.
