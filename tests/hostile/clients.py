@@ -47,11 +47,13 @@ class Client:
         self.sent = 0
         self.message = request(number, raw.getsockname()[1])
         self.is_open = True
+        # select(2) knows no more than 1024 files.
+        self.readable = select.poll()
+        self.readable.register(raw, select.POLLIN)
 
     def is_ended(self):
         """Whether the server has ended it; reads nothing of a plain connection that has data."""
-        readable, _, _ = select.select([self.socket], [], [], 0)
-        if not readable:
+        if not self.readable.poll(0):
             return False
         try:
             if self.is_tls:

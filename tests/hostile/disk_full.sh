@@ -23,8 +23,8 @@ trap finish_mounted EXIT
 mkdir "$work/state"
 mount -t tmpfs -o size=128k waypost-routes "$work/routes"
 mount -t tmpfs -o size=128k waypost-state "$work/state"
-# Flow style: no beginning of it is a whole file.
-whole() { echo "routes: [{name: all, answer: {code: 302, contact: \"sip:{user}@gateway.example.net\"}}$(seq -s '' -f ", {name: \"$1-%04.0f\", answer: 404}" "$2")]"; }
+# In braces: no beginning of it is a whole file.
+whole() { echo "{routes: [{name: all, answer: {code: 302, contact: \"sip:{user}@gateway.example.net\"}}$(seq -s '' -f ", {name: \"$1-%04.0f\", answer: 404}" "$2")]}"; }
 fill() { head -c 1M /dev/zero >"$1/filler" 2>/dev/null && { echo "FAILED: $1 is not full" >&2; exit 1; } || true; }
 
 whole first 10 >"$work/routes/routes.yaml"

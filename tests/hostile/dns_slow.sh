@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../.."
 source tests/hostile/ground.sh
 source tests/hostile/dns.sh
 
-liar late:150
+liar late:100
 slow=$dns
 liar late:2000
 all_routes "{ name: slow, when: { number: \"+4420*\" }, enum: { apexes: [{ apex: slow.example.net, servers: [\"$host:$slow\"] }], services: [sip] } }" \
@@ -19,5 +19,5 @@ load_off slow
 slow_sent=$sent slow_held=$held slow_lost=$lost
 load_off slower
 sent=$((sent + slow_sent)) lost=$((lost + slow_lost)) held=$((held + slow_held))
-row 0 "DNS servers slow: answers after 150 ms, and after 2 s; every call needs them" \
+row 0 "DNS servers slow: answers after 100 ms, and after 2 s; every call needs them" \
     "0: what comes in time is used; at 400 ms the next route answers, and the late answer serves the next call"

@@ -4,10 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tests/hostile/ground.sh
 
-# In flow style, every beginning of the file but the empty one is no YAML: a cut is seen wherever it is.
+# In braces, no beginning of the file is YAML: a cut is seen wherever it is.
 cat >"$work/whole.yaml" <<'YAML'
-tables: {plain: {file: plain.csv, match: exact, header: true}, packed: {file: packed.csv.gz, match: exact, header: true}, compiled: {file: compiled.wpt}}
-routes: [{name: table, when: {in: plain}, answer: 404}, {name: all, answer: {code: 302, contact: "sip:{user}@gateway.example.net"}}]
+{tables: {plain: {file: plain.csv, match: exact, header: true}, packed: {file: packed.csv.gz, match: exact, header: true}, compiled: {file: compiled.wpt}},
+routes: [{name: table, when: {in: plain}, answer: 404}, {name: all, answer: {code: 302, contact: "sip:{user}@gateway.example.net"}}]}
 YAML
 { echo number,at; seq -f '+999%08.0f,gw' 1 5000; } >"$work/whole.csv"
 gzip -c "$work/whole.csv" >"$work/whole.gz"
@@ -42,4 +42,4 @@ sleep "$calm"
 load_off calls
 expect "reloads refused" "$(metric 'waypost_reloads_total{result="failed"}' | awk -v n="$torn" '{ print ($1 >= n) ? "all" : $1 }')" all
 row 0 "Files half written: YAML, CSV, gzip and compiled table, empty, and cut at $cuts places each" \
-    "0: what is torn is refused, and the table in service stays. A CSV cut at the end of a row, or in its last cell, cannot be told from a whole one: write beside it and rename, or compress or compile it"
+    "0: what is torn is refused, and the table in service stays. YAML without braces that is cut between two routes, and CSV cut at the end of a row or in its last cell, cannot be told from whole ones: write beside and rename, or compress or compile tables"
