@@ -940,7 +940,7 @@ pub const QUEUE_AGE_MS_SILENT: u64 = 500;
 pub const QUEUE_AGE_MS_BELIEVED: u64 = 32_000;
 
 /// The part of the time, one in so many, that goes to refusals of what is old: so much do answers lose at most.
-pub const REFUSAL_TIME_SHARE: u64 = 16;
+pub const REFUSAL_TIME_SHARE: u64 = 32;
 
 /// Time over which that part is taken, in nanoseconds.
 pub const REFUSAL_TIME_NS_MEMORY: u64 = 1_000_000_000;

@@ -17,7 +17,7 @@ Answers of one kind, without sockets.
 
 usage: answers KIND-SIZE COUNT [PREFIXES]
 
-  KIND      static prefix group dip deck enum locate not-found options admitted refused
+  KIND      static prefix group dip deck enum locate not-found options idle admitted refused
   SIZE      small or real: 364 or 1461 bytes
   COUNT     how many answers
   PREFIXES  rows of the table of `prefix`; 1000000 by default

@@ -117,6 +117,13 @@ routes:
         contacts: 0,
         routes: "routes: [ { answer: { contacts: [lon1] } } ]\n",
     },
+    // The static answer, with what the configuration says of overload where it says nothing.
+    WayToAnswer {
+        name: "idle",
+        status: 302,
+        contacts: 3,
+        routes: "routes: [ { name: all, answer: { contacts: [lon1, lon2, nyc1] } } ]\n",
+    },
     // The static answer, of a source within its bucket and the budget.
     WayToAnswer {
         name: "admitted",
@@ -139,6 +146,7 @@ fn engine(way: &str) -> Engine {
     let rate = Some(Rate { per_s: 1_000_000, burst: 1_000_000 });
     let limited = Overload { per_source: rate, budget: rate, ..Overload::default() };
     match way {
+        "idle" => engine.with_admission(Admission::new(Overload::default(), 1, Keys::default())),
         "admitted" => engine.with_admission(Admission::new(limited, 1, Keys::default())),
         "refused" => {
             let mut engine = engine.with_admission(Admission::new(Overload::default(), 1, Keys::default()));

@@ -145,6 +145,7 @@ impl<D: Decide> Engine<D> {
     /// Refuses what is too much.
     #[must_use]
     pub fn with_admission(mut self, admission: Admission) -> Self {
+        self.settings.feedback = admission.feedback();
         self.admission = Some(Box::new(admission));
         self
     }

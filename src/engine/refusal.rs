@@ -56,7 +56,9 @@ impl<D: Decide> Engine<D> {
         let ip = path.source.ip();
         let reason =
             admission.judge(ip, turn.now, |admission| rank(admission, bytes, path.source, standing()));
-        self.settings.feedback = admission.feedback();
+        if admission.take_news() {
+            self.settings.feedback = admission.feedback();
+        }
         reason.is_some()
     }
 

@@ -17,6 +17,7 @@ pub struct Loss {
     taken: u32,
     refused: u32,
     told: Feedback,
+    is_news: bool,
 }
 
 impl Loss {
@@ -32,6 +33,12 @@ impl Loss {
     /// The message that came in last was refused.
     pub fn refused(&mut self) {
         self.refused = self.refused.saturating_add(1);
+    }
+
+    /// Whether what peers are told has changed since this was asked last.
+    #[inline]
+    pub fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.is_news)
     }
 
     /// What peers are told.
@@ -53,7 +60,7 @@ impl Loss {
             seq_s,
             seq_fraction,
         };
-        (self.began_ms, self.taken, self.refused) = (now.ms, 0, 0);
+        (self.began_ms, self.taken, self.refused, self.is_news) = (now.ms, 0, 0, true);
     }
 
     /// RFC 7339 §4.4: it grows with every value, whatever the clock does; a time may be used for it.

@@ -219,6 +219,12 @@ impl Admission {
         self.behind.batch_ended(took_ns);
     }
 
+    /// Whether [`Admission::feedback`] says something else than when this was asked last.
+    #[inline]
+    pub fn take_news(&mut self) -> bool {
+        self.loss.take_news()
+    }
+
     /// What peers that offer overload control are told now.
     #[must_use]
     pub fn feedback(&self) -> Option<Feedback> {

@@ -260,7 +260,7 @@ fn what_was_long_ago_does_not_keep_a_queue_from_being_refused() {
 
 #[test]
 fn where_refusals_are_cheap_many_are_refused_for_each_answer() {
-    // 130 µs an answer and 5 µs a refusal, in batches of one.
+    // 300 µs an answer and 5 µs a refusal, in batches of one.
     let mut behind = Behind::new(1);
     let (mut refused, mut answered) = (0, 0);
     for _ in 0..10_000 {
@@ -270,7 +270,7 @@ fn where_refusals_are_cheap_many_are_refused_for_each_answer() {
             behind.batch_ended(5_000);
         } else {
             answered += 1;
-            behind.batch_ended(130_000);
+            behind.batch_ended(300_000);
         }
     }
     assert!(refused > answered, "{refused} refused, {answered} answered");
