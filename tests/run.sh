@@ -36,6 +36,10 @@ need chromium chromium
 need tshark tshark
 need /usr/sbin/nginx nginx-light
 need /usr/sbin/nats-server nats-server
+need svmap sipvicious
+need sipsak sipsak
+need zstd zstd
+need git git
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
         echo "tests/run.sh needs these Debian packages: ${missing[*]}" >&2
@@ -74,6 +78,9 @@ say "lints, warnings denied"
 cargo clippy --locked --all-targets -- -D warnings
 cargo clippy --locked --features nats -- -D warnings
 
+say "what it is made of: licences, duplicates, where it comes from, warnings"
+tests/deny.sh
+
 say "documentation, warnings denied"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
@@ -83,8 +90,13 @@ cargo test --locked
 say "every fuzz target, ${FUZZ_SECONDS:-20} s each"
 tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"
 
-say "release build"
+say "the unsafe code, under AddressSanitizer"
+tests/sanitizers/run.sh
+
+# The programs of benches/ at once: each is linked by one processor alone, and several steps need them.
+say "release build, with what measures it"
 cargo build --release --locked
+cargo bench --locked --quiet --no-run --bench answers --bench load --bench misbehave
 
 say "instructions of one answer, by callgrind, within their bounds"
 tests/instructions.sh
@@ -115,6 +127,12 @@ tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"
 
 say "no memory per call: short form of benches/stateless.sh"
 benches/stateless.sh 200000
+
+say "asked three times what it can answer: short form of benches/overload.sh"
+benches/overload.sh 1 1 slow
+
+say "faults and attacks under load, each in its short form"
+tests/hostile/run.sh short
 
 say "nothing lost through reloads, a drain and replacements of the program"
 benches/lifecycle.sh "${LIFECYCLE_REQUESTS:-300000}"
