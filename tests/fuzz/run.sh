@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the fuzz targets, each for a time: tests/fuzz/run.sh [SECONDS] [TARGET...]
+# Runs the fuzz targets, each for a time, two at once: tests/fuzz/run.sh [SECONDS] [TARGET...]
 #
 # Takes the committed corpora as they are and keeps what it grows in a folder of its own, which is gone
 # afterwards. A finding is kept in tests/fuzz/artifacts; the exit code is 1 then. It needs no second
@@ -47,10 +47,9 @@ length_of() {
     esac
 }
 
-failed=0
-for target in "${targets[@]}"; do
-    grown="$scratch/$target"
-    log="$scratch/$target.log"
+# run TARGET: says what came of it; 1 for a finding, or when it hardly ran.
+run() {
+    local target=$1 grown="$scratch/$1" log="$scratch/$1.log" runs cover artifact
     mkdir -p "$grown" "artifacts/$target"
     # 5 s for one input: none takes longer than a few milliseconds.
     if "${fuzz[@]}" run --fuzz-dir . --sanitizer none "$target" "$grown" "corpus/$target" -- \
@@ -60,13 +59,31 @@ for target in "${targets[@]}"; do
         cover="$(grep -o 'cov: [0-9]* ft: [0-9]*' "$log" | tail -1)"
         echo "$target: ${runs:-no} runs in $seconds s, ${cover:-no coverage}"
         # A run that saw nothing would pass for one that found nothing.
-        [ "${runs:-0}" -gt 100 ] || { echo "$target: hardly ran" >&2; tail -20 "$log" >&2; failed=1; }
-    else
-        failed=1
-        grep -v '^#' "$log" | tail -60 >&2
-        artifact="$(grep -o 'artifacts/[^ ]*' "$log" | tail -1 || true)"
-        echo "$target: FINDING in tests/fuzz/${artifact:-artifacts/$target}" >&2
-        echo "replay: cd tests/fuzz && cargo fuzz run --fuzz-dir . --sanitizer none $target ${artifact:-ARTIFACT}" >&2
+        [ "${runs:-0}" -gt 100 ] && return
+        echo "$target: hardly ran" >&2
+        tail -20 "$log" >&2
+        return 1
     fi
+    grep -v '^#' "$log" | tail -60 >&2
+    artifact="$(grep -o 'artifacts/[^ ]*' "$log" | tail -1 || true)"
+    echo "$target: FINDING in tests/fuzz/${artifact:-artifacts/$target}" >&2
+    echo "replay: cd tests/fuzz && cargo fuzz run --fuzz-dir . --sanitizer none $target ${artifact:-ARTIFACT}" >&2
+    return 1
+}
+
+# As many at once as there are processors, two at most: each is one thread.
+together=$(($(nproc) < 2 ? 1 : 2))
+failed=0 under_way=0
+for target in "${targets[@]}"; do
+    if [ "$under_way" = "$together" ]; then
+        wait -n || failed=1
+        under_way=$((under_way - 1))
+    fi
+    run "$target" &
+    under_way=$((under_way + 1))
+done
+while [ "$under_way" -gt 0 ]; do
+    wait -n || failed=1
+    under_way=$((under_way - 1))
 done
 exit "$failed"
