@@ -122,6 +122,9 @@ tests/deploy/run.sh
 say "a fleet of three nodes, one of them cut off for a while: nginx and NATS"
 if [ "$(id -u)" = 0 ]; then tests/fleet/run.sh; else echo "left out: it makes network namespaces, which takes root"; fi
 
+say "faults and attacks under load, each in its short form"
+tests/hostile/run.sh short
+
 say "every answer right while the routes are swapped ten times a second"
 tests/sipp/reload_under_load.sh "${RELOAD_SECONDS:-60}"
 
@@ -130,9 +133,6 @@ benches/stateless.sh 200000
 
 say "asked three times what it can answer: short form of benches/overload.sh"
 benches/overload.sh 1 1 slow
-
-say "faults and attacks under load, each in its short form"
-tests/hostile/run.sh short
 
 say "nothing lost through reloads, a drain and replacements of the program"
 benches/lifecycle.sh "${LIFECYCLE_REQUESTS:-300000}"
