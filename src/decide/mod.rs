@@ -202,7 +202,10 @@ fn decide_for<T: Trace>(
         Parsed::Sound(request) => {
             (answer_to(request, &mut standing, arrival, context, work, trace, out), request)
         }
-        Parsed::Faulty(..) if !standing.known && !context.table.access.unknown.answer_malformed => {
+        Parsed::Faulty(_, fault) if !standing.known && !context.table.access.unknown.answer_malformed => {
+            if T::ON {
+                trace.note(&format!("the request is at fault: {}", fault.phrase()));
+            }
             return Verdict::Silence(Silence::Malformed);
         }
         Parsed::Faulty(request, fault) => {

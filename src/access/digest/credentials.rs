@@ -53,7 +53,7 @@ impl<'v> Credentials<'v> {
             {
                 return None;
             }
-            // RFC 7616 §3.4: each once. Others (`opaque`, extensions) are not looked at.
+            // RFC 9110 §11.2: each once. Others (`opaque`, extensions) are not looked at.
             if bit != 7 && seen & 1 << bit != 0 {
                 return None;
             }
@@ -109,7 +109,7 @@ pub fn unquoted(text: &[u8]) -> impl Iterator<Item = u8> + Clone + '_ {
     })
 }
 
-/// RFC 7616 §3.4: `nc` is eight hexadecimal digits, from 1.
+/// RFC 7616 §3.5: `nc` is eight hexadecimal digits, from 1.
 pub(super) fn is_nc(text: &[u8]) -> bool {
     text.len() == 8 && text.iter().all(u8::is_ascii_hexdigit) && text != b"00000000"
 }

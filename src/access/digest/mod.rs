@@ -26,7 +26,7 @@ use credentials::is_nc;
 /// A hash of RFC 7616 that is known here, the better one first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
-    /// RFC 8760 §2.1: to be supported by all.
+    /// RFC 7616 §3.7: to be supported by all.
     Sha256,
     /// For clients that know nothing else.
     Md5,

@@ -145,6 +145,11 @@ impl Builder<'_> {
 
     fn access_file(&mut self, at: At<'_>, path: &str, room: usize, read: ReadText<'_>) -> Vec<IpNet> {
         let Some(bytes) = self.text_of(at, path, read) else { return Vec::new() };
+        // What an editor leaves for a moment, and a full disk for longer: taken as it is, it would let in those it keeps out.
+        if bytes.is_empty() {
+            self.findings.error(&Place { file: path.into(), line: 1, column: 1 }, NO_BYTES);
+            return Vec::new();
+        }
         match read_networks(&bytes, room) {
             Ok(networks) => {
                 if networks.is_empty() {
@@ -159,6 +164,8 @@ impl Builder<'_> {
         }
     }
 }
+
+const NO_BYTES: &str = "the file has no bytes: is it being written, or was the disk full? Write its networks, or put a remark into it";
 
 fn policy_of(written: PolicyWritten) -> AccessPolicy {
     match written {
