@@ -38,7 +38,12 @@ impl<D: Decide> Engine<D> {
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Option<Outcome> {
-        if self.admission.is_some() && self.is_refused(bytes, &path, turn) {
+        let admission = self.admission.as_mut()?;
+        let passes = admission.passes(turn.now);
+        if admission.take_news() {
+            self.settings.feedback = admission.feedback();
+        }
+        if !passes && self.is_refused(bytes, &path, turn) {
             Some(self.refuse(bytes, path, out))
         } else {
             None
@@ -54,11 +59,8 @@ impl<D: Decide> Engine<D> {
             return false;
         }
         let ip = path.source.ip();
-        let reason =
-            admission.judge(ip, turn.now, |admission| rank(admission, bytes, path.source, standing()));
-        if admission.take_news() {
-            self.settings.feedback = admission.feedback();
-        }
+        let reason = admission
+            .judge_counted(ip, turn.now, |admission| rank(admission, bytes, path.source, standing()));
         reason.is_some()
     }
 

@@ -141,10 +141,23 @@ impl Admission {
     /// Why a message is refused; `None`: it is not. `rank` is asked only when it matters.
     #[inline]
     pub fn judge(&mut self, source: IpAddr, now: Now, rank: impl FnOnce(&Self) -> Rank) -> Option<Reason> {
+        if self.passes(now) { None } else { self.judge_counted(source, now, rank) }
+    }
+
+    /// Counts a message. `true`: as things stand none is refused, and it need not be judged.
+    #[inline]
+    pub fn passes(&mut self, now: Now) -> bool {
         self.loss.taken(now);
-        if !self.behind.refuses() && !self.charges() {
-            return None;
-        }
+        !self.behind.refuses() && !self.charges()
+    }
+
+    /// [`Admission::judge`] of a message that [`Admission::passes`] has counted.
+    pub fn judge_counted(
+        &mut self,
+        source: IpAddr,
+        now: Now,
+        rank: impl FnOnce(&Self) -> Rank,
+    ) -> Option<Reason> {
         let reason = self.judge_strictly(source, now, rank)?;
         self.refused
             .iter_mut()
