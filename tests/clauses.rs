@@ -23,8 +23,8 @@ const FILES: &[(&str, usize)] = &[
     ("rfc5630.md", 16),
     ("rfc6116.md", 40),
     ("rfc7339.md", 20),
-    ("rfc7616.md", 22),
-    ("rfc8760.md", 8),
+    ("rfc7616.md", 24),
+    ("rfc8760.md", 9),
 ];
 
 const KEYWORDS: [&str; 11] = [

@@ -258,7 +258,11 @@ fn explain_raw_decides_the_bytes_of_a_file() {
     let ran = explain(&["--raw", path]);
     assert_eq!(ran.code, 5);
     assert!(ran.out.contains("\n  note the request is at fault: More than one Call-ID\n"), "{}", ran.out);
-    assert!(ran.out.contains("\nno answer: it is at fault, and no access list lets its source ask"), "{}", ran.out);
+    assert!(
+        ran.out.contains("\nno answer: it is at fault, and no access list lets its source ask"),
+        "{}",
+        ran.out
+    );
 
     std::fs::write(&file, "hello\nworld\n").unwrap();
     let ran = explain(&["--raw", path]);
