@@ -257,7 +257,11 @@ fn explain_raw_decides_the_bytes_of_a_file() {
     std::fs::write(&file, request.replace("Call-ID: raw\r\n", "Call-ID: raw\r\nCall-ID: more\r\n")).unwrap();
     let ran = explain(&["--raw", path]);
     assert_eq!(ran.code, 5);
-    assert!(ran.out.contains("\n  note the request is at fault: More than one Call-ID\n"), "{}", ran.out);
+    assert!(
+        ran.out.contains("\n    note the request is at fault: Duplicate Call-ID Header Field\n"),
+        "{}",
+        ran.out
+    );
     assert!(
         ran.out.contains("\nno answer: it is at fault, and no access list lets its source ask"),
         "{}",

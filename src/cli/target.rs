@@ -33,6 +33,17 @@ pub(crate) fn addresses(uri: &str, to: Option<&str>) -> Result<Vec<SocketAddr>, 
     resolve(uri, &host_port(host).map_err(NoAddress::Wrong)?)
 }
 
+/// The transport that a URI asks for, if it is not UDP (RFC 3261 §19.1.1).
+pub(crate) fn other_transport(uri: &str) -> Option<&str> {
+    let after_user = uri.rsplit_once('@').map_or(uri, |(_, host)| host);
+    let parameters = after_user.split('?').next()?.split(';').skip(1);
+    let named = parameters.filter_map(|parameter| parameter.split_once('='));
+    named
+        .filter(|(name, _)| name.eq_ignore_ascii_case("transport"))
+        .map(|(_, transport)| transport)
+        .find(|transport| !transport.eq_ignore_ascii_case("udp"))
+}
+
 fn strip_scheme<'a>(uri: &'a str, scheme: &str) -> Option<&'a str> {
     let (head, rest) = uri.split_at_checked(scheme.len())?;
     head.eq_ignore_ascii_case(scheme).then_some(rest)
@@ -116,6 +127,20 @@ mod tests {
             matches!(&found, Err(NoAddress::Unknown(why)) if why.contains("has no address")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_uri_may_ask_for_another_transport() {
+        for (uri, expected) in [
+            ("sip:1@h;transport=tcp", Some("tcp")),
+            ("sip:1@h:5060;lr;Transport=TLS?a=b", Some("TLS")),
+            ("sip:1@h;transport=UDP", None),
+            ("sip:1;transport=tcp@h", None),
+            ("sip:h?transport=tcp", None),
+            ("+44", None),
+        ] {
+            assert_eq!(other_transport(uri), expected, "{uri}");
+        }
     }
 
     #[test]

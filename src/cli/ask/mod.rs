@@ -36,6 +36,11 @@ pub(crate) fn run(args: &AskArgs) -> Exit {
     if target::is_made_of_number(&args.uri) {
         output::stderr(&format!("note: a bare number; asking for {}", args.uri));
     }
+    if let Some(transport) = target::other_transport(&args.uri) {
+        output::stderr(&format!(
+            "note: asking over UDP all the same: ask speaks no other than UDP, not {transport}"
+        ));
+    }
     let mut reporter = Reporter::new(args);
     let ends: Vec<Exit> = (0..args.count).map(|_| call(args, &addresses, &mut reporter)).collect();
     reporter.summary();
