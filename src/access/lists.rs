@@ -4,12 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{
-    AccessId, AccessPolicy, Standing,
-    blocks::Blocks,
-    digest::Realm,
-    ranges::{Lists, Ranges},
-};
+use super::{AccessId, AccessPolicy, Standing, digest::Realm, ranges::Lists, strides::Strides};
 use crate::limits::ACCESS_LISTS_MAX;
 
 /// A list as it is written.
@@ -54,8 +49,8 @@ pub struct AccessLists {
     pub lists: Vec<AccessList>,
     /// For the rest.
     pub unknown: Unknown,
-    v4: Blocks,
-    v6: Ranges<u128>,
+    v4: Strides<u32>,
+    v6: Strides<u128>,
     /// Lists that count at every listener.
     everywhere: Lists,
     /// Lists that count at a listener, for those that a list names.
@@ -93,8 +88,8 @@ impl AccessLists {
                 }
             }
         }
-        all.v4 = Blocks::of(v4);
-        all.v6 = Ranges::of(v6);
+        all.v4 = Strides::of(v4);
+        all.v6 = Strides::of(v6);
         all
     }
 

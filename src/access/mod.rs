@@ -10,11 +10,11 @@
 //!  source, listener ─→ the range ─→ the first of its lists that counts here ─→ policy
 //! ```
 
-mod blocks;
 pub mod digest;
 mod lists;
 mod networks;
 mod ranges;
+mod strides;
 
 pub(crate) use lists::UNKNOWN;
 pub use lists::{AccessList, AccessLists, ListSpec, Unknown};
