@@ -12,10 +12,12 @@
 
 mod blocks;
 pub mod digest;
+mod identity;
 mod lists;
 mod networks;
 mod ranges;
 
+pub use identity::Identity;
 pub(crate) use lists::UNKNOWN;
 pub use lists::{AccessList, AccessLists, ListSpec, Unknown};
 pub use networks::{Fault, network, read_networks};
