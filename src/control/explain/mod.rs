@@ -212,6 +212,7 @@ pub(crate) fn arrival<'a>(
         local: reached_at(listener.address),
         listener: &listener.name,
         transport: transport.unwrap_or(listener.transport),
+        identity: None,
     })
 }
 
