@@ -966,3 +966,9 @@ pub const OC_WINDOW_MS: u64 = 1000;
 
 /// Greatest fraction of a sequence number (RFC 7339 §9: five digits).
 pub const OC_SEQ_FRACTION_MAX: u32 = 99_999;
+
+/// Names that are taken of one client certificate; more are passed over. A carrier's has one or two.
+pub const CERTIFICATE_NAMES_MAX: usize = 8;
+
+/// Length of one of them, in bytes; a longer one is passed over. No name of DNS is longer (RFC 1035 §2.3.4).
+pub const CERTIFICATE_NAME_BYTES_MAX: usize = 255;

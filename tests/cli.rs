@@ -63,6 +63,7 @@ fn wrong_usage_is_2_and_says_what_was_expected() {
         (&["explain", "+44", "--at", "noon"], "expected a time with its zone"),
         (&["explain", "+44", "--header", "X"], "expected 'Name: value'"),
         (&["explain", "+44", "--transport", "sctp"], "expected udp, tcp or tls"),
+        (&["explain", "+44", "--certificate", "*.example"], "expected a name in a certificate"),
         (&["enum"], "required arguments were not provided"),
         (&["enum", "999"], "expected + and 2 to 15 digits"),
         (&["enum", "+44", "--apex", "a..b"], "expected a domain name"),

@@ -37,6 +37,37 @@ fn steps<'a>(explained: &'a Value, kind: &str) -> Vec<&'a Value> {
 }
 
 #[test]
+fn explain_takes_the_names_in_a_certificate() {
+    let routes = tempfile::tempdir().unwrap();
+    let text = "routes:\n  - { name: partner, when: { certificate: [a.example, '*.b.example'] }, answer: 404 }\n  - { name: rest, answer: 403 }\n";
+    std::fs::write(routes.path().join("a.yaml"), text).unwrap();
+    let routes = routes.path().to_str().unwrap();
+    let explain = |args: &[&str]| waypost(&[&["explain", "--routes", routes, "+44"], args].concat());
+    let ran = explain(&["--certificate", "other.example", "--certificate", "SBC.b.example"]);
+    assert!(ran.out.contains(", tls, certificate other.example, sbc.b.example), at "), "{}", ran.out);
+    assert!(ran.out.contains("Via: SIP/2.0/TLS "), "{}", ran.out);
+    let condition = "name in the certificate is a.example or *.b.example";
+    assert!(ran.out.contains(&format!("yes  {condition}")), "{}", ran.out);
+    let ran = explain(&["--certificate", "other.example"]);
+    assert!(ran.out.contains(&format!("no   {condition}: saw \"other.example\"")), "{}", ran.out);
+    let ran = explain(&["--transport", "tls"]);
+    assert!(ran.out.contains(&format!("no   {condition}")), "{}", ran.out);
+
+    let named = |args: &[&str]| -> Value { serde_json::from_str(&explain(args).out).unwrap() };
+    let explained = named(&["--json", "--certificate", "a.example"]);
+    assert_eq!(explained["certificate"], serde_json::json!(["a.example"]));
+    assert_eq!(explained["verdict"]["route"]["name"], "partner");
+    assert_eq!(named(&["--json"]).get("certificate"), None);
+
+    let ran = explain(&["--certificate", "a.example", "--transport", "udp"]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.err.contains("a certificate is shown over tls only, and this request comes over udp"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn check_says_what_there_is() {
     let ran = waypost(&["check", "--routes", ROUTES]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));

@@ -29,6 +29,7 @@ fn answer(table: &RouteTable, user: &str, header: &str) -> String {
         local: "192.0.2.1:5060".parse().expect("address"),
         listener: "default",
         transport: Transport::Udp,
+        identity: None,
     };
     let (settings, cache) = (Settings::default(), Cache::new());
     let dns = DnsView::giving_up(&cache, 0);

@@ -55,6 +55,7 @@ impl Bench {
             local: "192.0.2.1:5060".parse().expect("address"),
             listener: "default",
             transport: Transport::Tcp,
+            identity: None,
         };
         let request = format!(
             "INVITE sip:+1@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/TCP 198.51.100.7;branch=z9hG4bK{call}\r\n\

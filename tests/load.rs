@@ -39,7 +39,7 @@ use waypost::{
     config::Listen,
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
-    engine::{Now, Path},
+    engine::{Now, Peer},
     net::{Departure, EventLoop, Order, Ready, Service, StreamSettings},
     route::Transport,
 };
@@ -177,7 +177,13 @@ struct Redirect {
 }
 
 impl Service for Redirect {
-    fn message(&mut self, bytes: &[u8], path: Path, _now: Now, out: &mut [u8]) -> Option<Departure> {
+    fn message(
+        &mut self,
+        bytes: &[u8],
+        Peer { path, .. }: Peer<'_>,
+        _now: Now,
+        out: &mut [u8],
+    ) -> Option<Departure> {
         self.seen += 1;
         let is_turn_of = |every: Option<usize>| every.is_some_and(|every| self.seen.is_multiple_of(every));
         if is_turn_of(self.silent) {

@@ -222,6 +222,7 @@ fn it_is_told_why_a_server_is_no_contact() {
         local: ([198, 51, 100, 1], 5060).into(),
         listener: "default",
         transport: Transport::Udp,
+        identity: None,
     };
     let (mut told, mut out) = (Told::default(), vec![0; ANSWER_BYTES_ROOM]);
     let verdict = decide(invite(1).as_bytes(), &arrival, &context, &mut Scratch::new(), &mut told, &mut out);

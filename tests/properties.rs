@@ -60,7 +60,8 @@ impl Server {
 
     fn decide(&mut self, datagram: &[u8], source: SocketAddr, give_up: bool) -> (Verdict, Vec<u8>) {
         let local = "192.0.2.1:5060".parse().expect("address");
-        let arrival = Arrival { source, local, listener: "default", transport: Transport::Udp };
+        let arrival =
+            Arrival { source, local, listener: "default", transport: Transport::Udp, identity: None };
         let dns = if give_up { DnsView::giving_up(&self.cache, 0) } else { DnsView::new(&self.cache, 0) };
         let context = Context {
             settings: &self.settings,

@@ -3,6 +3,7 @@
 //! A file is a sentence of intent, then what the world is (`ROUTES`, `FILE`, `SETTINGS`, `AT`), then what
 //! happens (`RECV`, `DNS`, `PASS`, `DOWN` with the gateways that are down from here on, `BATCH` with the milliseconds that what is
 //! received from here on has waited in its socket), each followed by what comes of it (`SEND`, `ASK`, `SILENCE`, `WAIT`).
+//! What is received with `certificate` comes over TLS, and has shown one with the names that follow.
 //! The whole file is written anew from what happens and compared with what stands there:
 //! `UPDATE=1 cargo test --test scenarios` accepts the new text, for review.
 
@@ -12,10 +13,11 @@ mod shown;
 use std::{collections::BTreeMap, fmt::Write as _, fs, net::SocketAddr, path::Path as FilePath};
 
 use waypost::{
+    access::Identity,
     config,
     decide::{CancelPolicy, Settings, Silence},
     dns::{Answer, Failure, Family, Kind, Naptr, Nothing, Question, Record, Srv},
-    engine::{Engine, Now, Outcome, Path, Routes},
+    engine::{Engine, Now, Outcome, Path, Peer, Routes},
     limits::ANSWER_BYTES_ROOM,
     overload::{Admission, Keys},
     route::{Down, RouteTable, Transport, file},
@@ -24,7 +26,7 @@ use waypost::{
 use shown::{first_difference, text_of};
 
 /// As many as there are: a folder that is not found must not pass.
-const SCENARIOS: usize = 120;
+const SCENARIOS: usize = 121;
 
 const LOCAL: &str = "192.0.2.1:5060";
 
@@ -150,15 +152,21 @@ impl Play {
         let now = Now { ms, unix_s: self.unix_s + i64::try_from(ms / 1000).expect("ms") };
         match words[0] {
             "RECV" => {
+                let identity = identity(&words, name);
+                let after = |word: &str| {
+                    let at = words.iter().position(|found| *found == word)?;
+                    words.get(at + 1).copied()
+                };
                 let path = Path {
                     source: words[3].parse().expect("source"),
-                    local: words.get(5).unwrap_or(&LOCAL).parse::<SocketAddr>().expect("local"),
+                    local: after("at").unwrap_or(LOCAL).parse::<SocketAddr>().expect("local"),
                     listener: 0,
-                    transport: Transport::Udp,
+                    transport: if identity.is_some() { Transport::Tls } else { Transport::Udp },
                 };
                 let bytes = bytes_of(body);
                 let routes = Routes { table: &self.table, down: &self.down };
-                let (_, outcome) = self.engine.datagram(&bytes, path, routes, now, &mut self.out);
+                let peer = Peer { path, identity: identity.as_ref() };
+                let (_, outcome) = self.engine.datagram(&bytes, peer, routes, now, &mut self.out);
                 self.outcome(outcome, now);
             }
             "DNS" => {
@@ -211,6 +219,15 @@ impl Play {
             self.text.push_str("WAIT\n");
         }
     }
+}
+
+/// `certificate` and the names in it, to the end of the line: the message comes over TLS.
+fn identity(words: &[&str], name: &str) -> Option<Identity> {
+    let at = words.iter().position(|word| *word == "certificate")?;
+    let names = &words[at + 1..];
+    let identity = Identity::named(names.iter().copied());
+    assert_eq!(identity.names().len(), names.len(), "{name}: {words:?}");
+    Some(identity)
 }
 
 fn down(names: &[&str], table: &RouteTable, name: &str) -> Down {

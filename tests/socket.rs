@@ -12,7 +12,7 @@ use waypost::{
     config::Listen,
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Failure, Kind, Question},
-    engine::{Now, Path},
+    engine::{Now, Path, Peer},
     limits::{
         ANSWER_BYTES_ROOM, BATCHES_PER_TURN_MAX, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES,
     },
@@ -43,7 +43,13 @@ impl Echo {
 }
 
 impl Service for Echo {
-    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
+    fn message(
+        &mut self,
+        bytes: &[u8],
+        Peer { path, .. }: Peer<'_>,
+        now: Now,
+        out: &mut [u8],
+    ) -> Option<Departure> {
         assert_eq!(path.transport, Transport::Udp);
         self.messages.push((path.listener, bytes.len()));
         match bytes {

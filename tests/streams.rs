@@ -12,7 +12,7 @@ use waypost::{
     config::Listen,
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
-    engine::{Now, Path},
+    engine::{Now, Path, Peer},
     limits::{LINGER_MS_MAX, UNSENT_BYTES_MAX},
     net::{Departure, EventLoop, Handle, Order, Ready, Service, StreamSettings},
     route::Transport,
@@ -32,7 +32,13 @@ struct Counted {
 const ANSWER_BYTES: usize = 60_000;
 
 impl Service for Counted {
-    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
+    fn message(
+        &mut self,
+        bytes: &[u8],
+        Peer { path, .. }: Peer<'_>,
+        now: Now,
+        out: &mut [u8],
+    ) -> Option<Departure> {
         self.messages += 1;
         if bytes[0] == b'W' {
             self.waiting.push((now.ms + 50, path));

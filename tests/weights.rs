@@ -32,6 +32,7 @@ fn a_hundred_thousand_calls_split_by_weight_within_one_percent() {
         local: "192.0.2.1:5060".parse().expect("address"),
         listener: "default",
         transport: Transport::Udp,
+        identity: None,
     };
     let (mut scratch, mut out) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     let mut firsts = BTreeMap::new();

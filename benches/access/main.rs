@@ -131,6 +131,7 @@ impl Scene {
                 local: SocketAddr::new([192, 0, 2, 99].into(), 5060),
                 listener: "default",
                 transport: Transport::Udp,
+                identity: None,
             };
             let context = Context {
                 settings: &self.settings,

@@ -101,6 +101,7 @@ impl Server {
             local: "192.0.2.99:5060".parse().expect("an address"),
             listener: "default",
             transport: Transport::Udp,
+            identity: None,
         };
         let context = Context {
             settings: &self.settings,

@@ -67,6 +67,7 @@ fn deciding(criterion: &mut Criterion) {
             local: PATH.local,
             listener: "default",
             transport: PATH.transport,
+            identity: None,
         };
         let dns = DnsView::new(&cache, scene::NOW.ms);
         let context = Context {

@@ -11,11 +11,13 @@
 //! ```
 
 pub mod digest;
+mod identity;
 mod lists;
 mod networks;
 mod ranges;
 mod strides;
 
+pub use identity::Identity;
 pub(crate) use lists::UNKNOWN;
 pub use lists::{AccessList, AccessLists, ListSpec, Unknown};
 pub use networks::{Fault, network, read_networks};

@@ -219,6 +219,9 @@ pub struct ExplainArgs {
     /// The transport it comes over. Without this, that of the listener.
     #[arg(long, value_name = "TRANSPORT", value_parser = flags::transport)]
     pub transport: Option<Transport>,
+    /// A name in the certificate that the client shows over TLS; may be given again. Without this, it shows none.
+    #[arg(long, value_name = "NAME", value_parser = flags::certificate)]
+    pub certificate: Vec<String>,
     /// Another header; may be given again.
     #[arg(long, value_name = "NAME: VALUE", value_parser = flags::header, conflicts_with = "raw")]
     pub header: Vec<(String, String)>,

@@ -9,7 +9,7 @@ use std::{
 };
 
 pub(crate) use crate::control::explain::fields::{
-    header, moment, name_addr, request_uri, source, token, transport, word,
+    certificate, header, moment, name_addr, request_uri, source, token, transport, word,
 };
 
 use super::{args::Admin, target};

@@ -91,6 +91,7 @@ Examples:
   waypost explain +442079460123 --header 'X-Trunk: gold' --json
   waypost explain --raw invite.sip
   waypost explain +442079460123 --down lon1
+  waypost explain +442079460123 --certificate sbc.example.com
   waypost explain +442079460123 --live
   waypost explain +442079460123 --live --admin http://127.0.0.1:9560
 
@@ -255,7 +256,7 @@ mod tests {
                 seen += 1;
             }
         }
-        assert_eq!(seen, 62);
+        assert_eq!(seen, 63);
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn arrival() -> Arrival<'static> {
         local: "192.0.2.1:5060".parse().unwrap(),
         listener: "core",
         transport: Transport::Udp,
+        identity: None,
     }
 }
 

@@ -77,6 +77,7 @@ pub fn arrival(listen: &[Listen], source: SocketAddr) -> Option<Arrival<'_>> {
         local: reached_at(listener.address),
         listener: &listener.name,
         transport: listener.transport,
+        identity: None,
     })
 }
 

@@ -60,6 +60,11 @@ fn holds<T: Trace>(
             }
             None => false,
         },
+        Condition::Certificate(patterns) => {
+            let names = call.arrival.identity;
+            saw::<T>(work, |out| out.extend_from_slice(names.unwrap_or_default().join(", ").as_bytes()));
+            names.is_some_and(|names| patterns.iter().any(|pattern| pattern.matches(names)))
+        }
         Condition::Listener(names) => {
             saw::<T>(work, |out| out.extend_from_slice(call.arrival.listener.as_bytes()));
             names.iter().any(|name| &**name == call.arrival.listener)

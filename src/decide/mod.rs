@@ -48,6 +48,8 @@ pub struct Arrival<'a> {
     pub listener: &'a str,
     /// The transport.
     pub transport: Transport,
+    /// The names in the peer's certificate, which TLS has verified; `None`: it has shown none.
+    pub identity: Option<&'a [Box<str>]>,
 }
 
 /// What to do with a CANCEL (RFC 3261 §8.2.7 against §8.3).

@@ -10,15 +10,18 @@
 //! time had passed, so that the route's own fallback answers.
 
 mod decider;
+mod peer;
 mod refusal;
 mod waiting;
 
 use std::{collections::VecDeque, net::SocketAddr};
 
 pub use decider::{Decide, Decider};
+pub use peer::Peer;
 use waiting::{Waiting, WaitingRoom};
 
 use crate::{
+    access::Identity,
     decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
@@ -169,24 +172,25 @@ impl<D: Decide> Engine<D> {
     ///
     /// Bytes that already wait, from the same source to the same listener, are a retransmission: the
     /// one answer is for both, and this says [`Outcome::Wait`].
-    pub fn datagram<'t>(
+    pub fn datagram<'t, 'i>(
         &mut self,
         bytes: &[u8],
-        path: Path,
+        peer: impl Into<Peer<'i>>,
         routes: impl Into<Routes<'t>>,
         now: Now,
         out: &mut [u8],
     ) -> (Option<Method>, Outcome) {
-        if self.room.holds(bytes, &path) {
+        let peer = peer.into();
+        if self.room.holds(bytes, peer) {
             self.tallies.retransmissions += 1;
             return (method_of(bytes), Outcome::Wait);
         }
         let turn = Turn { routes: routes.into(), now };
-        let outcome = match self.refused(bytes, path, turn, out) {
+        let outcome = match self.refused(bytes, peer.path, turn, out) {
             Some(outcome) => outcome,
-            None => match self.decide(bytes, path, turn, 0, Failure::Timeout, out) {
+            None => match self.decide(bytes, peer, turn, 0, Failure::Timeout, out) {
                 Decided::Now(outcome) => outcome,
-                Decided::Ask(ask) => self.park_new(bytes, path, ask, turn, out),
+                Decided::Ask(ask) => self.park_new(bytes, peer, ask, turn, out),
             },
         };
         self.check_invariants();
@@ -215,14 +219,14 @@ impl<D: Decide> Engine<D> {
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
         let turn = Turn { routes: routes.into(), now };
-        let outcome = match self.decide(&waiting.bytes, waiting.path, turn, waited_ms, Failure::Timeout, out)
-        {
-            Decided::Now(outcome) => {
-                self.served = Some(waiting);
-                outcome
-            }
-            Decided::Ask(ask) => self.park_again(waiting, ask, turn, out),
-        };
+        let outcome =
+            match self.decide(&waiting.bytes, waiting.peer(), turn, waited_ms, Failure::Timeout, out) {
+                Decided::Now(outcome) => {
+                    self.served = Some(waiting);
+                    outcome
+                }
+                Decided::Ask(ask) => self.park_again(waiting, ask, turn, out),
+            };
         self.check_invariants();
         Some(outcome)
     }
@@ -280,15 +284,23 @@ impl<D: Decide> Engine<D> {
         &self.cache
     }
 
-    fn park_new(&mut self, bytes: &[u8], path: Path, ask: Ask, turn: Turn<'_>, out: &mut [u8]) -> Outcome {
+    fn park_new(
+        &mut self,
+        bytes: &[u8],
+        peer: Peer<'_>,
+        ask: Ask,
+        turn: Turn<'_>,
+        out: &mut [u8],
+    ) -> Outcome {
         if ask.within_ms == 0 || !self.room.admits(bytes.len(), &ask.questions) {
             self.tallies.overflows += 1;
-            return self.decide_with_what_there_is(bytes, path, Failure::Overflow, turn, out);
+            return self.decide_with_what_there_is(bytes, peer, Failure::Overflow, turn, out);
         }
         self.tallies.waited += 1;
         let waiting = Waiting {
             bytes: bytes.into(),
-            path,
+            path: peer.path,
+            identity: peer.identity.cloned(),
             arrived_ms: turn.now.ms,
             deadline_ms: deadline_ms(turn.now.ms, ask.within_ms),
             asked: 0,
@@ -314,7 +326,7 @@ impl<D: Decide> Engine<D> {
         } else {
             return self.park(Waiting { deadline_ms, ..waiting }, ask.questions, turn.now);
         };
-        let outcome = self.decide_with_what_there_is(&waiting.bytes, waiting.path, late, turn, out);
+        let outcome = self.decide_with_what_there_is(&waiting.bytes, waiting.peer(), late, turn, out);
         self.served = Some(waiting);
         outcome
     }
@@ -337,12 +349,12 @@ impl<D: Decide> Engine<D> {
     fn decide_with_what_there_is(
         &mut self,
         bytes: &[u8],
-        path: Path,
+        peer: Peer<'_>,
         late: Failure,
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Outcome {
-        match self.decide(bytes, path, turn, u64::MAX, late, out) {
+        match self.decide(bytes, peer, turn, u64::MAX, late, out) {
             Decided::Now(outcome) => outcome,
             Decided::Ask(ask) => {
                 // After all that time nothing is unknown, so there is nothing to ask for.
@@ -355,7 +367,7 @@ impl<D: Decide> Engine<D> {
     fn decide(
         &mut self,
         bytes: &[u8],
-        path: Path,
+        Peer { path, identity }: Peer<'_>,
         turn: Turn<'_>,
         waited_ms: u64,
         late: Failure,
@@ -366,6 +378,7 @@ impl<D: Decide> Engine<D> {
             local: path.local,
             listener: self.listeners.get(path.listener).map_or("", |name| name),
             transport: path.transport,
+            identity: identity.map(Identity::names),
         };
         let context = Context {
             settings: &self.settings,

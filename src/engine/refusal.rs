@@ -74,6 +74,8 @@ impl<D: Decide> Engine<D> {
             local: path.local,
             listener: self.listeners.get(path.listener).map_or("", |name| name),
             transport: path.transport,
+            // No route is asked.
+            identity: None,
         };
         let retry_after_s = admission.retry_after_s(path.source.ip());
         match self.decider.refuse(bytes, &arrival, &self.settings, retry_after_s, out) {

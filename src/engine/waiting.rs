@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ahash::{AHashMap, RandomState};
 
-use super::Path;
+use super::{Path, Peer};
 use crate::{
+    access::Identity,
     dns::Question,
     limits::{QUESTION_LOST_MS, QUESTIONS_UNDER_WAY_MAX, WAITING_BYTES_MAX, WAITING_MAX},
 };
@@ -23,6 +24,7 @@ pub(super) type Ticket = u64;
 pub(super) struct Waiting {
     pub(super) bytes: Box<[u8]>,
     pub(super) path: Path,
+    pub(super) identity: Option<Identity>,
     pub(super) arrived_ms: u64,
     /// From here on it is decided with what there is.
     pub(super) deadline_ms: u64,
@@ -32,6 +34,13 @@ pub(super) struct Waiting {
     pub(super) open: Vec<Question>,
     /// Kept when it waits again, for another question.
     pub(super) ticket: Ticket,
+}
+
+impl Waiting {
+    /// Who sent it.
+    pub(super) fn peer(&self) -> Peer<'_> {
+        Peer { path: self.path, identity: self.identity.as_ref() }
+    }
 }
 
 /// The waiting room.
@@ -49,7 +58,7 @@ pub(super) struct WaitingRoom {
     /// When each of them is given up, so that a lost answer is asked for again.
     ends: BTreeMap<(u64, u64), Question>,
     next_end: u64,
-    /// By hash of path and bytes: a retransmission is found without comparing it with all.
+    /// By hash of sender and bytes: a retransmission is found without comparing it with all.
     digests: AHashMap<u64, Ticket>,
     hasher: RandomState,
 }
@@ -81,13 +90,18 @@ impl WaitingRoom {
         self.next_ticket
     }
 
-    /// Whether the same bytes, on the same path, wait already.
-    pub(super) fn holds(&self, bytes: &[u8], path: &Path) -> bool {
+    /// Whether the same bytes, on the same path, wait already. Another certificate is another sender: it has come again
+    /// from the port of the one before.
+    pub(super) fn holds(&self, bytes: &[u8], peer: Peer<'_>) -> bool {
         if self.seats.is_empty() {
             return false;
         }
-        let found = self.digests.get(&self.digest(bytes, path)).and_then(|ticket| self.seats.get(ticket));
-        found.is_some_and(|seat| *seat.waiting.bytes == *bytes && seat.waiting.path == *path)
+        let found = self.digests.get(&self.digest(bytes, peer)).and_then(|ticket| self.seats.get(ticket));
+        found.is_some_and(|Seat { waiting, .. }| {
+            *waiting.bytes == *bytes
+                && waiting.path == peer.path
+                && waiting.identity.as_ref() == peer.identity
+        })
     }
 
     /// Whether there is room for one more datagram of this length, waiting for these questions.
@@ -103,7 +117,7 @@ impl WaitingRoom {
     pub(super) fn park(&mut self, waiting: Waiting, now_ms: u64, put: &mut dyn FnMut(&Question)) {
         debug_assert!(self.admits(waiting.bytes.len(), &waiting.open));
         let ticket = waiting.ticket;
-        let digest = self.digest(&waiting.bytes, &waiting.path);
+        let digest = self.digest(&waiting.bytes, waiting.peer());
         self.bytes = self.bytes.saturating_add(waiting.bytes.len());
         self.deadlines.insert((waiting.deadline_ms, ticket));
         self.digests.insert(digest, ticket);
@@ -181,8 +195,8 @@ impl WaitingRoom {
         self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
     }
 
-    fn digest(&self, bytes: &[u8], path: &Path) -> u64 {
-        self.hasher.hash_one((path, bytes))
+    fn digest(&self, bytes: &[u8], Peer { path, identity }: Peer<'_>) -> u64 {
+        self.hasher.hash_one((path, identity.map(Identity::names), bytes))
     }
 
     /// Every index says the same, and every bound holds. A full room is looked through once in a

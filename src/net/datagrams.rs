@@ -181,7 +181,7 @@ impl Datagrams {
             };
             // Two readings of the clock for each message would be a good part of its cost.
             let began = (number == 0).then(Instant::now);
-            let departure = service.message(datagram.bytes, path, now, self.outbox.room());
+            let departure = service.message(datagram.bytes, path.into(), now, self.outbox.room());
             if let Some(began) = began {
                 service.decided_in(began.elapsed());
             }

@@ -12,7 +12,7 @@ use super::handle::{Forgotten, Kept};
 use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, SocketTrouble},
     dns::{Answer, Question},
-    engine::{Now, Path},
+    engine::{Now, Path, Peer},
     route::Transport,
 };
 
@@ -48,7 +48,7 @@ pub trait Service {
     /// The batch is answered. From the call that read it to that which sent its answers it took so long.
     fn batch_ended(&mut self, _took: Duration) {}
     /// Deals with one message. An answer is written to the start of `out`.
-    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure>;
+    fn message(&mut self, bytes: &[u8], peer: Peer<'_>, now: Now, out: &mut [u8]) -> Option<Departure>;
     /// Takes the answer to a question.
     fn answered(&mut self, question: Question, answer: Answer, now: Now);
     /// What is kept of the first of these questions that has an answer.

@@ -20,7 +20,7 @@ use crate::{
     counters::{ConnectionEnd, ConnectionRefusal, Counters, SocketTrouble, Waits},
     decide::Silence,
     dns::{Answer, Failure, Question},
-    engine::{Engine, Now, Outcome, Path, Routes},
+    engine::{Engine, Now, Outcome, Path, Peer, Routes},
     route::{Down, Transport},
     snapshot::Snapshot,
 };
@@ -159,12 +159,12 @@ impl Service for Serving<'_> {
         self.engine.batch_ended(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    fn message(&mut self, bytes: &[u8], path: Path, now: Now, out: &mut [u8]) -> Option<Departure> {
+    fn message(&mut self, bytes: &[u8], peer: Peer<'_>, now: Now, out: &mut [u8]) -> Option<Departure> {
         let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
-        let (method, outcome) = self.engine.datagram(bytes, path, routes, now, out);
-        self.counters.request(method, path.transport);
+        let (method, outcome) = self.engine.datagram(bytes, peer, routes, now, out);
+        self.counters.request(method, peer.path.transport);
         if self.tap.is_some() {
-            self.show(Some((bytes, path)), now, &outcome, out);
+            self.show(Some((bytes, peer.path)), now, &outcome, out);
         }
         self.put_questions(now);
         self.carry_out(outcome)

@@ -4,6 +4,7 @@
 //! [`crate::decide`] walks a [`RouteTable`]; nothing here decides.
 
 pub mod calendar;
+pub mod certificate;
 pub mod decimal;
 pub mod deck;
 pub mod dispatch;
@@ -18,6 +19,7 @@ pub mod table;
 pub mod template;
 
 pub use calendar::Calendar;
+pub use certificate::CertificatePattern;
 pub use decimal::micro_of;
 pub use deck::Offer;
 pub use dispatch::Dispatch;

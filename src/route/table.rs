@@ -2,8 +2,8 @@
 //! patterns and templates, so that a decision compares and copies and does nothing else.
 
 use super::{
-    Calendar, Dispatch, FixedContact, Normalisation, NumberPattern, NumberTable, Template, TextPattern,
-    UriTemplate,
+    Calendar, CertificatePattern, Dispatch, FixedContact, Normalisation, NumberPattern, NumberTable,
+    Template, TextPattern, UriTemplate,
 };
 use crate::{
     access::{AccessId, AccessLists},
@@ -209,6 +209,8 @@ pub enum Condition {
     Access(Vec<AccessId>),
     /// Its credentials are of one of these users. Never holds where its access list asks for none.
     Username(Vec<TextPattern>),
+    /// Its connection has shown a certificate with one of these names.
+    Certificate(Vec<CertificatePattern>),
     /// It came to one of these listeners.
     Listener(Vec<Box<str>>),
     /// Over one of these transports.

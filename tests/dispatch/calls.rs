@@ -24,6 +24,8 @@ pub(crate) struct Call {
     pub(crate) source: IpAddr,
     pub(crate) listener: &'static str,
     pub(crate) transport: Transport,
+    /// The name in the certificate of its sender.
+    pub(crate) certificate: Option<&'static str>,
     pub(crate) hour: i64,
 }
 
@@ -40,6 +42,7 @@ impl Default for Call {
             source: "192.0.2.1".parse().expect("an address"),
             listener: "core",
             transport: Transport::Udp,
+            certificate: None,
             hour: 12,
         }
     }
@@ -63,11 +66,13 @@ pub(crate) fn request(call: &Call) -> String {
 }
 
 pub(crate) fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> Played {
+    let names: Option<[Box<str>; 1]> = call.certificate.map(|name| [name.into()]);
     let arrival = Arrival {
         source: SocketAddr::new(call.source, 5060),
         local: "192.0.2.99:5060".parse().expect("an address"),
         listener: call.listener,
         transport: call.transport,
+        identity: names.as_ref().map(|names| &names[..]),
     };
     let (settings, cache) = (Settings::default(), Cache::new());
     let dns = DnsView::giving_up(&cache, 0);
@@ -130,10 +135,11 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
         ]),
         select(vec!["core", "edge"]),
         select(vec![Transport::Udp, Transport::Tcp]),
+        select(vec![None, Some("a.example.net"), Some("b.example.net")]),
         0..24_i64,
     );
     (uri, rest).prop_map(|((method, number, user_params, host, uri_params), rest)| {
-        let (from, headers, source, listener, transport, hour) = rest;
+        let (from, headers, source, listener, transport, certificate, hour) = rest;
         let source = source.parse().expect("an address");
         let host = host.to_owned();
         Call {
@@ -147,6 +153,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             source,
             listener,
             transport,
+            certificate,
             hour,
         }
     })

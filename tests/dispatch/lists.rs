@@ -146,6 +146,7 @@ fn when(depth: u32) -> BoxedStrategy<Map<String, Value>> {
         ),
         (1, key("listener", some(&["core", "edge"]))),
         (1, key("transport", some(&["udp", "tcp"]))),
+        (1, key("certificate", some(&["a.example.net", "*.example.net", "*.example.org", "*"]))),
         (1, key("method", some(&["INVITE", "MESSAGE", "JUMP"]))),
         (1, key("scheme", some(&["sip", "tel"]))),
         (16, key("number", numbers())),

@@ -222,6 +222,15 @@ fn a_call_is_explained_as_the_command_explains_it_and_not_counted() {
     let nobody = scene.post("explain", &json!({ "number": "+44", "listener": "nobody" }));
     assert_eq!(nobody.status, 400);
     assert!(nobody.body.contains("there is no listener \\\"nobody\\\""), "{}", nobody.body);
+
+    let shown = json!({ "number": "+44", "certificate": ["SBC.example.com", "example.com"] });
+    let told = scene.post("explain", &shown).json();
+    let names = json!(["sbc.example.com", "example.com"]);
+    assert_eq!((&told["transport"], &told["certificate"]), (&json!("tls"), &names));
+    let over_udp = json!({ "number": "+44", "certificate": ["example.com"], "transport": "udp" });
+    let refused = scene.post("explain", &over_udp);
+    assert_eq!(refused.status, 400);
+    assert!(refused.body.contains("a certificate is shown over tls only"), "{}", refused.body);
 }
 
 /// A configuration with the key that the server has: it decides what is drawn.

@@ -40,6 +40,7 @@ fn a_server_is_steered_over_a_unix_socket() {
         ("top --limit 3", "reckoned from one in 32\n\nMESSAGES  AT LEAST  SOURCE\n"),
         ("routes --order last", "HITS  LAST  ROUTE  LIST    PLACE\n"),
         ("explain +44", "answer 404 by all, to 127.0.0.1:5060\n\nSIP/2.0 404 Not Found\n"),
+        ("explain +44 --certificate sbc.example", ", tls, certificate sbc.example), generation 1\n"),
         ("reload", "unchanged: generation 1, 1 routes, "),
         ("drain", "draining: /readyz and OPTIONS say 503\n"),
         ("status", "ready       no (the server is draining)\n"),

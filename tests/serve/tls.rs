@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::{
-    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use tempfile::TempDir;
@@ -46,8 +46,18 @@ impl Issuer {
 
     /// Certificate and key for this name, PEM.
     pub(crate) fn issue(&self, name: &str) -> (String, String) {
+        self.issue_with(CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
+    /// Certificate and key for this domain of SIP, and the name of one of its servers.
+    fn issue_for_domain(&self, domain: &str, server: &str) -> (String, String) {
+        let mut params = CertificateParams::new(vec![server.to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::URI(format!("sip:{domain}").try_into().unwrap()));
+        self.issue_with(params)
+    }
+
+    fn issue_with(&self, params: CertificateParams) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
     }
 }
@@ -59,10 +69,14 @@ fn write(dir: &Path, (certificate, key): &(String, String)) {
 
 /// The server with a certificate of `issuer`, and the directory of its files.
 pub(crate) fn server(issuer: &Issuer, more: &str) -> (Routes, TempDir, Server) {
+    server_of(ROUTES, issuer, more)
+}
+
+fn server_of(routes: &str, issuer: &Issuer, more: &str) -> (Routes, TempDir, Server) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &issuer.issue("waypost.example.net"));
     fs::write(dir.path().join("ca.pem"), issuer.pem()).unwrap();
-    let routes = Routes::of(ROUTES);
+    let routes = Routes::of(routes);
     let d = dir.path().display();
     let config = format!(
         "{KEY}tls: {{certificate: {d}/cert.pem, key: {d}/key.pem{}}}\n",
@@ -76,6 +90,10 @@ type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// A connection that trusts `issuer`, with a certificate of its own or without.
 fn connect(address: SocketAddr, issuer: &Issuer, own: Option<(String, String)>) -> Stream<Tls> {
+    connect_with(address, client(issuer, own))
+}
+
+fn client(issuer: &Issuer, own: Option<(String, String)>) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(issuer.pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -83,18 +101,21 @@ fn connect(address: SocketAddr, issuer: &Issuer, own: Option<(String, String)>) 
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots);
-    let config = match own {
+    Arc::new(match own {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
             let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
             builder.with_client_auth_cert(vec![certificate], key).unwrap()
         }
-    };
+    })
+}
+
+fn connect_with(address: SocketAddr, config: Arc<ClientConfig>) -> Stream<Tls> {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let name = "waypost.example.net".try_into().unwrap();
-    Stream::of(StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream))
+    Stream::of(StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream))
 }
 
 fn tls(call: &str) -> String {
@@ -181,6 +202,68 @@ fn a_client_certificate_of_a_stranger_is_refused() {
     eventually("both are counted", || {
         server.sample(r#"waypost_connections_closed_total{reason="tls"}"#) == 2.0
     });
+}
+
+/// Each certificate to its own route; the code says which.
+const BY_CERTIFICATE: &str = "
+gateways: { lon1: sips:sbc1.lon.example.net }
+routes:
+  - { name: partner, when: { certificate: partner.example }, answer: { contacts: [lon1] } }
+  - { name: customers, when: { certificate: '*.customers.example' }, answer: 480 }
+  - { name: any, when: { certificate: '*' }, answer: 410 }
+  - { name: none, answer: 403 }
+";
+
+#[test]
+fn the_name_in_a_client_certificate_chooses_the_route() {
+    let issuer = Issuer::new();
+    let (_routes, _dir, server) =
+        server_of(BY_CERTIFICATE, &issuer, ", client_ca: DIR/ca.pem, client: optional");
+    for (own, expected) in [
+        (Some(issuer.issue_for_domain("Partner.example", "anna.customers.example")), 302),
+        (Some(issuer.issue("partner.example")), 302),
+        (Some(issuer.issue("anna.customers.example")), 480),
+        (Some(issuer.issue("b.anna.customers.example")), 410),
+        (Some(issuer.issue("notpartner.example")), 410),
+        (None, 403),
+    ] {
+        let mut stream = connect(server.address(), &issuer, own);
+        for call in ["a", "b"] {
+            let answer = stream.ask(&tls(call));
+            assert_eq!(status(&answer), expected, "{answer}");
+        }
+    }
+    // One that is not verified opens no connection, so that nothing is asked of its name.
+    let stranger = Issuer::new().issue("partner.example");
+    let mut stream = connect(server.address(), &issuer, Some(stranger)).into_inner();
+    let _ = stream.write_all(tls("c").as_bytes()).and_then(|()| stream.flush());
+    assert!(stream.read_exact(&mut [0; 12]).is_err(), "a stranger's certificate is answered");
+    server.until(r#"waypost_connections_closed_total{reason="tls"}"#, 1.0);
+    assert_eq!(server.sample(r#"waypost_requests_total{method="INVITE",transport="tls"}"#), 12.0);
+}
+
+#[test]
+fn certificates_that_nobody_checks_are_no_identity() {
+    let issuer = Issuer::new();
+    let (_routes, _dir, server) = server_of(BY_CERTIFICATE, &issuer, "");
+    let mut stream = connect(server.address(), &issuer, Some(issuer.issue("partner.example")));
+    assert_eq!(status(&stream.ask(&tls("a"))), 403);
+}
+
+/// TLS takes up the session of an earlier connection: the certificate is not sent again, and is known all the same.
+#[test]
+fn a_resumed_session_keeps_its_certificate() {
+    let issuer = Issuer::new();
+    let (_routes, _dir, server) =
+        server_of(BY_CERTIFICATE, &issuer, ", client_ca: DIR/ca.pem, client: optional");
+    let config = client(&issuer, Some(issuer.issue("partner.example")));
+    let mut kinds = Vec::new();
+    for call in ["a", "b"] {
+        let mut stream = connect_with(server.address(), Arc::clone(&config));
+        assert_eq!(status(&stream.ask(&tls(call))), 302);
+        kinds.push(stream.into_inner().conn.handshake_kind().unwrap());
+    }
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
 }
 
 #[test]

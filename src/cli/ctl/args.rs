@@ -214,6 +214,9 @@ pub struct CtlExplain {
     /// The transport it comes over.
     #[arg(long, value_name = "TRANSPORT", value_parser = flags::transport)]
     pub transport: Option<crate::route::Transport>,
+    /// A name in the certificate that the client shows over TLS; may be given again.
+    #[arg(long, value_name = "NAME", value_parser = flags::certificate)]
+    pub certificate: Vec<String>,
     /// Another header; may be given again.
     #[arg(long, value_name = "NAME: VALUE", value_parser = flags::header, conflicts_with = "raw")]
     pub header: Vec<(String, String)>,

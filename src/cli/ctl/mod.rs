@@ -171,8 +171,21 @@ fn escaped(value: &str) -> String {
 }
 
 fn explained(call: &CtlExplain) -> Result<Value, String> {
-    let CtlExplain { uri, from, method, listener, transport, header, caller, pai, call_id, at, down, raw } =
-        call;
+    let CtlExplain {
+        uri,
+        from,
+        method,
+        listener,
+        transport,
+        certificate,
+        header,
+        caller,
+        pai,
+        call_id,
+        at,
+        down,
+        raw,
+    } = call;
     let mut asked = Map::new();
     let mut put = |key: &str, value: Option<String>| {
         asked.extend(value.map(|value| (key.to_owned(), Value::from(value))));
@@ -187,6 +200,9 @@ fn explained(call: &CtlExplain) -> Result<Value, String> {
     put("call_id", call_id.clone());
     put("at", at.clone());
     put("raw", raw.as_deref().map(raw_text).transpose()?);
+    if !certificate.is_empty() {
+        asked.insert("certificate".to_owned(), certificate.clone().into());
+    }
     if !header.is_empty() {
         let headers: Vec<_> = header.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         asked.insert("headers".to_owned(), headers.into());

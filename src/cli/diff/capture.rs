@@ -162,6 +162,7 @@ impl Packets {
                     local: destination,
                     listener: listener(listen, destination).unwrap_or(arrival.listener),
                     transport: Transport::Udp,
+                    identity: None,
                 };
                 comparer.call(payload, &arrival, format_args!("{name}:{}", self.number));
             }

@@ -47,7 +47,10 @@ impl Page<'_> {
         self.line(&title);
         let time =
             jiff::Timestamp::from_second(*unix_s).map_or_else(|_| unix_s.to_string(), |at| at.to_string());
-        let transport = arrival.transport.name();
+        let transport = match arrival.identity {
+            Some(names) => format!("{}, certificate {}", arrival.transport.name(), names.join(", ")),
+            None => arrival.transport.name().to_owned(),
+        };
         self.line(&format!(
             "from {} to {} (listener \"{}\", {transport}), at {time}",
             arrival.source, arrival.local, arrival.listener

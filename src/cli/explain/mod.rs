@@ -23,9 +23,10 @@ use super::{
     output::{self, Paint},
 };
 use crate::{
+    access::Identity,
     config::Config,
     control::{
-        explain::{self, Explanation, Subject, Words, told::Told},
+        explain::{self, Explanation, Subject, Words, fields, told::Told},
         reload::unix_s,
     },
     decide::{Arrival, Settings},
@@ -45,7 +46,9 @@ pub(crate) fn run(global: &Global, args: &ExplainArgs) -> Exit {
         }
     };
     output::diagnostics(&routes.warnings);
-    let prepared = arrival(args, &config).and_then(|arrival| Ok((arrival, request(args, &arrival)?)));
+    let identity = fields::identity(&args.certificate);
+    let prepared =
+        arrival(args, &config, identity.as_ref()).and_then(|arrival| Ok((arrival, request(args, &arrival)?)));
     let (arrival, request) = match prepared {
         Ok(prepared) => prepared,
         Err(message) => return refuse(&message, Exit::Usage),
@@ -127,8 +130,12 @@ fn explain<'a>(
 }
 
 /// The way the request comes: from the flags, the rest as the first fitting listener has it.
-fn arrival<'a>(args: &ExplainArgs, config: &'a Config) -> Result<Arrival<'a>, String> {
-    explain::arrival(&config.listen, args.from, args.listener.as_deref(), args.transport)
+fn arrival<'a>(
+    args: &ExplainArgs,
+    config: &'a Config,
+    identity: Option<&'a Identity>,
+) -> Result<Arrival<'a>, String> {
+    explain::arrival(&config.listen, args.from, args.listener.as_deref(), args.transport, identity)
         .map_err(|why| if args.listener.is_some() { format!("--listener: {why}") } else { why })
 }
 

@@ -20,6 +20,8 @@ use super::{
     answer::{Problem, asked, json},
 };
 use crate::{
+    access::Identity,
+    config::Listen,
     control::{
         explain::{self, CALL_ID, Explanation, Live, Subject, Words, fields, looked::Known, told::Told},
         reload::unix_s,
@@ -50,6 +52,8 @@ pub(super) struct ExplainAsked {
     source: Option<String>,
     /// `udp`, `tcp` or `tls`; that of the listener without this.
     transport: Option<String>,
+    /// The names in the certificate that the client shows over TLS; it shows none without this.
+    certificate: Vec<String>,
     /// The listener it comes to, by name; the first of its transport without this.
     listener: Option<String>,
     /// `INVITE` without this.
@@ -69,6 +73,7 @@ pub(super) struct ExplainAsked {
 struct Meant {
     source: SocketAddr,
     transport: Option<crate::route::Transport>,
+    identity: Option<Identity>,
     listener: Option<String>,
     unix_s: i64,
     down: Vec<String>,
@@ -119,7 +124,10 @@ impl ExplainAsked {
     fn meant(self) -> Result<Meant, String> {
         let named = |name: &'static str| move |why: String| format!("{name}: {why}");
         let at = self.at.as_deref().map(fields::moment).transpose().map_err(named("at"))?;
+        let names = self.certificate.iter().map(|name| fields::certificate(name));
+        let names = names.collect::<Result<Vec<_>, _>>().map_err(named("certificate"))?;
         Ok(Meant {
+            identity: fields::identity(&names),
             source: fields::source(self.source.as_deref().unwrap_or("127.0.0.1")).map_err(named("source"))?,
             transport: self
                 .transport
@@ -175,9 +183,7 @@ impl ExplainAsked {
 impl Meant {
     fn explained(self, admin: &Admin, runtime: &Handle) -> Result<Told, (StatusCode, String)> {
         let snapshot = admin.table().load_full();
-        let arrival =
-            explain::arrival(&admin.differ.listen, self.source, self.listener.as_deref(), self.transport)
-                .map_err(|why| (StatusCode::BAD_REQUEST, why))?;
+        let arrival = self.arrival(&admin.differ.listen).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let request = self.request.bytes(&arrival);
         let down = self.down(&snapshot).map_err(|why| (StatusCode::BAD_REQUEST, why))?;
         let is_raw = matches!(self.request, Made::Raw(_));
@@ -204,6 +210,11 @@ impl Meant {
             routes_hash: snapshot.hash.clone(),
         };
         Ok(Told::of(&Explanation { live: Some(live), notes: self.request.notes(), ..explained }))
+    }
+
+    fn arrival<'a>(&'a self, listen: &'a [Listen]) -> Result<Arrival<'a>, String> {
+        let Self { source, listener, transport, identity, .. } = self;
+        explain::arrival(listen, *source, listener.as_deref(), *transport, identity.as_ref())
     }
 
     /// Those that are down, and those that are named.
@@ -279,6 +290,10 @@ mod tests {
                 "source: expected IP or IP:PORT, as 198.51.100.7 or [2001:db8::7]:5060",
             ),
             (r#"{"number":"1","transport":"sctp"}"#, "transport: expected udp, tcp or tls"),
+            (
+                r#"{"number":"1","certificate":["*.example"]}"#,
+                "certificate: expected a name in a certificate, as sbc.example.com",
+            ),
             (
                 r#"{"number":"1","headers":["Via: x"]}"#,
                 "headers: Via is in the request already; to change it, put a whole request into a file for explain --raw",

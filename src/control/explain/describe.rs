@@ -153,6 +153,9 @@ fn words(condition: &Condition, table: &RouteTable, depth: usize) -> String {
             format!("access list is {}", either(ids.iter().map(|id| table.access.name(*id))))
         }
         Condition::Username(patterns) => format!("user of the credentials {}", patterns_of(patterns.len())),
+        Condition::Certificate(patterns) => {
+            format!("name in the certificate is {}", either(patterns))
+        }
         Condition::Listener(names) => format!("listener is {}", either(names)),
         Condition::Transport(transports) => {
             format!("transport is {}", either(transports.iter().map(|one| one.name())))

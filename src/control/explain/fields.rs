@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::route::Transport;
+use crate::{access::Identity, route::Transport};
 
 /// RFC 3261 §19.1.2: the port of sip: over UDP and TCP.
 pub(crate) const SIP_PORT: u16 = 5060;
@@ -51,6 +51,19 @@ pub(crate) fn source(text: &str) -> Result<SocketAddr, String> {
 /// `udp`, `tcp` or `tls`.
 pub(crate) fn transport(text: &str) -> Result<Transport, String> {
     Transport::from_name(&text.to_ascii_lowercase()).ok_or_else(|| "expected udp, tcp or tls".to_owned())
+}
+
+/// A name in a certificate.
+pub(crate) fn certificate(text: &str) -> Result<String, String> {
+    match Identity::named([text]).names() {
+        [name] => Ok(name.to_string()),
+        _ => Err("expected a name in a certificate, as sbc.example.com".to_owned()),
+    }
+}
+
+/// Who the names are of; `None` where there are none.
+pub(crate) fn identity(names: &[String]) -> Option<Identity> {
+    (!names.is_empty()).then(|| Identity::named(names.iter().map(String::as_str)))
 }
 
 /// A token (RFC 3261 §25.1): a method.

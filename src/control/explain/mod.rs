@@ -18,6 +18,7 @@ use looked::{Known, Looked};
 use recorder::{Recorder, Step};
 
 use crate::{
+    access::Identity,
     config::Listen,
     control::{client::Message, diff::reached_at},
     decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
@@ -187,14 +188,19 @@ pub(crate) fn notes(uri: Option<&str>, raw: Option<&[u8]>) -> Vec<String> {
 
 const MESSAGE_BYTES_MAX_AND_ONE: usize = MESSAGE_BYTES_MAX + 1;
 
-/// The way a request comes: to the listener of this name; without one, to the first of its transport. The error
-/// names the listeners that there are.
+/// The way a request comes: to the listener of this name; without one, to the first of its transport, which is TLS where a
+/// certificate is shown. The error names the listeners that there are.
 pub(crate) fn arrival<'a>(
     listen: &'a [Listen],
     source: std::net::SocketAddr,
     name: Option<&str>,
     transport: Option<Transport>,
+    identity: Option<&'a Identity>,
 ) -> Result<Arrival<'a>, String> {
+    let transport = match identity {
+        Some(_) if name.is_none() => transport.or(Some(Transport::Tls)),
+        _ => transport,
+    };
     let by_transport = |one: &&Listen| transport.is_none_or(|transport| one.transport == transport);
     let listener = match name {
         Some(name) => listen.iter().find(|one| &*one.name == name).ok_or_else(|| {
@@ -207,11 +213,19 @@ pub(crate) fn arrival<'a>(
             .or_else(|| listen.first())
             .ok_or("the configuration has no listener")?,
     };
+    let transport = transport.unwrap_or(listener.transport);
+    if identity.is_some() && transport != Transport::Tls {
+        return Err(format!(
+            "a certificate is shown over tls only, and this request comes over {}",
+            transport.name()
+        ));
+    }
     Ok(Arrival {
         source,
         local: reached_at(listener.address),
         listener: &listener.name,
-        transport: transport.unwrap_or(listener.transport),
+        transport,
+        identity: identity.map(Identity::names),
     })
 }
 

@@ -76,6 +76,7 @@ pub(crate) fn explanation(table: &RouteTable) -> Explanation<'_> {
             local: "127.0.0.1:5060".parse().unwrap(),
             listener: "core",
             transport: Transport::Udp,
+            identity: None,
         },
         unix_s: 60,
         notes: vec!["remark".to_owned()],

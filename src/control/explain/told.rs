@@ -29,6 +29,9 @@ pub(crate) struct Told {
     /// The listener there.
     listener: String,
     transport: &'static str,
+    /// The names in the certificate that was shown; left out when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<Vec<String>>,
     /// When, in seconds since 1970.
     at_unix_s: i64,
     /// SHA-256 of all files that the routes are made of.
@@ -159,6 +162,7 @@ impl Told {
             to: arrival.local.to_string(),
             listener: arrival.listener.to_owned(),
             transport: arrival.transport.name(),
+            certificate: arrival.identity.map(|names| names.iter().map(ToString::to_string).collect()),
             at_unix_s: explanation.unix_s,
             routes_hash: explanation.hash.to_owned(),
             notes: explanation.notes.clone(),

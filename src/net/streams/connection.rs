@@ -9,8 +9,9 @@ use std::io::{self, ErrorKind};
 
 use super::{StreamSettings, wire::Wire};
 use crate::{
+    access::Identity,
     counters::ConnectionEnd,
-    engine::{Now, Path},
+    engine::{Now, Path, Peer},
     limits::{LINGER_MS_MAX, LOOKUP_MS_MAX, MESSAGES_PER_VISIT_MAX, READS_PER_VISIT_MAX, UNSENT_BYTES_MAX},
     net::service::Service,
     sip::{Framed, Framer, HeaderIndex},
@@ -40,6 +41,8 @@ pub(super) enum Next {
 pub(super) struct Connection {
     wire: Wire,
     pub(super) path: Path,
+    /// Read at the first message, when the handshake is over: the outer `None` until then.
+    identity: Option<Option<Identity>>,
     framer: Framer,
     phase: Phase,
     input: Vec<u8>,
@@ -84,6 +87,7 @@ impl Connection {
         Self {
             wire,
             path,
+            identity: None,
             framer: Framer::default(),
             phase: Phase::Open,
             input: Vec::new(),
@@ -270,7 +274,9 @@ impl Connection {
         now: Now,
     ) {
         let message = self.input.get(start..start.saturating_add(len)).unwrap_or_default();
-        match service.message(message, self.path, now, &mut bench.room) {
+        let identity = self.identity.get_or_insert_with(|| self.wire.identity()).as_ref();
+        let peer = Peer { path: self.path, identity };
+        match service.message(message, peer, now, &mut bench.room) {
             Some(departure) => {
                 self.output.extend_from_slice(bench.room.get(..departure.len).unwrap_or_default());
             }

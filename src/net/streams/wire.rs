@@ -13,7 +13,10 @@ use std::{
 use mio::net::TcpStream;
 use rustls::{ServerConfig, ServerConnection};
 
-use crate::limits::{READS_PER_VISIT_MAX, UNSENT_BYTES_MAX};
+use crate::{
+    access::Identity,
+    limits::{READS_PER_VISIT_MAX, UNSENT_BYTES_MAX},
+};
 
 /// See the file's first lines.
 #[derive(Debug)]
@@ -52,6 +55,13 @@ impl Wire {
             Self::Plain(_) => false,
             Self::Tls(tls) => tls.session.is_handshaking(),
         }
+    }
+
+    /// Who the peer is, once the handshake is over; `None`: it has shown no certificate. TLS takes none that it has not
+    /// verified.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        let Self::Tls(tls) = self else { return None };
+        tls.session.peer_certificates()?.first().map(|own| Identity::of_certificate(own))
     }
 
     /// Reads; 0 is the end. `Interrupted`: the peer made work and sent nothing, come again.

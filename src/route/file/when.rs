@@ -19,6 +19,9 @@ pub(super) struct WhenWritten {
     /// The user whose credentials were right, where the access list asks for them: `text`, `text*`, `*text`, `*`, or
     /// `/regex/`.
     pub(super) username: Option<OneOrMany<Text>>,
+    /// A name in the certificate that the client has shown over TLS (RFC 5922 §7.1): `sbc.example.com`, `*.example.com` for one
+    /// label more, `*` for any certificate.
+    pub(super) certificate: Option<OneOrMany<Text>>,
     /// The listener it came to, by its name in the server's configuration.
     pub(super) listener: Option<OneOrMany<Text>>,
     /// udp, tcp or tls.

@@ -76,7 +76,13 @@ impl World {
 
     fn verdict(&self, datagram: &[u8], cache: &Cache, give_up: bool, out: &mut [u8]) -> Verdict {
         let local = "192.0.2.1:5060".parse().expect("an address");
-        let arrival = Arrival { source: self.source, local, listener: "default", transport: self.transport };
+        let arrival = Arrival {
+            source: self.source,
+            local,
+            listener: "default",
+            transport: self.transport,
+            identity: None,
+        };
         let context = Context {
             settings: &self.settings,
             table: self.table,

@@ -14,12 +14,17 @@ pub(super) fn explanation(said: &Value, paint: Paint) -> String {
     let first =
         plain(said.get("request").unwrap_or(&Value::Null)).lines().next().map_or(first, str::to_owned);
     let mut page = format!("{}\n", paint.bold(first.split("\\x0d").next().unwrap_or(&first)));
+    let names: Vec<String> = items(said, "certificate").map(plain).collect();
+    let transport = match said.get("certificate") {
+        Some(_) => format!("{}, certificate {}", text(said, "transport"), names.join(", ")),
+        None => text(said, "transport"),
+    };
     page.push_str(&format!(
         "from {} to {} (listener \"{}\", {}), generation {}\n",
         text(said, "from"),
         text(said, "to"),
         text(said, "listener"),
-        text(said, "transport"),
+        transport,
         text(&said["live"], "generation")
     ));
     for note in items(said, "notes") {

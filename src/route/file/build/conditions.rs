@@ -4,8 +4,8 @@ use super::{Builder, settings::is_token};
 use crate::{
     access::network,
     route::{
-        Calendar, Condition, MethodPattern, NumberPattern, Party, Template, TextPattern, Transport,
-        ValueTest,
+        Calendar, CertificatePattern, Condition, MethodPattern, NumberPattern, Party, Template, TextPattern,
+        Transport, ValueTest,
         file::{
             marks::At,
             near::did_you_mean,
@@ -65,6 +65,11 @@ impl Builder<'_> {
         if let Some(patterns) = &written.username {
             let patterns = self.each(at.key("username"), patterns, |text| TextPattern::parse(&text.0, false));
             all.push(Condition::Username(patterns));
+        }
+        if let Some(patterns) = &written.certificate {
+            let patterns =
+                self.each(at.key("certificate"), patterns, |text| CertificatePattern::parse(&text.0));
+            all.push(Condition::Certificate(patterns));
         }
         if let Some(listeners) = &written.listener {
             let names = self.each(at.key("listener"), listeners, |text| match text.0.as_str() {
