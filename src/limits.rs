@@ -935,6 +935,13 @@ pub const QUEUE_AGE_MS_MAX: u64 = 10_000;
 /// §17.1.1.2).
 pub const QUEUE_AGE_MS_SILENT: u64 = 500;
 
+/// The wall clock was set when it has moved by so much more or less than the other one between two batches, in milliseconds:
+/// the default of `queue_age_ms`, below which it refuses nothing.
+pub const CLOCK_STEP_MS: u64 = 250;
+
+/// For so long it says nothing of how old a queue is, in milliseconds: more than a queue holds that moves.
+pub const CLOCK_DISTRUST_MS: u64 = 2000;
+
 /// Ages beyond are not believed, in milliseconds: 64 times T1, when every client has given up (RFC 3261 §17.1.1.2); it is the
 /// clock that was set.
 pub const QUEUE_AGE_MS_BELIEVED: u64 = 32_000;

@@ -17,7 +17,7 @@ use waypost::route::{
 const EXAMPLES: usize = 9;
 
 /// Cases in `tests/routes_invalid/`.
-const CASES: usize = 106;
+const CASES: usize = 107;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

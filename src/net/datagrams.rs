@@ -16,6 +16,7 @@ use std::{
 use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use super::{
+    ages::Ages,
     batch::{Inbox, Outbox},
     bind::{BindError, DatagramListener},
     clock::Clock,
@@ -33,6 +34,7 @@ pub(super) struct Datagrams {
     released: bool,
     inbox: Inbox,
     outbox: Outbox,
+    ages: Ages,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,8 @@ impl Datagrams {
         }
         let socket = |listener| Socket { listener, state: State::Empty };
         let sockets = listeners.into_iter().map(|listener| listener.map(socket)).collect();
-        Ok(Self { sockets, released: false, inbox: Inbox::new(), outbox: Outbox::new(false) })
+        let (inbox, outbox) = (Inbox::new(), Outbox::new(false));
+        Ok(Self { sockets, released: false, inbox, outbox, ages: Ages::default() })
     }
 
     /// Answers to one peer leave as one, or each alone.
@@ -160,7 +163,7 @@ impl Datagrams {
         };
         *state = State::Readable;
         let (address, now) = (listener.address, clock.now());
-        let age_ms = self.inbox.arrived().map_or(0, Clock::age_ms);
+        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clock.both()));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
             let Some(datagram) = self.inbox.datagram(number) else {

@@ -18,6 +18,7 @@
 //! is one place to listen, whatever its transport.
 
 mod address;
+mod ages;
 mod batch;
 mod bind;
 mod clock;
