@@ -42,7 +42,7 @@ pub(super) trait Address: Copy + Ord {
 }
 
 impl Address for u32 {
-    const BITS: u32 = Self::BITS;
+    const BITS: Self = Self::BITS;
     type Kept = Self;
 
     fn bits(self, shift: u32, mask: usize) -> usize {

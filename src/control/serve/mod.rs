@@ -216,7 +216,7 @@ fn first_routes(
     fetcher: Option<&mut Fetcher>,
 ) -> Result<(Snapshot, bool), ServeError> {
     let kept = || first_table(loader, last_good, config.workers);
-    let Some(fetcher) = fetcher else { return Ok(kept()?) };
+    let Some(fetcher) = fetcher else { return kept() };
     // What was kept serves when neither the source nor what was fetched before gives a table.
     fetcher.first(|| first_table(loader, None, config.workers)).or_else(|error| {
         kept().map_err(|_| match error {
