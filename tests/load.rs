@@ -256,9 +256,10 @@ fn a_closed_run_counts_right_answers() {
 
 #[test]
 fn an_open_run_counts_right_answers() {
+    // So few that the receive buffers hold all of them, however long this process is kept from reading.
     let (tally, seen) =
-        load(Redirect::default(), "--calls 500 --flows 2 --rate 5000 --distinct-call-ids --wait-ms 2000");
-    assert_eq!((tally.sent, tally.answered, tally.wrong, seen), (500, 500, 0, 500));
+        load(Redirect::default(), "--calls 200 --flows 2 --rate 2000 --distinct-call-ids --wait-ms 20000");
+    assert_eq!((tally.sent, tally.answered, tally.wrong, seen), (200, 200, 0, 200));
 }
 
 #[test]
