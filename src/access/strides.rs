@@ -21,7 +21,7 @@ const FIRST_BITS: u32 = 16;
 const NEXT_BITS: u32 = 8;
 /// Ranges from which on a node is split: fewer lie in two or three cache lines.
 const CROWD_RANGES: usize = 16;
-/// Nodes for each range, besides the first ones, of 12 bytes each. When there are so many, no further node is split, and the
+/// Nodes for each range, besides the first ones, of 8 bytes each. When there are so many, no further node is split, and the
 /// search among the ranges of a crowded one takes longer.
 const NODES_PER_RANGE: usize = 8;
 
@@ -32,46 +32,47 @@ type SetId = u32;
 pub(super) trait Address: Copy + Ord {
     /// How many bits it has.
     const BITS: u32;
-    /// How it is kept, so that an [`Entry`] has no gap.
+    /// All but the first 16 bits, which are those of the node: many entries have to lie in few lines of the cache.
     type Kept: Copy + std::fmt::Debug;
 
     /// The bits from `shift` on, those above `mask` left out.
     fn bits(self, shift: u32, mask: usize) -> usize;
     fn kept(self) -> Self::Kept;
+    /// The address without its first 16 bits.
     fn of(kept: Self::Kept) -> Self;
 }
 
 impl Address for u32 {
     const BITS: Self = Self::BITS;
-    type Kept = Self;
+    type Kept = u16;
 
     fn bits(self, shift: u32, mask: usize) -> usize {
         (self >> shift) as usize & mask
     }
 
-    fn kept(self) -> Self {
-        self
+    fn kept(self) -> u16 {
+        (self & 0xffff) as u16
     }
 
-    fn of(kept: Self) -> Self {
-        kept
+    fn of(kept: u16) -> Self {
+        kept.into()
     }
 }
 
 impl Address for u128 {
     const BITS: u32 = Self::BITS;
-    type Kept = [u32; 4];
+    type Kept = [u16; 7];
 
     fn bits(self, shift: u32, mask: usize) -> usize {
         (self >> shift) as usize & mask
     }
 
-    fn kept(self) -> [u32; 4] {
-        bytemuck::cast(self)
+    fn kept(self) -> [u16; 7] {
+        std::array::from_fn(|at| (self >> (16 * (6 - at)) & 0xffff) as u16)
     }
 
-    fn of(kept: [u32; 4]) -> Self {
-        bytemuck::cast(kept)
+    fn of(kept: [u16; 7]) -> Self {
+        kept.iter().fold(0, |address, two| address << 16 | Self::from(*two))
     }
 }
 
@@ -81,6 +82,8 @@ pub(super) struct Strides<A: Address> {
     /// Those of the first bits, in order, and behind them those of each node that is split.
     nodes: Vec<Node>,
     entries: Vec<Entry<A>>,
+    /// First entry and count of those nodes that have more than [`Node::Few`] can say.
+    many: Vec<(u32, u32)>,
     /// Each set once: there are few, and they stay near.
     sets: Vec<Lists>,
 }
@@ -89,8 +92,10 @@ pub(super) struct Strides<A: Address> {
 enum Node {
     /// The same lists hold all of it.
     Even(SetId),
-    /// Its entries; the first of them begins where it does.
-    Few { first: u32, count: u32 },
+    /// Its entries; the first of them is of where it begins.
+    Few { first: u32, count: u16 },
+    /// The same, at this place in [`Strides::many`].
+    Many(u32),
     /// Where its nodes are.
     Split(u32),
 }
@@ -99,12 +104,13 @@ enum Node {
 #[derive(Clone, Copy, Debug)]
 struct Entry<A: Address> {
     start: A::Kept,
-    set: SetId,
+    /// A [`SetId`], without a gap before it.
+    set: [u8; 4],
 }
 
 impl<A: Address> Default for Strides<A> {
     fn default() -> Self {
-        Self { nodes: Vec::new(), entries: Vec::new(), sets: Vec::new() }
+        Self { nodes: Vec::new(), entries: Vec::new(), many: Vec::new(), sets: Vec::new() }
     }
 }
 
@@ -164,13 +170,21 @@ impl<A: Address> Strides<A> {
         if here.len() >= CROWD_RANGES && free_bits >= NEXT_BITS && has_room {
             return Node::Split(self.split(here, before, free_bits, NEXT_BITS, nodes_max));
         }
-        let first = self.entries.len();
+        let first = index(self.entries.len());
+        let entry = |start: A, set: SetId| Entry { start: start.kept(), set: set.to_ne_bytes() };
         if !begins_with_it {
             // Nothing is below it: it is where the search ends that finds no other.
-            self.entries.push(Entry { start: start.kept(), set: before });
+            self.entries.push(entry(*start, before));
         }
-        self.entries.extend(here.iter().map(|(start, set)| Entry { start: start.kept(), set: *set }));
-        Node::Few { first: index(first), count: index(self.entries.len() - first) }
+        self.entries.extend(here.iter().map(|(start, set)| entry(*start, *set)));
+        let count = index(self.entries.len()).saturating_sub(first);
+        match u16::try_from(count) {
+            Ok(count) => Node::Few { first, count },
+            Err(_) => {
+                self.many.push((first, count));
+                Node::Many(index(self.many.len().saturating_sub(1)))
+            }
+        }
     }
 
     /// The lists that hold this address.
@@ -185,13 +199,10 @@ impl<A: Address> Strides<A> {
         loop {
             match *self.nodes.get(at)? {
                 Node::Even(set) => return Some(set),
-                Node::Few { first, count } => {
-                    let entries = self.entries.get(first as usize..)?.get(..count as usize)?;
-                    // The first begins where the node does, whatever it says.
-                    let (before, others) = entries.split_first()?;
-                    let after = others.partition_point(|entry| A::of(entry.start) <= address);
-                    let found = after.checked_sub(1).and_then(|at| others.get(at)).unwrap_or(before);
-                    return Some(found.set);
+                Node::Few { first, count } => return self.among(address, first, count.into()),
+                Node::Many(place) => {
+                    let (first, count) = *self.many.get(place as usize)?;
+                    return self.among(address, first, count);
                 }
                 Node::Split(first) => {
                     shift = shift.checked_sub(NEXT_BITS)?;
@@ -199,6 +210,19 @@ impl<A: Address> Strides<A> {
                 }
             }
         }
+    }
+}
+
+impl<A: Address> Strides<A> {
+    /// The set of the last of these entries that is not behind the address.
+    fn among(&self, address: A, first: u32, count: u32) -> Option<SetId> {
+        let entries = self.entries.get(first as usize..)?.get(..count as usize)?;
+        // The first begins where the node does, whatever it says.
+        let (before, others) = entries.split_first()?;
+        let address = A::of(address.kept());
+        let after = others.partition_point(|entry| A::of(entry.start) <= address);
+        let found = after.checked_sub(1).and_then(|at| others.get(at)).unwrap_or(before);
+        Some(SetId::from_ne_bytes(found.set))
     }
 }
 
@@ -334,7 +358,22 @@ mod tests {
     }
 
     #[test]
-    fn a_node_takes_twelve_bytes_and_an_entry_has_no_gap() {
-        assert_eq!((size_of::<Node>(), size_of::<Entry<u32>>(), size_of::<Entry<u128>>()), (12, 8, 20));
+    fn a_crowd_that_cannot_be_split_is_searched() {
+        // More than a `Few` can say, in one node of the first bits, and no nodes besides.
+        let spans: Vec<Span<u128>> = (0..40_000).map(|at| (2 * at, Some(2 * at + 1), 0)).collect();
+        let ranges: Vec<(u128, SetId)> = (0..80_000).map(|at| (at, u32::from(at % 2 == 0))).collect();
+        let mut strides = Strides { sets: vec![0, 1], ..Strides::default() };
+        strides.split(&ranges, 0, 128, FIRST_BITS, 1 << FIRST_BITS);
+        assert!(
+            matches!(strides.nodes.first(), Some(Node::Many(0))) && strides.nodes.len() == 1 << FIRST_BITS
+        );
+        for address in (0..80_100).step_by(701) {
+            assert_eq!(strides.find(address), looked_up(&spans, address), "{address}");
+        }
+    }
+
+    #[test]
+    fn nodes_and_entries_are_small() {
+        assert_eq!((size_of::<Node>(), size_of::<Entry<u32>>(), size_of::<Entry<u128>>()), (8, 6, 18));
     }
 }
