@@ -274,8 +274,9 @@ fn an_operator_marks_gateways_and_a_reload_keeps_the_marks() {
             json!({ "name": "a", "up": false, "mark": "down", "probed": false, "last_probe": null, "changed_unix_s": null })
         )
     );
-    // The mark is set when it is answered; the next turn of the loop sees it.
-    assert_eq!(call(&server, &caller), "<sip:+44@b.example.net>;q=0.99");
+    // The mark is set when it is answered. A turn of the loop that has begun before, and reads once more, does not see it.
+    let only_b = "<sip:+44@b.example.net>;q=0.99";
+    until(&server, &caller, both, only_b);
     server.line_with("gateway a is down: marked down");
 
     let live = format!("http://{}", server.admin);
@@ -297,7 +298,7 @@ fn an_operator_marks_gateways_and_a_reload_keeps_the_marks() {
 
     let ctl = |words: &[&str]| run::waypost(&[&["ctl", "gateways", "--admin", &live], words].concat()).out;
     assert_eq!(ctl(&["up", "a"]), "a is up (by a mark)\n");
-    assert_eq!(call(&server, &caller), both);
+    until(&server, &caller, only_b, both);
     assert_eq!(ctl(&["down", "a"]), "a is down (by a mark)\n");
     let states: Vec<String> =
         ctl(&[]).lines().map(|line| line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")).collect();
@@ -313,7 +314,8 @@ fn an_operator_marks_gateways_and_a_reload_keeps_the_marks() {
     }
     let all =
         "<sip:+44@c.example.net>;q=0.99, <sip:+44@a.example.net>;q=0.98, <sip:+44@b.example.net>;q=0.97";
-    assert_eq!(call(&server, &caller), all, "better a try than none");
+    // Better a try than none.
+    until(&server, &caller, without_a, all);
     assert_eq!(server.sample("waypost_gateways_down"), 3.0);
 
     for (path, status) in
