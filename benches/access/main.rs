@@ -31,6 +31,9 @@ last line is a list whose messages are passed over unread.
 /// Sources of one measurement, in no order.
 const SOURCES: usize = 65_536;
 
+/// Sources where there are few.
+const FEW_SOURCES: usize = 64;
+
 /// Decisions of one table in one round.
 const DECISIONS: usize = 20_000;
 
@@ -51,6 +54,10 @@ fn main() -> ExitCode {
             scenes.push(Scene::new(count, None, is_v6));
             scenes.push(Scene::new(count, Some("answer"), is_v6));
         }
+    }
+    for is_v6 in [false, true] {
+        scenes.push(Scene::new(100_000, None, is_v6).of_few());
+        scenes.push(Scene::new(100_000, Some("answer"), is_v6).of_few());
     }
     scenes.push(Scene::new(100_000, None, false));
     scenes.push(Scene::new(100_000, Some("silence"), false));
@@ -122,10 +129,17 @@ impl Scene {
         }
     }
 
+    /// The same with calls of a few sources alone, as a routing tier has its proxies.
+    fn of_few(mut self) -> Self {
+        self.name.push_str(&format!(", {FEW_SOURCES} sources"));
+        self.sources.truncate(FEW_SOURCES);
+        self
+    }
+
     fn ns_per_decision(&mut self, round: usize) -> f64 {
         let start = Instant::now();
         for call in 0..DECISIONS {
-            let source = self.sources[(round * DECISIONS + call) % SOURCES];
+            let source = self.sources[(round * DECISIONS + call) % self.sources.len()];
             let arrival = Arrival {
                 source: SocketAddr::new(source, 5060),
                 local: SocketAddr::new([192, 0, 2, 99].into(), 5060),
