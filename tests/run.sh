@@ -132,7 +132,13 @@ say "no memory per call: short form of benches/stateless.sh"
 benches/stateless.sh 200000
 
 say "asked three times what it can answer: short form of benches/overload.sh"
-benches/overload.sh 1 1 slow
+# 2: others took the processor that the generator needs, so that nothing could be said.
+for try in 1 2 3; do
+    status=0
+    benches/overload.sh 3 1 slow || status=$?
+    [ "$status" = 2 ] || break
+done
+[ "$status" = 0 ]
 
 say "nothing lost through reloads, a drain and replacements of the program"
 benches/lifecycle.sh "${LIFECYCLE_REQUESTS:-300000}"
