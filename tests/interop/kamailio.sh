@@ -59,12 +59,6 @@ refused() {
     run_uac "$1" "$work/$1.xml" 30 "$host:$proxy" -key called "$2"
 }
 
-# answered_by NAME CALLS: at its end.
-answered_by() {
-    stop_uas "$1"
-    expect "calls answered and ended at $1" "$answered" "$2"
-}
-
 echo "both gateways alive: the first gets all calls"
 start_uas first "$first"
 start_uas second "$second"

@@ -123,6 +123,12 @@ stop_uas() {
     expect "calls that failed at $1" "$(sipp_count "$1" 'FailedCall(C)')" 0
 }
 
+# answered_by NAME CALLS: at its end.
+answered_by() {
+    stop_uas "$1"
+    expect "calls answered and ended at $1" "$answered" "$2"
+}
+
 # at_least WHAT ACTUAL LEAST: for what a retransmission, on a busy machine, counts twice.
 at_least() {
     if [ "$2" -lt "$3" ]; then
