@@ -114,7 +114,25 @@ pub(super) fn trim_end(bytes: &[u8]) -> &[u8] {
 }
 
 /// `1*DIGIT` that fits.
+#[inline]
 pub(super) fn number(digits: &[u8]) -> Option<u32> {
+    // So many digits fit, whatever they are.
+    if !(1..=9).contains(&digits.len()) {
+        return long_number(digits);
+    }
+    let mut sum = 0;
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + u32::from(digit);
+    }
+    Some(sum)
+}
+
+#[cold]
+fn long_number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() {
         return None;
     }

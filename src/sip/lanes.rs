@@ -21,10 +21,24 @@ pub(super) fn marks(block: &[u8; BLOCK]) -> u64 {
     bits(block, |lanes| (lanes + i8x16::splat(1)).cmp_lt(i8x16::splat(b' ' as i8 + 1)))
 }
 
-/// Where the first colon is; [`u32::BITS`] where none is.
+/// Where the first colon is; [`LANES`] where none is.
 #[inline]
 pub(super) fn colon_in(window: &[u8; LANES]) -> usize {
-    any_of(bytemuck::cast(*window), b":").move_mask().trailing_zeros() as usize
+    let lanes: i8x16 = bytemuck::cast(*window);
+    // A bit behind the last spares the case of none.
+    (lanes.cmp_eq(i8x16::splat(b':' as i8)).move_mask() | 1 << LANES).trailing_zeros() as usize
+}
+
+/// Whether a window is `wanted`, where `mask` has bits, once it has those of `more`.
+#[inline]
+pub(super) fn all_equal(
+    window: &[u8; LANES],
+    mask: &[u8; LANES],
+    more: &[u8; LANES],
+    wanted: &[u8; LANES],
+) -> bool {
+    let lanes = |bytes: &[u8; LANES]| -> i8x16 { bytemuck::cast(*bytes) };
+    (lanes(window) & lanes(mask) | lanes(more)).cmp_eq(lanes(wanted)).all()
 }
 
 /// How far letters, digits and hyphens go, of which nearly all header names are.
@@ -69,12 +83,6 @@ pub(super) fn unquoted_len(text: &[u8]) -> usize {
     first(text, |lanes| any_of(lanes, b"\"\\"), |byte| matches!(byte, b'"' | b'\\'))
 }
 
-/// Whether there is a comma, without which a list has one value.
-#[inline]
-pub(super) fn has_comma(text: &[u8]) -> bool {
-    first(text, |lanes| any_of(lanes, b","), |byte| byte == b',') < text.len()
-}
-
 /// Bytes before the first white space.
 #[inline]
 pub(super) fn word_len(text: &[u8]) -> usize {
@@ -91,6 +99,46 @@ pub(super) fn notable(text: &[u8]) -> Option<u64> {
     let mut room = [b'a'; NOTABLE_MAX];
     room.get_mut(..text.len())?.copy_from_slice(text);
     Some(bits(&room, |lanes| !plain(lanes)))
+}
+
+/// The places of the bytes that [`notable`] tells of, one after the other, in a text of any length, and then its end.
+#[derive(Clone, Copy)]
+pub(super) struct Notable<'a> {
+    text: &'a [u8],
+    /// Where the block begins that is looked at, and the bits of it that are not given yet.
+    block_at: usize,
+    bits: u64,
+}
+
+impl<'a> Notable<'a> {
+    #[inline]
+    pub(super) fn new(text: &'a [u8]) -> Self {
+        Self { text, block_at: 0, bits: notable_in(text) }
+    }
+
+    /// The next place; the length of the text behind the last, and from then on.
+    #[inline]
+    pub(super) fn next(&mut self) -> usize {
+        while self.bits == 0 {
+            self.block_at = self.block_at.saturating_add(BLOCK);
+            match self.text.get(self.block_at..) {
+                Some(rest) if !rest.is_empty() => self.bits = notable_in(rest),
+                _ => return self.text.len(),
+            }
+        }
+        let place = self.block_at + self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        place
+    }
+}
+
+/// The bits of the first [`BLOCK`] bytes of a text, or of all of a shorter one.
+#[inline]
+fn notable_in(text: &[u8]) -> u64 {
+    match text.first_chunk() {
+        Some(block) => bits(block, |lanes| !plain(lanes)),
+        None => notable(text).unwrap_or_default(),
+    }
 }
 
 /// A bit for each byte that is marked.
@@ -183,10 +231,9 @@ mod tests {
                 prop_assert_eq!(token_len(text), len(&|byte| !is(byte, TOKEN)));
                 prop_assert_eq!(unquoted_len(text), len(&|byte| matches!(byte, b'"' | b'\\')));
                 prop_assert_eq!(word_len(text), len(&is_lws));
-                prop_assert_eq!(has_comma(text), text.contains(&b','));
                 if let Some(window) = text.first_chunk() {
                     let colon = window.iter().position(|&byte| byte == b':');
-                    prop_assert_eq!(colon_in(window), colon.unwrap_or(32));
+                    prop_assert_eq!(colon_in(window), colon.unwrap_or(LANES));
                     let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
                     prop_assert_eq!(usual_name_len(window), window.iter().take_while(|byte| is_usual(byte)).count());
                 }
@@ -197,6 +244,11 @@ mod tests {
                 let bits = text.iter().enumerate().filter(|(_, byte)| !is(**byte, HOST));
                 let expected = (text.len() <= NOTABLE_MAX).then(|| bits.map(|(at, _)| 1 << at).sum());
                 prop_assert_eq!(notable(text), expected);
+                let mut places = Notable::new(text);
+                for (at, _) in text.iter().enumerate().filter(|(_, byte)| !is(**byte, HOST)) {
+                    prop_assert_eq!(places.next(), at);
+                }
+                prop_assert_eq!((places.next(), places.next()), (text.len(), text.len()));
             }
         }
     }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{
     class::{TOKEN, port},
-    scan::Scan,
+    lanes::Notable,
+    scan::{Param, Scan},
 };
 
 /// One Via value, read (RFC 3261 §20.42).
@@ -25,7 +26,7 @@ pub struct Via<'a> {
 }
 
 /// The first value of a Via line, and where its parameters stand that an answer changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TopVia<'a> {
     pub(super) via: Via<'a>,
     /// `;received=…` in [`Via::value`].
@@ -50,6 +51,44 @@ impl<'a> TopVia<'a> {
 
     /// Reads the first value of a trimmed line.
     pub(super) fn read(line: &'a [u8]) -> Self {
+        if let Some(usual) = Self::read_usual(line) {
+            return usual;
+        }
+        Self::read_any(line)
+    }
+
+    /// Reads what nearly all are: one value, and in it nothing but letters, digits and `-._` between what divides it.
+    /// `None` says nothing of others.
+    fn read_usual(line: &'a [u8]) -> Option<Self> {
+        let (transport, text) = line.strip_prefix(b"SIP/2.0/")?.split_at_checked(3)?;
+        let text = text.strip_prefix(b" ").filter(|_| matches!(transport, b"UDP" | b"TCP" | b"TLS"))?;
+        let skipped = line.len() - text.len();
+        let mut places = Notable::new(text);
+        let mut end = places.next();
+        let via =
+            Via { value: line, transport, host: text.get(..end)?, port: None, branch: None, rport: None };
+        let mut top = TopVia { via, received: None, rport: None, has_oc: false, sound: true };
+        if text.get(end) == Some(&b':') {
+            let digits = end + 1;
+            end = places.next();
+            top.via.port = Some(port(text.get(digits..end)?)?);
+        }
+        while let Some(divider) = text.get(end) {
+            let start = end;
+            let name_end = places.next();
+            let name = text.get(start + 1..name_end).filter(|_| *divider == b';')?;
+            let mut value = None;
+            end = name_end;
+            if text.get(end) == Some(&b'=') {
+                end = places.next();
+                value = Some(text.get(name_end + 1..end).filter(|value| !value.is_empty())?);
+            }
+            top.take(Param { name, value }, skipped + start..skipped + end)?;
+        }
+        (!top.via.host.is_empty()).then_some(top)
+    }
+
+    fn read_any(line: &'a [u8]) -> Self {
         let via = Via { value: line, transport: &[], host: &[], port: None, branch: None, rport: None };
         let mut top = TopVia { via, received: None, rport: None, has_oc: false, sound: false };
         if let Some(len) = top.fill(line).and_then(|len| line.get(..len)) {
@@ -91,19 +130,29 @@ impl<'a> TopVia<'a> {
             let param = scan.param()?;
             let span = end..scan.at();
             end = span.end;
-            match param.name.len() {
-                6 if param.name.eq_ignore_ascii_case(b"branch") => once(&mut self.via.branch, param.value?)?,
-                5 if param.name.eq_ignore_ascii_case(b"rport") => {
-                    once(&mut self.via.rport, param.value)?;
-                    self.rport = Some(span);
-                }
-                8 if param.name.eq_ignore_ascii_case(b"received") => once(&mut self.received, span)?,
-                2 if param.name.eq_ignore_ascii_case(b"oc") => self.has_oc = true,
-                _ => {}
-            }
+            self.take(param, span)?;
         }
         scan.skip_lws();
         scan.peek().is_none_or(|byte| byte == b',').then_some(end)
+    }
+
+    /// Takes a parameter in that stands in this place; `None` when it may not.
+    #[inline]
+    fn take(&mut self, param: Param<'a>, span: Range<usize>) -> Option<()> {
+        // The usual spelling is compared as one word or two.
+        let is = |name: &[u8]| param.name == name || param.name.eq_ignore_ascii_case(name);
+        match param.name.len() {
+            0 => return None,
+            6 if is(b"branch") => once(&mut self.via.branch, param.value?)?,
+            5 if is(b"rport") => {
+                once(&mut self.via.rport, param.value)?;
+                self.rport = Some(span);
+            }
+            8 if is(b"received") => once(&mut self.received, span)?,
+            2 if is(b"oc") => self.has_oc = true,
+            _ => {}
+        }
+        Some(())
     }
 }
 
@@ -116,6 +165,7 @@ fn slash(scan: &mut Scan<'_>) -> Option<()> {
 }
 
 /// A parameter that stands twice would leave two readers of one Via with two answers.
+#[inline]
 fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     let first = place.is_none();
     *place = Some(value);
@@ -124,6 +174,8 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> TopVia<'_> {
@@ -162,6 +214,18 @@ mod tests {
             let top = read(text);
             assert!(top.sound, "{text}");
             assert_eq!((top.via.host, top.via.port), (host.as_bytes(), port), "{text}");
+        }
+    }
+
+    proptest! {
+        /// What is read at a glance is what is read step by step.
+        #[test]
+        fn a_usual_via_is_the_same_by_both_ways(
+            text in "SIP/2.0/(UDP|TCP|TLS|tls) [a-z0-9.\\[-]{0,20}(:[0-9]{0,6})?(;(branch|rport|received|oc|RPORT|x)?(=[a-zA-Z0-9._@,;-]{0,70})?){0,5}[ -~]{0,2}",
+        ) {
+            if let Some(usual) = TopVia::read_usual(text.as_bytes()) {
+                prop_assert_eq!(usual, TopVia::read_any(text.as_bytes()));
+            }
         }
     }
 
