@@ -47,11 +47,15 @@ impl Parsed<'_> {
 
 /// Reads one message from `bytes`: a whole datagram, or one framed message of a stream.
 pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
-    let (line, headers_start) = match first_line(bytes) {
+    let FirstLine { text, next } = match first_line(bytes) {
         Ok(found) => found,
         Err(why) => return Parsed::Unanswerable(why),
     };
-    let block = index.read(bytes, headers_start);
+    let line = match RequestLine::read(text) {
+        Ok(line) => line,
+        Err(why) => return Parsed::Unanswerable(why),
+    };
+    let block = index.read(bytes, next);
     let request = Request {
         bytes,
         lines: index.lines(),
@@ -80,7 +84,12 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
 }
 
 /// The request line, and where the header lines begin.
-fn first_line(bytes: &[u8]) -> Result<(RequestLine<'_>, usize), Unanswerable> {
+struct FirstLine<'a> {
+    text: &'a [u8],
+    next: usize,
+}
+
+fn first_line(bytes: &[u8]) -> Result<FirstLine<'_>, Unanswerable> {
     if bytes.is_empty() {
         return Err(Unanswerable::Empty);
     }
@@ -89,19 +98,14 @@ fn first_line(bytes: &[u8]) -> Result<(RequestLine<'_>, usize), Unanswerable> {
     }
     // RFC 3261 §7.5: empty lines before the start line are passed over.
     let start = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
-    let Some(line) = PhysicalLine::at(bytes, start) else {
-        let rest = bytes.get(start..).unwrap_or_default();
-        let keep_alive = rest.iter().all(|&byte| is_lws(byte));
-        return if keep_alive {
-            Err(Unanswerable::KeepAlive)
-        } else {
-            Ok((RequestLine::read(rest)?, bytes.len()))
-        };
-    };
-    if bytes.iter().all(|&byte| is_lws(byte)) {
+    let rest = bytes.get(start..).unwrap_or_default();
+    if rest.first().is_none_or(|&first| is_lws(first)) && bytes.iter().all(|&byte| is_lws(byte)) {
         return Err(Unanswerable::KeepAlive);
     }
-    Ok((RequestLine::read(bytes.get(start..line.end).unwrap_or_default())?, line.next))
+    Ok(match PhysicalLine::at(bytes, start) {
+        Some(line) => FirstLine { text: bytes.get(start..line.end).unwrap_or_default(), next: line.next },
+        None => FirstLine { text: rest, next: bytes.len() },
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -253,7 +257,7 @@ impl<'a> Reader<'a> {
         if shape == Shape::Dirty {
             return Err(Unanswerable::NoVia);
         }
-        self.request.top_via = TopVia::read(line);
+        self.request.top_via.read(line);
         if !self.request.top_via.sound {
             self.note(Fault::BadVia);
         } else if self.request.top_via.via.branch == Some(b"z9hG4bK") {

@@ -49,29 +49,33 @@ impl<'a> TopVia<'a> {
         sound: false,
     };
 
-    /// Reads the first value of a trimmed line.
-    pub(super) fn read(line: &'a [u8]) -> Self {
-        if let Some(usual) = Self::read_usual(line) {
-            return usual;
+    /// Reads the first value of a trimmed line, in place of what was read before.
+    pub(super) fn read(&mut self, line: &'a [u8]) {
+        if self.read_usual(line).is_none() {
+            self.read_any(line);
         }
-        Self::read_any(line)
+    }
+
+    fn begin(&mut self, line: &'a [u8]) {
+        *self = Self::NONE;
+        self.via.value = line;
     }
 
     /// Reads what nearly all are: one value, and in it nothing but letters, digits and `-._` between what divides it.
     /// `None` says nothing of others.
-    fn read_usual(line: &'a [u8]) -> Option<Self> {
+    fn read_usual(&mut self, line: &'a [u8]) -> Option<()> {
+        self.begin(line);
         let (transport, text) = line.strip_prefix(b"SIP/2.0/")?.split_at_checked(3)?;
         let text = text.strip_prefix(b" ").filter(|_| matches!(transport, b"UDP" | b"TCP" | b"TLS"))?;
         let skipped = line.len() - text.len();
         let mut places = Notable::new(text);
         let mut end = places.next();
-        let via =
-            Via { value: line, transport, host: text.get(..end)?, port: None, branch: None, rport: None };
-        let mut top = TopVia { via, received: None, rport: None, has_oc: false, sound: true };
+        self.via.transport = transport;
+        self.via.host = text.get(..end).filter(|host| !host.is_empty())?;
         if text.get(end) == Some(&b':') {
             let digits = end + 1;
             end = places.next();
-            top.via.port = Some(port(text.get(digits..end)?)?);
+            self.via.port = Some(port(text.get(digits..end)?)?);
         }
         while let Some(divider) = text.get(end) {
             let start = end;
@@ -83,23 +87,22 @@ impl<'a> TopVia<'a> {
                 end = places.next();
                 value = Some(text.get(name_end + 1..end).filter(|value| !value.is_empty())?);
             }
-            top.take(Param { name, value }, skipped + start..skipped + end)?;
+            self.take(Param { name, value }, skipped + start..skipped + end)?;
         }
-        (!top.via.host.is_empty()).then_some(top)
+        self.sound = true;
+        Some(())
     }
 
-    fn read_any(line: &'a [u8]) -> Self {
-        let via = Via { value: line, transport: &[], host: &[], port: None, branch: None, rport: None };
-        let mut top = TopVia { via, received: None, rport: None, has_oc: false, sound: false };
-        if let Some(len) = top.fill(line).and_then(|len| line.get(..len)) {
-            top.via.value = len;
-            top.sound = true;
+    fn read_any(&mut self, line: &'a [u8]) {
+        self.begin(line);
+        if let Some(value) = self.fill(line).and_then(|len| line.get(..len)) {
+            self.via.value = value;
+            self.sound = true;
         } else {
             // Half a sent-by is none: an `rport` may stand behind what cannot be read.
-            top.via.host = &[];
-            top.via.port = None;
+            self.via.host = &[];
+            self.via.port = None;
         }
-        top
     }
 
     /// Fills in what can be read; the length of the value when all of it can.
@@ -179,7 +182,9 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> TopVia<'_> {
-        TopVia::read(text.as_bytes())
+        let mut top = TopVia::NONE;
+        top.read(text.as_bytes());
+        top
     }
 
     #[test]
@@ -223,8 +228,10 @@ mod tests {
         fn a_usual_via_is_the_same_by_both_ways(
             text in "SIP/2.0/(UDP|TCP|TLS|tls) [a-z0-9.\\[-]{0,20}(:[0-9]{0,6})?(;(branch|rport|received|oc|RPORT|x)?(=[a-zA-Z0-9._@,;-]{0,70})?){0,5}[ -~]{0,2}",
         ) {
-            if let Some(usual) = TopVia::read_usual(text.as_bytes()) {
-                prop_assert_eq!(usual, TopVia::read_any(text.as_bytes()));
+            let (mut usual, mut any) = (TopVia::NONE, TopVia::NONE);
+            if usual.read_usual(text.as_bytes()).is_some() {
+                any.read_any(text.as_bytes());
+                prop_assert_eq!(usual, any);
             }
         }
     }
