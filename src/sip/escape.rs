@@ -7,9 +7,21 @@ pub fn decoded(text: &[u8]) -> impl Iterator<Item = u8> {
 
 /// Whether two names are one: in any case, escapes undone (RFC 3261 §19.1.4).
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
+    // Most names that are compared differ in their first letter.
+    if differ_at_once(a, b) {
+        return false;
+    }
     let has_escape = || a.contains(&b'%') || b.contains(&b'%');
     let folded = |name| decoded(name).map(|byte| byte.to_ascii_lowercase());
     a.eq_ignore_ascii_case(b) || (has_escape() && folded(a).eq(folded(b)))
+}
+
+/// Whether two texts begin with bytes that are not one letter in two cases, and neither with an escape.
+#[inline]
+pub(super) fn differ_at_once(a: &[u8], b: &[u8]) -> bool {
+    // The cases of a letter differ in this bit alone.
+    let differ = |a: &u8, b: &u8| (a ^ b) & !0x20 != 0 && *a != b'%' && *b != b'%';
+    a.first().zip(b.first()).is_some_and(|(a, b)| differ(a, b))
 }
 
 /// A text with its escapes undone; a byte that was escaped is marked.
@@ -35,6 +47,8 @@ fn hex(digit: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -43,6 +57,14 @@ mod tests {
             [("a%41b", "aAb"), ("%4", "%4"), ("%zz%20", "%zz "), ("%", "%"), ("%2541", "%41")]
         {
             assert_eq!(decoded(text.as_bytes()).collect::<Vec<_>>(), expected.as_bytes(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_compared_as_if_all_of_them_were_looked_at(a in "(%[2-7][0-9a-f]|[a-cA-C%!{@`-]){0,4}", b in "(%[2-7][0-9a-f]|[a-cA-C%!{@`-]){0,4}") {
+            let folded = |name: &str| decoded(name.as_bytes()).map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
+            prop_assert_eq!(same_name(a.as_bytes(), b.as_bytes()), folded(&a) == folded(&b));
         }
     }
 

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::{
     class::{URI, URI_HEADERS, URI_PARAMS, USER, all, escapes_are_whole, is, port},
-    escape::{decoded, same_name},
+    escape::{decoded, differ_at_once, same_name},
     lanes::{NOTABLE_MAX, notable},
     scan::Scan,
 };
@@ -341,6 +341,9 @@ fn find_plain<'a>(list: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
 
 /// The value of a parameter without escapes, when it has this name.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<Option<&'a [u8]>> {
+    if differ_at_once(pair, name) {
+        return None;
+    }
     match pair.split_at_checked(name.len())? {
         (start, _) if !start.eq_ignore_ascii_case(name) => None,
         (_, []) => Some(None),
