@@ -149,7 +149,8 @@ impl Datagrams {
     fn read_batch<S: Service>(&mut self, index: usize, clock: &Clock, service: &mut S) {
         let Some(Some(Socket { listener, state })) = self.sockets.get_mut(index) else { return };
         let began_batch = Instant::now();
-        let count = match self.inbox.receive(listener.fd(), listener.address.port()) {
+        let port = listener.wildcard.then_some(listener.address.port());
+        let count = match self.inbox.receive(listener.fd(), port) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 *state = State::Empty;
