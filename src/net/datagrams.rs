@@ -23,7 +23,12 @@ use super::{
     service::{Departure, Service},
     state::{Pressing, State},
 };
-use crate::{counters::SocketTrouble, engine::Path, limits::BATCHES_PER_TURN_MAX, route::Transport};
+use crate::{
+    counters::SocketTrouble,
+    engine::{Now, Path},
+    limits::BATCHES_PER_TURN_MAX,
+    route::Transport,
+};
 
 /// All UDP sockets, with the memory for one batch of datagrams and of answers.
 #[derive(Debug)]
@@ -163,8 +168,9 @@ impl Datagrams {
             }
         };
         *state = State::Readable;
-        let (address, now) = (listener.address, clock.now());
-        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clock.both()));
+        let (address, clocks) = (listener.address, clock.both());
+        let now = Now::from(clocks);
+        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
             let Some(datagram) = self.inbox.datagram(number) else {
