@@ -180,13 +180,13 @@ impl<D: Decide> Engine<D> {
         now: Now,
         out: &mut [u8],
     ) -> (Option<Method>, Outcome) {
-        let peer = peer.into();
-        if self.room.holds(bytes, peer) {
+        let peer = &peer.into();
+        if self.room.len() > 0 && self.room.holds(bytes, peer) {
             self.tallies.retransmissions += 1;
             return (method_of(bytes), Outcome::Wait);
         }
         let turn = Turn { routes: routes.into(), now };
-        let outcome = match self.refused(bytes, peer.path, turn, out) {
+        let outcome = match self.refused(bytes, &peer.path, turn, out) {
             Some(outcome) => outcome,
             None => match self.decide(bytes, peer, turn, 0, Failure::Timeout, out) {
                 Decided::Now(outcome) => outcome,
@@ -220,7 +220,7 @@ impl<D: Decide> Engine<D> {
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
         let turn = Turn { routes: routes.into(), now };
         let outcome =
-            match self.decide(&waiting.bytes, waiting.peer(), turn, waited_ms, Failure::Timeout, out) {
+            match self.decide(&waiting.bytes, &waiting.peer(), turn, waited_ms, Failure::Timeout, out) {
                 Decided::Now(outcome) => {
                     self.served = Some(waiting);
                     outcome
@@ -241,7 +241,9 @@ impl<D: Decide> Engine<D> {
     /// The next question to put to the resolver. Call until `None` after every call of
     /// [`Engine::datagram`] and [`Engine::next_ready`]: there is room for those under way, and no more.
     pub fn next_question(&mut self, now: Now) -> Option<Question> {
-        self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
+        if self.room.questions() > 0 {
+            self.tallies.questions_forgotten += self.room.forget_lost(now.ms);
+        }
         // What nobody waits for takes no place of what somebody does.
         while self.room.questions() < QUESTIONS_UNDER_WAY_MAX / 2
             && let Some(question) = self.cache.next_refresh()
@@ -287,7 +289,7 @@ impl<D: Decide> Engine<D> {
     fn park_new(
         &mut self,
         bytes: &[u8],
-        peer: Peer<'_>,
+        peer: &Peer<'_>,
         ask: Ask,
         turn: Turn<'_>,
         out: &mut [u8],
@@ -326,7 +328,7 @@ impl<D: Decide> Engine<D> {
         } else {
             return self.park(Waiting { deadline_ms, ..waiting }, ask.questions, turn.now);
         };
-        let outcome = self.decide_with_what_there_is(&waiting.bytes, waiting.peer(), late, turn, out);
+        let outcome = self.decide_with_what_there_is(&waiting.bytes, &waiting.peer(), late, turn, out);
         self.served = Some(waiting);
         outcome
     }
@@ -349,7 +351,7 @@ impl<D: Decide> Engine<D> {
     fn decide_with_what_there_is(
         &mut self,
         bytes: &[u8],
-        peer: Peer<'_>,
+        peer: &Peer<'_>,
         late: Failure,
         turn: Turn<'_>,
         out: &mut [u8],
@@ -367,7 +369,7 @@ impl<D: Decide> Engine<D> {
     fn decide(
         &mut self,
         bytes: &[u8],
-        Peer { path, identity }: Peer<'_>,
+        Peer { path, identity }: &Peer<'_>,
         turn: Turn<'_>,
         waited_ms: u64,
         late: Failure,
@@ -389,7 +391,7 @@ impl<D: Decide> Engine<D> {
             down: turn.routes.down,
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
-            Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path }),
+            Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path: *path }),
             Verdict::Silence(silence) => Decided::Now(Outcome::Silence(silence)),
             Verdict::Ask(ask) => Decided::Ask(ask),
         }

@@ -34,7 +34,7 @@ impl<D: Decide> Engine<D> {
     pub(super) fn refused(
         &mut self,
         bytes: &[u8],
-        path: Path,
+        path: &Path,
         turn: Turn<'_>,
         out: &mut [u8],
     ) -> Option<Outcome> {
@@ -43,11 +43,7 @@ impl<D: Decide> Engine<D> {
         if admission.take_news() {
             self.settings.feedback = admission.feedback();
         }
-        if !passes && self.is_refused(bytes, &path, turn) {
-            Some(self.refuse(bytes, path, out))
-        } else {
-            None
-        }
+        if !passes && self.is_refused(bytes, path, turn) { Some(self.refuse(bytes, path, out)) } else { None }
     }
 
     fn is_refused(&mut self, bytes: &[u8], path: &Path, turn: Turn<'_>) -> bool {
@@ -65,7 +61,7 @@ impl<D: Decide> Engine<D> {
     }
 
     #[cold]
-    fn refuse(&mut self, bytes: &[u8], path: Path, out: &mut [u8]) -> Outcome {
+    fn refuse(&mut self, bytes: &[u8], path: &Path, out: &mut [u8]) -> Outcome {
         let admission = self.admission.as_ref();
         let admission = admission.filter(|admission| admission.refuse() == Refuse::Answer);
         let Some(admission) = admission else { return Outcome::Silence(Silence::Overload) };
@@ -79,7 +75,7 @@ impl<D: Decide> Engine<D> {
         };
         let retry_after_s = admission.retry_after_s(path.source.ip());
         match self.decider.refuse(bytes, &arrival, &self.settings, retry_after_s, out) {
-            Verdict::Reply(reply) => Outcome::Send { reply, path },
+            Verdict::Reply(reply) => Outcome::Send { reply, path: *path },
             Verdict::Silence(silence) => Outcome::Silence(silence),
             Verdict::Ask(_) => Outcome::Silence(Silence::Overload),
         }

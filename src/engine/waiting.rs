@@ -92,10 +92,7 @@ impl WaitingRoom {
 
     /// Whether the same bytes, on the same path, wait already. Another certificate is another sender: it has come again
     /// from the port of the one before.
-    pub(super) fn holds(&self, bytes: &[u8], peer: Peer<'_>) -> bool {
-        if self.seats.is_empty() {
-            return false;
-        }
+    pub(super) fn holds(&self, bytes: &[u8], peer: &Peer<'_>) -> bool {
         let found = self.digests.get(&self.digest(bytes, peer)).and_then(|ticket| self.seats.get(ticket));
         found.is_some_and(|Seat { waiting, .. }| {
             *waiting.bytes == *bytes
@@ -117,7 +114,7 @@ impl WaitingRoom {
     pub(super) fn park(&mut self, waiting: Waiting, now_ms: u64, put: &mut dyn FnMut(&Question)) {
         debug_assert!(self.admits(waiting.bytes.len(), &waiting.open));
         let ticket = waiting.ticket;
-        let digest = self.digest(&waiting.bytes, waiting.peer());
+        let digest = self.digest(&waiting.bytes, &waiting.peer());
         self.bytes = self.bytes.saturating_add(waiting.bytes.len());
         self.deadlines.insert((waiting.deadline_ms, ticket));
         self.digests.insert(digest, ticket);
@@ -195,7 +192,7 @@ impl WaitingRoom {
         self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
     }
 
-    fn digest(&self, bytes: &[u8], Peer { path, identity }: Peer<'_>) -> u64 {
+    fn digest(&self, bytes: &[u8], Peer { path, identity }: &Peer<'_>) -> u64 {
         self.hasher.hash_one((path, identity.map(Identity::names), bytes))
     }
 

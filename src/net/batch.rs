@@ -14,8 +14,9 @@
 compile_error!("waypost runs on Linux: recvmmsg, sendmmsg and IP_PKTINFO are used as Linux has them");
 
 use std::{
-    io,
-    mem::zeroed,
+    array::from_fn,
+    io, iter,
+    mem::{MaybeUninit, take, zeroed},
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
     ptr::null_mut,
@@ -24,8 +25,8 @@ use std::{
 
 use super::{
     address::{
-        CONTROL_BYTES, NAME_BYTES, read_arrival, read_local, read_name, with_scope_of, write_local,
-        write_name, write_segment,
+        CONTROL_BYTES, NAME_BYTES, SEGMENT_BYTES, read_arrival, read_local, read_name, with_scope_of,
+        write_local, write_name, write_segment,
     },
     deliver::deliver,
     trains::{Train, Trains, Wagon},
@@ -41,9 +42,13 @@ use crate::{
 
 /// One more than is legal, so that a longer datagram is seen and not taken for a legal one.
 const SLOT_BYTES: usize = MESSAGE_BYTES_MAX + 1;
-/// Where a datagram begins. Those of a batch lie side by side, few lines of cache and pages for all of them: in slots
-/// of the longest they would push each other out of the cache. What a longer one has beyond goes to a slot.
-const HEAD_BYTES: usize = 2048;
+/// From one slot to the next. Most datagrams fill the first tenth of theirs, so slots of a power of two would have all of
+/// a batch in the same few sets of the cache: an odd number of its lines gives each a set of its own to begin in, and this
+/// one leaves, of all that hold a slot, the widest gaps between them where a cache has a thousand sets or two.
+const SLOT_STRIDE_BYTES: usize = 283 * CACHE_LINE_BYTES;
+const CACHE_LINE_BYTES: usize = 64;
+const _: () =
+    assert!(SLOT_BYTES <= SLOT_STRIDE_BYTES && !(SLOT_STRIDE_BYTES / CACHE_LINE_BYTES).is_multiple_of(2));
 
 /// A datagram as received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,52 +65,59 @@ pub(super) struct Datagram<'a> {
 /// The datagrams of one receive call.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    heads: Box<[u8]>,
-    /// Of datagrams longer than [`HEAD_BYTES`] all bytes; of others nothing.
     slots: Box<[u8]>,
     envelopes: Box<[Envelope]>,
+    controls: Box<[Control]>,
     count: usize,
-    /// When the kernel took the first of them in, since 1970.
-    arrived: Option<Duration>,
+    /// Of the socket of the last call, where that says to which address each datagram came.
+    port: Option<u16>,
 }
 
 impl Inbox {
     pub(super) fn new() -> Self {
         Self {
             // Not zero: all pages are written now, so that no later burst makes the process grow.
-            heads: vec![b' '; DATAGRAMS_PER_BATCH * HEAD_BYTES].into_boxed_slice(),
-            slots: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_BYTES].into_boxed_slice(),
+            slots: vec![b' '; DATAGRAMS_PER_BATCH * SLOT_STRIDE_BYTES].into_boxed_slice(),
             envelopes: vec![Envelope::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
+            controls: vec![Control::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             count: 0,
-            arrived: None,
+            port: None,
         }
     }
 
     /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`]; says how many. An error is one of
-    /// the first datagram: `WouldBlock` when there is none.
-    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: u16) -> io::Result<usize> {
+    /// the first datagram: `WouldBlock` when there is none. `port`: that of a socket which was told to say to which address
+    /// each datagram came.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: Option<u16>) -> io::Result<usize> {
         self.count = 0;
-        let mut batch = Headers::<{ DATAGRAMS_PER_BATCH * PARTS_OF_DATAGRAM }>::new();
-        let heads = self.heads.chunks_exact_mut(HEAD_BYTES);
-        let places = heads.zip(self.slots.chunks_exact_mut(SLOT_BYTES)).zip(&mut self.envelopes);
-        let (parts, _) = batch.parts.as_chunks_mut::<PARTS_OF_DATAGRAM>();
-        for ((header, parts), ((head, slot), envelope)) in batch.headers.iter_mut().zip(parts).zip(places) {
-            let beyond = slot.get_mut(HEAD_BYTES..).unwrap_or_default();
-            *parts = [head, beyond]
-                .map(|part| libc::iovec { iov_base: part.as_mut_ptr().cast(), iov_len: part.len() });
-            header.msg_hdr.msg_iov = parts.as_mut_ptr();
-            header.msg_hdr.msg_iovlen = PARTS_OF_DATAGRAM as _;
+        self.port = port;
+        let mut slots = self.slots.chunks_exact_mut(SLOT_STRIDE_BYTES);
+        let mut parts: [libc::iovec; DATAGRAMS_PER_BATCH] = from_fn(|_| {
+            let slot = slots.next().and_then(|slot| slot.get_mut(..SLOT_BYTES)).unwrap_or_default();
+            libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() }
+        });
+        let mut places = parts.iter_mut().zip(&mut self.envelopes).zip(&mut self.controls).enumerate();
+        let mut headers: [libc::mmsghdr; DATAGRAMS_PER_BATCH] = from_fn(|_| {
+            let mut header = NO_HEADER;
+            let Some((index, ((part, envelope), control))) = places.next() else { return header };
+            // One part: the kernel copies to it without going through a list.
+            header.msg_hdr.msg_iov = part;
+            header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_name = envelope.name.as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = NAME_BYTES as libc::socklen_t;
-            header.msg_hdr.msg_control = envelope.control.0.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
-        }
-        // SAFETY: every header points to two parts, one name and one control buffer of the lengths
-        // given, all distinct and all borrowed exclusively until the end of this function.
+            // Of the time of arrival, only the first one's is asked for: the others came later.
+            if index == 0 || port.is_some() {
+                header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+            }
+            header
+        });
+        // SAFETY: every header points to one part, one name and at most one control buffer of the lengths given, and the
+        // part to a slot of its length; all are distinct and borrowed exclusively until the end of this function.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                batch.headers.as_mut_ptr(),
+                headers.as_mut_ptr(),
                 DATAGRAMS_PER_BATCH as libc::c_uint,
                 // Its timeout is only looked at after a datagram, so it could wait for ever.
                 libc::MSG_DONTWAIT as _,
@@ -113,48 +125,36 @@ impl Inbox {
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        for (header, envelope) in batch.headers.iter().zip(&mut self.envelopes).take(received) {
-            envelope.take_in(header, port);
+        for (header, envelope) in headers.iter().zip(&mut self.envelopes).take(received) {
+            envelope.take_in(header);
         }
-        // The others came later.
-        let first = batch.headers.first().zip(self.envelopes.first()).filter(|_| received > 0);
-        self.arrived = first.and_then(|(header, envelope)| read_arrival(envelope.control(header)));
         self.count = received.min(DATAGRAMS_PER_BATCH);
-        self.complete();
         Ok(self.count)
-    }
-
-    /// Puts the heads of long datagrams before their rest.
-    fn complete(&mut self) {
-        let heads = self.heads.chunks_exact(HEAD_BYTES).zip(self.slots.chunks_exact_mut(SLOT_BYTES));
-        for (envelope, (head, slot)) in self.envelopes.iter().zip(heads).take(self.count) {
-            if envelope.len > HEAD_BYTES
-                && let Some(place) = slot.first_chunk_mut::<HEAD_BYTES>()
-            {
-                place.copy_from_slice(head);
-            }
-        }
     }
 
     /// When the kernel took the first datagram of the last call in, since 1970; `None` from a socket that was not told to
     /// say so.
     pub(super) fn arrived(&self) -> Option<Duration> {
-        self.arrived
+        read_arrival(self.control(0)?)
     }
 
     /// The `index`-th datagram of the last call; `None` past the last, or when its source is not an
     /// IP address.
     pub(super) fn datagram(&self, index: usize) -> Option<Datagram<'_>> {
         let envelope = self.envelopes.get(..self.count)?.get(index)?;
-        let long = envelope.len > HEAD_BYTES;
-        let (all, size) = if long { (&self.slots, SLOT_BYTES) } else { (&self.heads, HEAD_BYTES) };
-        let place = all.get(index.checked_mul(size)?..)?;
+        let slot = self.slots.get(index.checked_mul(SLOT_STRIDE_BYTES)?..)?;
         Some(Datagram {
-            bytes: place.get(..envelope.len.min(SLOT_BYTES))?,
-            source: envelope.source?,
-            local: envelope.local,
+            bytes: slot.get(..envelope.len.min(SLOT_BYTES))?,
+            source: envelope.name.get(..envelope.name_len).and_then(read_name)?,
+            local: self.port.and_then(|port| read_local(self.control(index)?, port)),
             too_long: envelope.truncated || envelope.len > MESSAGE_BYTES_MAX,
         })
+    }
+
+    /// The control messages of a datagram, as many bytes of them as the kernel wrote.
+    fn control(&self, index: usize) -> Option<&[u8]> {
+        let envelope = self.envelopes.get(..self.count)?.get(index)?;
+        self.controls.get(index)?.0.get(..envelope.control_len)
     }
 }
 
@@ -165,6 +165,8 @@ pub(super) struct Outbox {
     /// Bytes of the arena in use.
     used: usize,
     queue: Vec<Queued>,
+    /// By the number of the answer.
+    controls: Box<[Control]>,
     /// Whether answers to one peer leave as one.
     segments: bool,
     /// Batches to go without, since the kernel refused it.
@@ -176,14 +178,13 @@ pub(super) struct Outbox {
 #[derive(Clone, Copy, Debug)]
 struct Queued {
     listener: usize,
+    /// In the queue.
+    number: usize,
     start: usize,
     len: usize,
     name: [u8; NAME_BYTES],
     name_len: usize,
-    control: Control,
     control_len: usize,
-    /// With what makes the kernel cut it.
-    cut_control_len: usize,
 }
 
 /// What answers are made longer with.
@@ -194,12 +195,32 @@ impl Queued {
         arena.get(self.start..).and_then(|rest| rest.get(..self.len)).unwrap_or_default()
     }
 
-    fn wagon<'q>(queued: Option<&'q Self>, arena: &[u8]) -> Wagon<'q> {
+    fn name(&self) -> &[u8] {
+        self.name.get(..self.name_len).unwrap_or_default()
+    }
+
+    /// Says where from.
+    fn control<'a>(&self, controls: &'a [Control]) -> &'a [u8] {
+        control(controls, self.number, self.control_len)
+    }
+
+    /// The same, and that it is to be cut: behind [`Queued::cut_into`].
+    fn cut_control<'a>(&self, controls: &'a [Control]) -> &'a [u8] {
+        control(controls, self.number, self.control_len + SEGMENT_BYTES)
+    }
+
+    /// What leaves is to be cut into datagrams of so many bytes each.
+    fn cut_into(&self, bytes: usize, controls: &mut [Control]) {
+        let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
+        if let Some(control) = controls.get_mut(self.number) {
+            write_segment(bytes, self.control_len, &mut control.0);
+        }
+    }
+
+    fn wagon<'q>(queued: Option<&'q Self>, arena: &[u8], controls: &'q [Control]) -> Wagon<'q> {
         let Some(queued) = queued else { return Wagon { peer: (&[], &[]), len: 0, stretches: false } };
-        let name = queued.name.get(..queued.name_len).unwrap_or_default();
-        let control = queued.control.0.get(..queued.control_len).unwrap_or_default();
         let stretches = stretch_at(queued.bytes(arena)).is_some();
-        Wagon { peer: (name, control), len: queued.len, stretches }
+        Wagon { peer: (queued.name(), queued.control(controls)), len: queued.len, stretches }
     }
 
     /// The answer, made as long as `len`.
@@ -213,23 +234,10 @@ impl Queued {
             bytes.split_at_checked(stretch_at(bytes).unwrap_or(bytes.len())).unwrap_or_default();
         [head, spaces, tail]
     }
+}
 
-    /// Says where to and where from, and whether it is to be cut.
-    fn address(&self, cut: bool, header: &mut libc::msghdr) {
-        header.msg_name = self.name.as_ptr().cast_mut().cast();
-        header.msg_namelen = self.name_len as libc::socklen_t;
-        let control_len = if cut { self.cut_control_len } else { self.control_len };
-        if control_len > 0 {
-            header.msg_control = self.control.0.as_ptr().cast_mut().cast();
-            header.msg_controllen = control_len as _;
-        }
-    }
-
-    /// What leaves is to be cut into datagrams of so many bytes each.
-    fn cut_into(&mut self, bytes: usize) {
-        let bytes = u16::try_from(bytes).unwrap_or(u16::MAX);
-        self.cut_control_len = write_segment(bytes, self.control_len, &mut self.control.0);
-    }
+fn control(controls: &[Control], number: usize, len: usize) -> &[u8] {
+    controls.get(number).and_then(|control| control.0.get(..len)).unwrap_or_default()
 }
 
 impl Outbox {
@@ -239,6 +247,7 @@ impl Outbox {
             arena: vec![b' '; OUT_ARENA_BYTES].into_boxed_slice(),
             used: 0,
             queue: Vec::with_capacity(DATAGRAMS_PER_BATCH),
+            controls: vec![Control::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             segments,
             pause: 0,
             trains: Trains::new(),
@@ -270,20 +279,16 @@ impl Outbox {
         source: SocketAddr,
     ) {
         debug_assert!(!self.is_full() && len <= ANSWER_BYTES_ROOM);
-        let mut queued = Queued {
-            listener,
-            start: self.used,
-            len: len.min(self.room().len()),
-            name: [0; NAME_BYTES],
-            name_len: 0,
-            control: Control::EMPTY,
-            control_len: 0,
-            cut_control_len: 0,
+        let mut name = [0; NAME_BYTES];
+        let name_len = write_name(with_scope_of(to, source), &mut name);
+        let number = self.queue.len();
+        let control_len = match (from, self.controls.get_mut(number)) {
+            (Some(local), Some(control)) => write_local(local, &mut control.0),
+            _ => 0,
         };
-        queued.name_len = write_name(with_scope_of(to, source), &mut queued.name);
-        queued.control_len = from.map_or(0, |local| write_local(local, &mut queued.control.0));
-        self.used += queued.len;
-        self.queue.push(queued);
+        let len = len.min(self.room().len());
+        self.queue.push(Queued { listener, number, start: self.used, len, name, name_len, control_len });
+        self.used += len;
     }
 
     /// Sends all, in order; what cannot be sent is told to `trouble` and forgotten.
@@ -294,20 +299,18 @@ impl Outbox {
     ) {
         let segments = self.segments && self.pause == 0;
         self.pause = self.pause.saturating_sub(1);
-        let (arena, queue, trains) = (&self.arena, &mut self.queue, &mut self.trains);
-        for run in queue.chunk_by_mut(|one, next| one.listener == next.listener) {
+        for run in self.queue.chunk_by(|one, next| one.listener == next.listener) {
             let Some(socket) = run.first().and_then(|first| socket_of(first.listener)) else { continue };
-            if segments {
-                trains.couple(run.len(), |index| Queued::wagon(run.get(index), arena));
-            } else {
-                trains.alone(run.iter().map(|queued| queued.len));
+            if !segments {
+                send_alone(socket, &self.arena, &self.controls, run, &mut trouble);
+                continue;
             }
-            let mut refused = Vec::new();
-            send_trains(socket, arena, run, trains, &mut refused, &mut trouble);
+            let (arena, controls) = (&self.arena, &mut self.controls);
+            self.trains.couple(run.len(), |index| Queued::wagon(run.get(index), arena, controls));
+            let refused = send_trains(socket, arena, controls, run, &self.trains, &mut trouble);
             if !refused.is_empty() {
                 self.pause = TRAIN_PAUSE_BATCHES;
-                trains.alone(refused.iter().map(|queued| queued.len));
-                send_trains(socket, arena, &mut refused, trains, &mut Vec::new(), &mut trouble);
+                send_alone(socket, arena, controls, &refused, &mut trouble);
             }
         }
         self.queue.clear();
@@ -343,77 +346,75 @@ fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) ->
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends all trains of a run. The answers of those that the kernel does not cut are put into `refused`.
+/// Sends each answer as a message of its own.
+fn send_alone(
+    socket: BorrowedFd<'_>,
+    arena: &[u8],
+    controls: &[Control],
+    answers: &[Queued],
+    trouble: impl FnMut(SocketTrouble),
+) {
+    let attempt = |next| {
+        let mut parts = [const { MaybeUninit::uninit() }; DATAGRAMS_PER_BATCH];
+        let mut batch = Outgoing::new(&mut parts);
+        for queued in answers.get(next..).unwrap_or_default().iter().take(DATAGRAMS_PER_BATCH) {
+            batch.add(queued.name(), queued.control(controls), iter::once(queued.bytes(arena)));
+        }
+        batch.send(socket)
+    };
+    deliver(answers.len(), attempt, || wait_writable(socket), trouble);
+}
+
+/// Sends all trains of a run. Gives back the answers of those that the kernel does not cut.
 fn send_trains(
     socket: BorrowedFd<'_>,
     arena: &[u8],
-    run: &mut [Queued],
+    controls: &mut [Control],
+    run: &[Queued],
     trains: &Trains,
-    refused: &mut Vec<Queued>,
     trouble: impl FnMut(SocketTrouble),
-) {
-    deliver(
-        trains.all().len(),
-        |next| {
-            let rest = trains.all().get(next..).unwrap_or_default();
-            let sent = send_batch(socket, arena, run, trains, rest);
-            match (&sent, rest.first()) {
-                (Err(error), Some(train)) if train.count > 1 && no_segments(error) => {
-                    refused.extend(trains.answers(*train).filter_map(|index| run.get(index).copied()));
-                    Ok(1)
-                }
-                _ => sent,
+) -> Vec<Queued> {
+    let mut refused = Vec::new();
+    let attempt = |next| {
+        let rest = trains.all().get(next..).unwrap_or_default();
+        let sent = send_batch(socket, arena, controls, run, trains, rest);
+        match (&sent, rest.first()) {
+            (Err(error), Some(train)) if train.count > 1 && no_segments(error) => {
+                refused.extend(trains.answers(*train).filter_map(|index| run.get(index).copied()));
+                Ok(1)
             }
-        },
-        || wait_writable(socket),
-        trouble,
-    );
+            _ => sent,
+        }
+    };
+    deliver(trains.all().len(), attempt, || wait_writable(socket), trouble);
+    refused
 }
 
 fn send_batch(
     socket: BorrowedFd<'_>,
     arena: &[u8],
-    run: &mut [Queued],
+    controls: &mut [Control],
+    run: &[Queued],
     trains: &Trains,
     rest: &[Train],
 ) -> io::Result<usize> {
+    let first_of = |train: &Train| run.get(trains.answers(*train).next()?);
     for train in rest.iter().filter(|train| train.count > 1) {
-        if let Some(first) = trains.answers(*train).next().and_then(|index| run.get_mut(index)) {
-            first.cut_into(train.longest);
+        if let Some(first) = first_of(train) {
+            first.cut_into(train.longest, controls);
         }
     }
-    let run: &[Queued] = run;
-    let mut batch = Headers::<{ DATAGRAMS_PER_BATCH * PARTS_OF_ANSWER }>::new();
-    let count = rest.len().min(DATAGRAMS_PER_BATCH);
-    let all_parts = batch.parts.as_mut_ptr();
-    let mut used = 0;
-    for (header, train) in batch.headers.iter_mut().zip(rest) {
-        header.msg_hdr.msg_iov = all_parts.wrapping_add(used);
-        let mut answers = trains.answers(*train).filter_map(|index| run.get(index)).peekable();
-        if let Some(first) = answers.peek() {
-            first.address(train.count > 1, &mut header.msg_hdr);
-        }
-        let begin = used;
-        for bytes in answers.flat_map(|queued| queued.parts(arena, train.longest)) {
-            if let (false, Some(part)) = (bytes.is_empty(), batch.parts.get_mut(used)) {
-                *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-                used += 1;
-            }
-        }
-        header.msg_hdr.msg_iovlen = (used - begin) as _;
+    let controls: &[Control] = controls;
+    let mut parts = [const { MaybeUninit::uninit() }; DATAGRAMS_PER_BATCH * PARTS_OF_ANSWER];
+    let mut batch = Outgoing::new(&mut parts);
+    for train in rest.iter().take(DATAGRAMS_PER_BATCH) {
+        let Some(first) = first_of(train) else { break };
+        let control = if train.count > 1 { first.cut_control(controls) } else { first.control(controls) };
+        let answers = trains.answers(*train).filter_map(|index| run.get(index));
+        let parts = answers.flat_map(|queued| queued.parts(arena, train.longest));
+        batch.add(first.name(), control, parts.filter(|part| !part.is_empty()));
     }
-    // SAFETY: the first `count` headers point to parts of this frame, as many as they say, and to one name and one
-    // control buffer of the lengths given; the parts point into the arena or to constant spaces. All are alive until the
-    // end of this function. sendmmsg writes to the headers only, which nobody else has, and reads the rest.
-    let sent = unsafe {
-        libc::sendmmsg(
-            socket.as_raw_fd(),
-            batch.headers.as_mut_ptr(),
-            count as libc::c_uint,
-            libc::MSG_DONTWAIT as _,
-        )
-    };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    batch.send(socket)
 }
 
 /// Whether an error is about segmentation, not about the peer: a piece that does not fit into a packet of the path
@@ -431,23 +432,65 @@ fn wait_writable(socket: BorrowedFd<'_>) {
     let _ = unsafe { libc::poll(&raw mut poll, 1, SEND_WAIT_MS_MAX.into()) };
 }
 
-/// Parts of a datagram: its head, and what is beyond.
-const PARTS_OF_DATAGRAM: usize = 2;
 /// Parts of an answer that is made longer: what is before the spaces, those, and the rest.
 const PARTS_OF_ANSWER: usize = 3;
 
-/// Headers for one call, with the parts of their messages. On the stack, since they hold
-/// pointers: none outlives its call, and the boxes stay free to move between threads.
-struct Headers<const PARTS: usize> {
-    headers: [libc::mmsghdr; DATAGRAMS_PER_BATCH],
-    parts: [libc::iovec; PARTS],
+// SAFETY: a C structure of integers and pointers, for which all bits zero is a value; some C libraries give it private
+// padding, so it cannot be written as a literal.
+const NO_HEADER: libc::mmsghdr = unsafe { zeroed() };
+
+/// The messages of one sendmmsg. On the stack, since its headers hold pointers: none outlives its call, and the boxes stay
+/// free to move between threads. What it does not need is not written.
+struct Outgoing<'a> {
+    headers: [MaybeUninit<libc::mmsghdr>; DATAGRAMS_PER_BATCH],
+    /// Headers that are written. Each points to parts that are, and all they point to is borrowed for `'a`.
+    count: usize,
+    /// Those that no header points to.
+    parts: &'a mut [MaybeUninit<libc::iovec>],
 }
 
-impl<const PARTS: usize> Headers<PARTS> {
-    fn new() -> Self {
-        // SAFETY: both are C structures of integers and pointers, for which all bits zero is a
-        // value; some C libraries give them private padding, so they cannot be written as literals.
-        unsafe { zeroed() }
+impl<'a> Outgoing<'a> {
+    fn new(parts: &'a mut [MaybeUninit<libc::iovec>]) -> Self {
+        Self { headers: [const { MaybeUninit::uninit() }; DATAGRAMS_PER_BATCH], count: 0, parts }
+    }
+
+    /// Adds a message to `name`, made of these `bytes`; no more of it than there is room for.
+    fn add(&mut self, name: &'a [u8], control: &'a [u8], bytes: impl Iterator<Item = &'a [u8]>) {
+        let Some(header) = self.headers.get_mut(self.count) else { return };
+        let parts = take(&mut self.parts);
+        let mut used = 0;
+        for (part, bytes) in parts.iter_mut().zip(bytes) {
+            part.write(libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() });
+            used += 1;
+        }
+        let (parts, unused) = parts.split_at_mut_checked(used).unwrap_or_default();
+        self.parts = unused;
+        let header = &mut header.write(NO_HEADER).msg_hdr;
+        header.msg_iov = parts.as_mut_ptr().cast();
+        header.msg_iovlen = parts.len() as _;
+        header.msg_name = name.as_ptr().cast_mut().cast();
+        header.msg_namelen = name.len() as libc::socklen_t;
+        if !control.is_empty() {
+            header.msg_control = control.as_ptr().cast_mut().cast();
+            header.msg_controllen = control.len() as _;
+        }
+        self.count += 1;
+    }
+
+    /// Says how many left; an error is one of the first.
+    fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        // SAFETY: `count` headers are written. Each points to parts that are, as many as it says, to a name and at most one
+        // control buffer of the lengths given, and the parts to bytes: all borrowed for `'a`, which this outlives not.
+        // sendmmsg writes to the headers only, which nobody else has, and reads the rest.
+        let sent = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr().cast(),
+                self.count as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 }
 
@@ -460,43 +503,28 @@ impl Control {
     const EMPTY: Self = Self([0; CONTROL_BYTES]);
 }
 
-/// What came with one datagram.
+/// What came with one datagram. Few bytes, and the kernel writes to those of all.
 #[derive(Clone, Debug)]
 struct Envelope {
     name: [u8; NAME_BYTES],
-    control: Control,
-    len: usize,
     truncated: bool,
-    source: Option<SocketAddr>,
-    local: Option<SocketAddr>,
+    name_len: usize,
+    control_len: usize,
+    len: usize,
 }
 
 impl Envelope {
-    const EMPTY: Self = Self {
-        name: [0; NAME_BYTES],
-        control: Control::EMPTY,
-        len: 0,
-        truncated: false,
-        source: None,
-        local: None,
-    };
+    const EMPTY: Self = Self { name: [0; NAME_BYTES], truncated: false, name_len: 0, control_len: 0, len: 0 };
 
-    /// Reads what the kernel wrote. Lengths are the kernel's, and still bounded by the buffers.
+    /// Reads what the kernel wrote. Lengths are the kernel's: who uses them bounds them by the buffers.
     // The types of lengths differ between C libraries; here the conversion may be none.
     #[allow(clippy::useless_conversion)]
-    fn take_in(&mut self, header: &libc::mmsghdr, port: u16) {
-        let name_len = usize::try_from(header.msg_hdr.msg_namelen).unwrap_or(usize::MAX);
+    fn take_in(&mut self, header: &libc::mmsghdr) {
         self.len = usize::try_from(header.msg_len).unwrap_or(usize::MAX);
-        self.truncated = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        self.source = self.name.get(..name_len).and_then(read_name);
-        self.local = read_local(self.control(header), port);
-    }
-
-    /// The control messages, as many bytes of them as the kernel wrote.
-    #[allow(clippy::useless_conversion)]
-    fn control(&self, header: &libc::mmsghdr) -> &[u8] {
-        let control_len = usize::try_from(header.msg_hdr.msg_controllen).unwrap_or(usize::MAX);
-        self.control.0.get(..control_len).unwrap_or_default()
+        let header = &header.msg_hdr;
+        self.name_len = usize::try_from(header.msg_namelen).unwrap_or(usize::MAX);
+        self.control_len = usize::try_from(header.msg_controllen).unwrap_or(usize::MAX);
+        self.truncated = header.msg_flags & libc::MSG_TRUNC != 0;
     }
 }
 
@@ -522,7 +550,9 @@ mod tests {
 
     /// Loopback delivers before send returns, so nothing needs to be waited for.
     fn receive(inbox: &mut Inbox, from: &UdpSocket) -> usize {
-        inbox.receive(from.as_fd(), address(from).port()).unwrap()
+        let address = address(from);
+        let port = address.ip().is_unspecified().then_some(address.port());
+        inbox.receive(from.as_fd(), port).unwrap()
     }
 
     fn no_trouble(trouble: SocketTrouble) {
@@ -532,7 +562,7 @@ mod tests {
     #[test]
     fn an_empty_socket_would_block() {
         let mut inbox = Inbox::new();
-        let error = inbox.receive(socket("127.0.0.1:0").as_fd(), 0).unwrap_err();
+        let error = inbox.receive(socket("127.0.0.1:0").as_fd(), None).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
         assert_eq!(inbox.datagram(0), None);
     }
@@ -577,7 +607,9 @@ mod tests {
             // at which it is read.
             let arrived = inbox.arrived().expect("the socket tells");
             assert!(before <= arrived && arrived <= now(), "{before:?} {arrived:?} {between:?}");
-            assert_eq!(inbox.datagram(0).unwrap().local.is_some(), wildcard != "127.0.0.1:0");
+            for index in 0..2 {
+                assert_eq!(inbox.datagram(index).unwrap().local.is_some(), wildcard != "127.0.0.1:0");
+            }
         }
         let silent = socket("127.0.0.1:0");
         silent.send_to(b"x", address(&silent)).unwrap();
@@ -589,7 +621,7 @@ mod tests {
     fn long_datagrams_are_whole() {
         let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
         let mut inbox = Inbox::new();
-        let lengths = [HEAD_BYTES - 1, HEAD_BYTES, HEAD_BYTES + 1, 2 * HEAD_BYTES, MESSAGE_BYTES_MAX];
+        let lengths = [1, 2047, 2048, 2049, SLOT_BYTES / 2, MESSAGE_BYTES_MAX];
         for round in 0_u8..2 {
             let sent = lengths.map(|len| (0..len).map(|at| (at / 7) as u8 ^ round).collect::<Vec<_>>());
             for bytes in &sent {

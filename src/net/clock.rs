@@ -35,10 +35,15 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Now {
-        let since_1970 = wall();
-        Now {
-            ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            unix_s: i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX),
+        self.both().into()
+    }
+}
+
+impl From<Clocks> for Now {
+    fn from(Clocks { wall, steady }: Clocks) -> Self {
+        Self {
+            ms: u64::try_from(steady.as_millis()).unwrap_or(u64::MAX),
+            unix_s: i64::try_from(wall.as_secs()).unwrap_or(i64::MAX),
         }
     }
 }

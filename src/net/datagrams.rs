@@ -23,7 +23,12 @@ use super::{
     service::{Departure, Service},
     state::{Pressing, State},
 };
-use crate::{counters::SocketTrouble, engine::Path, limits::BATCHES_PER_TURN_MAX, route::Transport};
+use crate::{
+    counters::SocketTrouble,
+    engine::{Now, Path},
+    limits::BATCHES_PER_TURN_MAX,
+    route::Transport,
+};
 
 /// All UDP sockets, with the memory for one batch of datagrams and of answers.
 #[derive(Debug)]
@@ -149,7 +154,8 @@ impl Datagrams {
     fn read_batch<S: Service>(&mut self, index: usize, clock: &Clock, service: &mut S) {
         let Some(Some(Socket { listener, state })) = self.sockets.get_mut(index) else { return };
         let began_batch = Instant::now();
-        let count = match self.inbox.receive(listener.fd(), listener.address.port()) {
+        let port = listener.wildcard.then_some(listener.address.port());
+        let count = match self.inbox.receive(listener.fd(), port) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 *state = State::Empty;
@@ -162,8 +168,9 @@ impl Datagrams {
             }
         };
         *state = State::Readable;
-        let (address, now) = (listener.address, clock.now());
-        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clock.both()));
+        let (address, clocks) = (listener.address, clock.both());
+        let now = Now::from(clocks);
+        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
             let Some(datagram) = self.inbox.datagram(number) else {

@@ -13,7 +13,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::{
     handle::{Forgotten, Kept},
     service::{Departure, Ready, Service},
-    tap::{End, Seen, Tap},
+    tap::{Chosen, End, Seen, Tap},
 };
 use crate::{
     access::AccessId,
@@ -92,10 +92,26 @@ impl<'a> Serving<'a> {
         }
     }
 
+    /// Whether a message is to be shown with what became of it; `None`, too, while it waits: it is when that is over.
+    #[inline]
+    fn choose(tap: Option<&mut Tap>, request: Option<&[u8]>, outcome: &Outcome) -> Option<Chosen> {
+        if *outcome == Outcome::Wait {
+            return None;
+        }
+        tap?.choose(request?)
+    }
+
     /// Shows a message with what became of it. `message` is that of [`Engine::served`] when there is none here.
     #[cold]
     #[inline(never)]
-    fn show(&mut self, message: Option<(&[u8], Path)>, now: Now, outcome: &Outcome, out: &[u8]) {
+    fn show(
+        &mut self,
+        chosen: Chosen,
+        message: Option<(&[u8], Path)>,
+        now: Now,
+        outcome: &Outcome,
+        out: &[u8],
+    ) {
         let Some(tap) = &mut self.tap else { return };
         let here = message.map(|(bytes, path)| (bytes, path, now.ms));
         let Some((request, path, arrived_ms)) = here.or_else(|| self.engine.served()) else { return };
@@ -108,15 +124,13 @@ impl<'a> Serving<'a> {
                 let route = if let Silence::Route(route) = silence { Some(*route) } else { None };
                 (End::Silence(*silence), path.source, route, &[][..])
             }
-            // It is shown when that is over.
             Outcome::Wait => return,
         };
         let routes = self.snapshot.as_ref().map_or(&[][..], |snapshot| &snapshot.table.routes);
         let route = route.and_then(|route| routes.get(route)).map(|route| &*route.name);
         let waited_ms = now.ms.saturating_sub(arrived_ms);
-        if let Some(shown) = tap.offer(&Seen { request, answer, to, path, end, route, waited_ms }) {
-            self.counters.tapped(shown);
-        }
+        let shown = tap.show(&Seen { request, answer, to, path, end, route, waited_ms }, chosen);
+        self.counters.tapped(shown);
     }
 
     fn put_questions(&mut self, now: Now) {
@@ -163,8 +177,8 @@ impl Service for Serving<'_> {
         let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
         let (method, outcome) = self.engine.datagram(bytes, peer, routes, now, out);
         self.counters.request(method, peer.path.transport);
-        if self.tap.is_some() {
-            self.show(Some((bytes, peer.path)), now, &outcome, out);
+        if let Some(chosen) = Self::choose(self.tap.as_mut(), Some(bytes), &outcome) {
+            self.show(chosen, Some((bytes, peer.path)), now, &outcome, out);
         }
         self.put_questions(now);
         self.carry_out(outcome)
@@ -201,8 +215,9 @@ impl Service for Serving<'_> {
             self.answers_came = false;
             return Ready::None;
         };
-        if self.tap.is_some() {
-            self.show(None, now, &outcome, out);
+        let served = self.engine.served().map(|(bytes, ..)| bytes);
+        if let Some(chosen) = Self::choose(self.tap.as_mut(), served, &outcome) {
+            self.show(chosen, None, now, &outcome, out);
         }
         self.put_questions(now);
         self.carry_out(outcome).map_or(Ready::Silent, Ready::Send)

@@ -52,12 +52,6 @@ impl Trains {
         }
     }
 
-    /// Each answer alone; their lengths.
-    pub(super) fn alone(&mut self, lengths: impl Iterator<Item = usize>) {
-        self.clear();
-        lengths.for_each(|len| self.begin(Wagon { peer: (&[], &[]), len, stretches: false }));
-    }
-
     /// As few trains as a look at the last [`TRAINS_LOOKED_AT_MAX`] finds. `wagon(index)` is the answer `index`.
     pub(super) fn couple<'p>(&mut self, count: usize, wagon: impl Fn(usize) -> Wagon<'p>) {
         self.clear();

@@ -67,6 +67,13 @@ pub struct Tap {
     reader: Arc<OnceLock<Thread>>,
 }
 
+/// What a message is shown for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chosen {
+    draw: u64,
+    is_counted: bool,
+}
+
 /// The other end, of all workers.
 #[derive(Debug)]
 pub struct Outlet {
@@ -111,31 +118,43 @@ pub fn taps(workers: usize, sampling: Sampling) -> Option<(Vec<Tap>, Outlet)> {
 }
 
 impl Tap {
-    /// Shows what was decided, if it is one of those to be shown: `Some(false)` when it should have been and no record
-    /// is free.
-    pub fn offer(&mut self, seen: &Seen<'_>) -> Option<bool> {
+    /// Whether a message is to be shown. Asked once for each, and before anything is made of what is not: by far the most.
+    #[inline]
+    pub(super) fn choose(&mut self, request: &[u8]) -> Option<Chosen> {
         let is_counted = self.is_counted();
-        let draw = self.calls.map(|_| draw(&self.key, seen.request));
+        let draw = self.calls.map(|_| draw(&self.key, request));
         let is_shown = draw.zip(self.calls).is_some_and(|(draw, one_in)| is_drawn(draw, one_in));
         if !is_shown && !is_counted {
             return None;
         }
-        self.free.extend(self.back.try_recv());
-        let Some(mut record) = self.free.pop() else { return Some(false) };
         // Who does not look at calls does not look at draws.
-        record.take(seen, draw.filter(|_| is_shown).unwrap_or(u64::MAX), is_counted);
+        Some(Chosen { draw: draw.filter(|_| is_shown).unwrap_or(u64::MAX), is_counted })
+    }
+
+    /// Shows a chosen one; `false` when no record is free.
+    pub(super) fn show(&mut self, seen: &Seen<'_>, chosen: Chosen) -> bool {
+        self.free.extend(self.back.try_recv());
+        let Some(mut record) = self.free.pop() else { return false };
+        record.take(seen, chosen.draw, chosen.is_counted);
         // The queue has room for all records that there are; only who has ended takes none.
         let taken = self.out.as_ref().map_or(Ok(()), |out| out.try_send(record)).is_ok();
         self.wake();
-        Some(taken)
+        taken
     }
 
+    #[inline]
     fn is_counted(&mut self) -> bool {
         let Some(one_in) = self.messages else { return false };
         self.until_counted = self.until_counted.saturating_sub(1);
         if self.until_counted > 0 {
             return false;
         }
+        self.draw_gap(one_in);
+        true
+    }
+
+    #[cold]
+    fn draw_gap(&mut self, one_in: NonZeroU32) {
         self.counted = self.counted.wrapping_add(1);
         let mut hasher = SipHasher13::new_with_key(&self.key);
         hasher.write(&self.counted.to_le_bytes());
@@ -143,7 +162,6 @@ impl Tap {
         let spread = u64::from(one_in.get()).saturating_mul(2).saturating_sub(1);
         let gap = hasher.finish().checked_rem(spread).unwrap_or(0).saturating_add(1);
         self.until_counted = u32::try_from(gap).unwrap_or(u32::MAX);
-        true
     }
 
     /// Costs a system call only when the other end sleeps.
