@@ -1,6 +1,9 @@
 //! Memory and processor time of another process, from /proc.
 
-use std::fs::{read_dir, read_to_string};
+use std::{
+    fs::{read_dir, read_to_string},
+    path::PathBuf,
+};
 
 /// Ticks of /proc/PID/stat in a second: fixed by Linux for user space (`USER_HZ`).
 const TICKS_PER_S: f64 = 100.0;
@@ -39,16 +42,20 @@ impl Sample {
     }
 }
 
-/// From /proc/PID/task/*/schedstat. A kernel without it has no threads here.
+/// A kernel without schedstat has no threads here.
 fn threads(pid: u32) -> Vec<(String, u64)> {
-    let Ok(tasks) = read_dir(format!("/proc/{pid}/task")) else {
-        return Vec::new();
-    };
-    tasks
-        .filter_map(|task| {
-            let path = task.ok()?.path();
-            let stat = read_to_string(path.join("schedstat")).ok()?;
-            Some((path.file_name()?.to_str()?.to_owned(), stat.split_whitespace().next()?.parse().ok()?))
+    thread_files(pid)
+        .filter_map(|(id, path)| {
+            let stat = read_to_string(path).ok()?;
+            Some((id, stat.split_whitespace().next()?.parse().ok()?))
         })
         .collect()
+}
+
+/// Of each thread: its id, and /proc/PID/task/ID/schedstat, which says for how long it ran and waited to run.
+pub(crate) fn thread_files(pid: u32) -> impl Iterator<Item = (String, PathBuf)> {
+    read_dir(format!("/proc/{pid}/task")).into_iter().flatten().filter_map(|task| {
+        let path = task.ok()?.path();
+        Some((path.file_name()?.to_str()?.to_owned(), path.join("schedstat")))
+    })
 }
