@@ -67,7 +67,8 @@ The report: sent, answered (and right), answered_STATUS, wrong (an answer that i
 second one), unanswered, answers_per_s, latency_us_p50, _p99, _p999, _max (from the moment of sending),
 sender_late_us_max (how far the sender fell behind its rate), and with --pid rss_kib_before, rss_kib,
 cpu_s and cpu_us_per_answer of the process; thread_us_per_answer and thread_busy of the thread of it that
-worked most: its time on a processor, and what share of the run that was. With --request also request_bytes,
+worked most: its time on a processor, and what share of the run that was; thread_user_us_per_answer and
+thread_system_us_per_answer are its parts, by the kernel's tick (CONFIG_HZ times a second). With --request also request_bytes,
 answer_bytes_min and answer_bytes_max, and with --rate what stalls of the machine leave of it: clear_us_p50, _p99, _p999 of calls that no
 stall touched, stalled (answers that one did), sender_stalls and sender_stalls_us (the generator's loop stood still), server_stalls
 and server_stalls_us (with --pid: the thread that answers was ready to run, and had no processor for more than 200 us of 1 ms).
