@@ -14,7 +14,9 @@
 # server (benches/load/stalls.rs); p99_all_us has them, and the table says which share that was.
 #
 # Writes one table, with ratios and the machine, to $RESULTS (benches/beside/results.tsv) and standard output.
-# Builds nothing. Needs cargo build --release && cargo bench --no-run; what is not there is left out with a word.
+# Builds nothing. Needs cargo bench --no-run && cargo build --release, in this order: with its programs cargo makes a waypost that
+# has features of development dependencies, and puts it where the one that is shipped belongs. What is not there is left out
+# with a word.
 #
 #   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
 #   KAMAILIO                                    Debian's (default: kamailio of PATH)
@@ -44,7 +46,7 @@ built() {
     local newest
     newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
         sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "beside: no $1: cargo build --release && cargo bench --no-run" >&2; return 1; }
+    [ -n "$newest" ] || { echo "beside: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
     echo "$newest"
 }
 LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
