@@ -13,7 +13,7 @@
 #                 lame-duck time lasts; then a second signal, exit code 0, and the next server takes the port
 #   replacement   SIGUSR2, 5 times: the program is started again and takes the sockets over
 #
-# WAYPOST  the server's program (built here when not given). Ports of 127.0.0.1 are chosen.
+# WAYPOST, LOAD  the server's program, the generator's (built here when not given). Ports of 127.0.0.1 are chosen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,11 +27,15 @@ if ! [[ $requests =~ ^[1-9][0-9]{0,7}$ ]]; then
     exit 2
 fi
 
+# The generator first: with it cargo makes another waypost, and puts it where the release build belongs.
+if [[ -z ${LOAD:-} ]]; then
+    LOAD=$(cargo bench --quiet --bench load --no-run --message-format=json-render-diagnostics |
+        sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | grep .)
+fi
 if [[ -z ${WAYPOST:-} ]]; then
     cargo build --release --quiet
     WAYPOST=target/release/waypost
 fi
-cargo bench --quiet --bench load --no-run
 
 directory=$(mktemp -d)
 server=
@@ -108,7 +112,7 @@ start() {
 
 # The load, in the background; its report goes to a file.
 send() {
-    cargo bench --quiet --bench load -- --to "127.0.0.1:$sip" --calls "$requests" --closed "$under_way" --flows 4 \
+    "$LOAD" --to "127.0.0.1:$sip" --calls "$requests" --closed "$under_way" --flows 4 \
         --wait-ms 10000 --seconds 3600 --contact "<sip:+4420{n}@gateway.example.net>;q=0.99" >"$directory/report" 2>&1 &
     sender=$!
     # It is on its way when the first ones are counted.

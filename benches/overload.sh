@@ -38,7 +38,7 @@ built() {
     local newest
     newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
         sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "overload: no $1: cargo build --release && cargo bench --no-run" >&2; return 1; }
+    [ -n "$newest" ] || { echo "overload: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
     echo "$newest"
 }
 LOAD=${LOAD:-$(built load)}

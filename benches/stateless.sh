@@ -8,7 +8,7 @@
 # GROWTH_KIB  growth of VmRSS that is allowed: what an allocator and lazily mapped pages of the
 #             program may take. At 10,000,000 calls, one byte kept for each would be 9,766 KiB.
 #
-# WAYPOST  the server's program (built here when not given); SIP_PORT and ADMIN_PORT on 127.0.0.1.
+# WAYPOST, LOAD  the server's program, the generator's (built here when not given); SIP_PORT and ADMIN_PORT on 127.0.0.1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,11 +25,15 @@ for number in "$calls" "$growth_kib_max"; do
     fi
 done
 
+# The generator first: with it cargo makes another waypost, and puts it where the release build belongs.
+if [[ -z ${LOAD:-} ]]; then
+    LOAD=$(cargo bench --quiet --bench load --no-run --message-format=json-render-diagnostics |
+        sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | grep .)
+fi
 if [[ -z ${WAYPOST:-} ]]; then
     cargo build --release --quiet
     WAYPOST=target/release/waypost
 fi
-cargo bench --quiet --bench load --no-run
 
 directory=$(mktemp -d)
 server=
@@ -56,7 +60,7 @@ server=$!
 
 # load OPTIONS…: the report on standard output; the status of the generator.
 load() {
-    cargo bench --quiet --bench load -- --to "127.0.0.1:$sip_port" --distinct-call-ids --pid "$server" "$@"
+    "$LOAD" --to "127.0.0.1:$sip_port" --distinct-call-ids --pid "$server" "$@"
 }
 
 value_of() { # NAME REPORT

@@ -17,6 +17,8 @@ mod packets;
 mod process;
 #[path = "../benches/load/report.rs"]
 mod report;
+#[path = "../benches/load/stalls.rs"]
+mod stalls;
 #[path = "../benches/load/template.rs"]
 mod template;
 
@@ -34,6 +36,7 @@ use args::Args;
 use echo::{Echo, Mode};
 use flow::Tally;
 use message::{Caller, Wrong};
+use stalls::{Count, KNOWN_AFTER_NS, SLICE_NS, STALL_NS, Stalls, Waits};
 use template::{Expected, Judge, Numbers, Template};
 use waypost::{
     config::Listen,
@@ -526,6 +529,7 @@ fn a_batched_run_is_right_only_when_every_answer_is() {
         (0, "small", "--closed 50 --flows 3"),
         (1, "real", "--closed 50 --flows 3 --gso"),
         (2, "real", "--rate 500 --flows 2"),
+        (5, "small", "--rate 500 --flows 2 --steady"),
     ] {
         let (right, seen) = run(test, size, Redirect::default(), &format!("--calls 301 {pace}"));
         assert_eq!((right, seen), (Ok(true), 301), "{size} {pace}");
@@ -569,6 +573,7 @@ fn the_command_line_of_a_batched_run_is_checked() {
         ("--to 127.0.0.1:1 --request", "--request needs a value"),
         ("--to 127.0.0.1:1 --request FILE --uri a", "--uri is not for --request"),
         ("--request FILE", "--to is missing: which server?"),
+        ("--to 127.0.0.1:1 --request FILE --closed 5 --steady", "--steady is for --rate"),
         ("--to 127.0.0.1:1 --request FILE --echo x", "--echo x: expected a number of bytes"),
         ("--to 127.0.0.1:1 --request FILE --from x", "--from x: expected an address"),
         (
@@ -578,4 +583,68 @@ fn the_command_line_of_a_batched_run_is_checked() {
     ] {
         assert_eq!(read(&line.replace("FILE", &file)).unwrap().unwrap_err(), error, "{line}");
     }
+}
+
+/// Looks at the clock every 100 us, up to and with `to_ns`.
+fn look_until(stalls: &mut Stalls, from_ns: u64, to_ns: u64) {
+    (from_ns..=to_ns).step_by(100_000).for_each(|now_ns| stalls.look(now_ns));
+}
+
+#[test]
+fn calls_under_way_while_the_generator_stood_still_are_told_apart() {
+    let mut stalls = Stalls::new(Waits::default());
+    look_until(&mut stalls, 0, 900_000);
+    stalls.answered(500_000, 400_000);
+    assert_eq!(stalls.own, Count::default());
+    // Until 1,400 us; what piled up in 500 us may take as long again.
+    stalls.look(1_400_000);
+    assert_eq!(stalls.own, Count { times: 1, ns: 500_000 });
+    stalls.answered(800_000, 600_000);
+    stalls.answered(1_400_000, 10_000);
+    stalls.answered(1_899_999, 10_000);
+    stalls.answered(1_900_000, 20_000);
+    stalls.look(1_400_000 + STALL_NS);
+    stalls.settle(2_000_000);
+    assert_eq!((stalls.stalled, stalls.own.times), (3, 1));
+    assert_eq!((stalls.clear.share_ns(0.0) / 1000, stalls.clear.share_ns(1.0) / 1000), (20, 400));
+}
+
+#[test]
+fn a_call_is_never_left_out_for_its_own_latency() {
+    let mut stalls = Stalls::new(Waits::default());
+    look_until(&mut stalls, 0, 5_000_000_000);
+    stalls.answered(1, 4_999_999_999);
+    stalls.settle(5_000_000_000);
+    assert_eq!((stalls.stalled, stalls.clear.max_ns() / 1_000_000_000), (0, 5));
+}
+
+#[test]
+fn calls_under_way_while_the_server_had_no_processor_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let says = |thread: &str, ran_ns: u64, waited_ns: u64| {
+        let path = folder.path().join(thread);
+        fs::write(&path, format!("{ran_ns} {waited_ns} 7\n")).unwrap();
+        path
+    };
+    let files = [says("old", 900_000_000, 50), says("answers", 0, 50), folder.path().join("none")];
+    let mut stalls = Stalls::new(Waits::by(files.into_iter()));
+    says("old", 900_000_100, 50);
+    says("answers", 200, 50);
+    look_until(&mut stalls, 0, KNOWN_AFTER_NS);
+    let mut now_ns = KNOWN_AFTER_NS;
+    // How long each thread waited in a slice, and whether that touched what was answered in it.
+    for (old_ns, answers_ns, stalled) in [(5_000_000, STALL_NS, 0), (0, STALL_NS + 1, 1)] {
+        let (old_ns, answers_ns) = (50 + old_ns, 50 + answers_ns + stalled * STALL_NS);
+        stalls.answered(now_ns, 1000);
+        says("old", 900_000_100, old_ns);
+        says("answers", 300, answers_ns);
+        look_until(&mut stalls, now_ns, now_ns + SLICE_NS);
+        now_ns += SLICE_NS;
+        assert_eq!((stalls.stalled, stalls.server.times), (stalled, stalled));
+    }
+    assert_eq!(stalls.server.ns, STALL_NS + 1);
+    stalls.answered(now_ns + STALL_NS, 1000);
+    stalls.answered(now_ns + STALL_NS + 1, 1000);
+    stalls.settle(now_ns + 1);
+    assert_eq!((stalls.stalled, stalls.clear.share_ns(1.0) / 1000), (2, 1));
 }

@@ -8,8 +8,15 @@
 # that went. The server has processor 0, the generator processor 1. Every answer is checked against its request, all its
 # Contacts too: one that is wrong or lost ends the script.
 #
+# Both have real-time priority, where that is allowed (chrt; root): no other program takes their processors. Still the p99 is
+# of a thing that takes tens of microseconds, on a machine that stands still for milliseconds. So calls that were under way
+# while the generator's loop stood still, or the scheduler kept the server's thread from its processor, are not in it, of no
+# server (benches/load/stalls.rs); p99_all_us has them, and the table says which share that was.
+#
 # Writes one table, with ratios and the machine, to $RESULTS (benches/beside/results.tsv) and standard output.
-# Builds nothing. Needs cargo build --release && cargo bench --no-run; what is not there is left out with a word.
+# Builds nothing. Needs cargo bench --no-run && cargo build --release, in this order: with its programs cargo makes a waypost that
+# has features of development dependencies, and puts it where the one that is shipped belongs. What is not there is left out
+# with a word.
 #
 #   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
 #   KAMAILIO                                    Debian's (default: kamailio of PATH)
@@ -39,7 +46,7 @@ built() {
     local newest
     newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
         sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "beside: no $1: cargo build --release && cargo bench --no-run" >&2; return 1; }
+    [ -n "$newest" ] || { echo "beside: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
     echo "$newest"
 }
 LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
@@ -54,7 +61,10 @@ for program in taskset curl; do
     command -v "$program" >/dev/null || { echo "beside: no $program: apt-get install util-linux curl" >&2; exit 1; }
 done
 
-server_core=(taskset -c 0) load_core=(taskset -c 1)
+# Whether real-time priority is ours to give.
+fifo=()
+if chrt -f 1 true 2>/dev/null; then fifo=(chrt -f 1); fi
+server_core=("${fifo[@]}" taskset -c 0) load_core=("${fifo[@]}" taskset -c 1)
 # Flows have the addresses from here on, and the port that the requests name.
 from=${host/#127.100./127.101.}
 names=() left_out=()
@@ -188,17 +198,20 @@ saturate() {
 }
 
 # at_rate NAME SIZE RATE: the same number of calls each second, whatever comes back. When the machine stood still for longer
-# than the server's receive buffer lasts, calls are lost, and it says nothing: once more, three times in all.
+# than the server's receive buffer lasts, calls are lost, and it says nothing; nor when most of the run was a stall: once
+# more, three times in all.
 repeated=0
 at_rate() {
-    local try
+    local try lost clear
     for try in 1 2 3; do
-        send "$1" "$2" --rate "$3" --calls "$(($3 * seconds))"
-        [ "$(reported "$1" unanswered)" != 0 ] || return 0
+        send "$1" "$2" --rate "$3" --calls "$(($3 * seconds))" --steady --seconds "$((4 * seconds))"
+        lost=$(reported "$1" unanswered) clear=$(($(reported "$1" answered) - $(reported "$1" stalled)))
+        if [ "$lost" = 0 ] && ((2 * clear > $3 * seconds)); then break; fi
         repeated=$((repeated + 1))
-        echo "again: $1 lost $(reported "$1" unanswered) of $(reported "$1" sent) calls at $3/s (try $try)" >&2
+        echo "again: $1 lost $lost of $(reported "$1" sent) calls at $3/s, and no stall touched $clear (try $try)" >&2
     done
     all_right "$1"
+    ((clear > 0)) || { echo "FAILED: $1: a stall touched every call at half load" >&2; exit 1; }
 }
 
 # Waypost's answer to each request says how long the echoes' are to be.
@@ -219,7 +232,7 @@ if is_wanted kamailio_native; then
 fi
 is_wanted opensips && start_opensips
 
-declare -A answer_bytes us per_s busy p99
+declare -A answer_bytes us user system per_s busy p99 p99_all stalled
 for name in "${names[@]}"; do
     # ENUM numbers are asked for once.
     saturate "$name" small --calls 5000
@@ -242,12 +255,16 @@ for size in "${sizes[@]}"; do
             key=$size/${name%_"$size"}
             saturate "$name" "$size" --calls 100000000 --seconds "$seconds"
             us[$key]+=" $(reported "$name" thread_us_per_answer)"
+            user[$key]+=" $(reported "$name" thread_user_us_per_answer)"
+            system[$key]+=" $(reported "$name" thread_system_us_per_answer)"
             busy[$key]+=" $(reported "$name" thread_busy)"
             rate=$(reported "$name" answers_per_s)
             per_s[$key]+=" $rate"
             answer_bytes[$key]=$(reported "$name" answer_bytes_max)
             at_rate "$name" "$size" "$((rate / 2))"
-            p99[$key]+=" $(reported "$name" latency_us_p99)"
+            p99[$key]+=" $(reported "$name" clear_us_p99)"
+            p99_all[$key]+=" $(reported "$name" latency_us_p99)"
+            stalled[$key]+=" $(compute "$(reported "$name" stalled) / $(reported "$name" answered)" %.4f)"
         done
     done
     for name in "${servers[@]}"; do [[ $name != echo_* ]] || stop "$name"; done
@@ -269,11 +286,12 @@ table() {
     local size name key of
     echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, Linux $(uname -r), net.core.rmem_max $(cat /proc/sys/net/core/rmem_max)"
     echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)$([ -z "${kamailio:-}" ] || "$kamailio" -v | sed -n 's/^version: \([a-z]* [0-9.]*\).*/, \1/p')"
-    echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes, generator: ${load_options[*]:-no options}$( ((repeated == 0)) || echo ", $repeated times again since calls were lost at half load")"
+    echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes, generator: ${load_options[*]:-no options}$( ((repeated == 0)) || echo ", $repeated times again since the machine stood still at half load")"
     for name in "${left_out[@]}"; do echo "# left out: $name"; done
-    echo "# us: processor time of the answering thread for one answer, at saturation; p99 at half of that rate; of_*: ratio of us, median of the rounds"
-    printf '%s\t' request server answer_bytes us us_min us_max of_echo of_native of_debian per_s busy p99_us p99_us_min p99_us_max
-    echo p99_of_echo
+    echo "# us: processor time of the answering thread for one answer, at saturation; user_us, system_us: its parts, by the kernel's tick; of_*: ratio of us, median of the rounds"
+    echo "# server and generator had $( ((${#fifo[@]})) && echo "real-time priority" || echo "no priority over other programs"); p99 at half of that rate: of calls that no stall of the machine touched; p99_all_us of all; stalled: the share that one touched"
+    printf '%s\t' request server answer_bytes us us_min us_max of_echo of_native of_debian user_us system_us per_s busy p99_us p99_us_min p99_us_max p99_of_echo p99_all_us
+    echo stalled
     for size in "${sizes[@]}"; do
         for name in echo_batched echo_single echo_gso waypost waypost_prefix waypost_enum waypost_gso kamailio_native kamailio opensips; do
             key=$size/$name
@@ -281,9 +299,11 @@ table() {
             # shellcheck disable=SC2086
             printf '%s\t' "$size" "$name" "${answer_bytes[$key]}" "$(median ${us[$key]})" "$(least ${us[$key]})" "$(most ${us[$key]})" \
                 "$(ratios "${us[$key]}" "${us[$size/echo_batched]}")" "$(ratios "${us[$key]}" "${us[$size/kamailio_native]:-}")" \
-                "$(ratios "${us[$key]}" "${us[$size/kamailio]:-}")" "$(median ${per_s[$key]})" "$(median ${busy[$key]})" \
-                "$(median ${p99[$key]})" "$(least ${p99[$key]})" "$(most ${p99[$key]})"
-            ratios "${p99[$key]}" "${p99[$size/echo_batched]}"
+                "$(ratios "${us[$key]}" "${us[$size/kamailio]:-}")" "$(median ${user[$key]})" "$(median ${system[$key]})" "$(median ${per_s[$key]})" "$(median ${busy[$key]})" \
+                "$(median ${p99[$key]})" "$(least ${p99[$key]})" "$(most ${p99[$key]})" \
+                "$(ratios "${p99[$key]}" "${p99[$size/echo_batched]}")" "$(median ${p99_all[$key]})"
+            # shellcheck disable=SC2086
+            median ${stalled[$key]}
         done
     done
 }

@@ -23,6 +23,7 @@ use crate::{
     packets::{PER_CALL, Packets, send_segments},
     process::Sample,
     report::report,
+    stalls::{Stalls, Waits},
     template::{Expected, Judge, Numbers, Template},
 };
 
@@ -45,6 +46,7 @@ struct Own {
     echo: Option<usize>,
     from: Option<IpAddr>,
     segments: bool,
+    steady: bool,
 }
 
 /// Whether every call got its right answer. `None` when the command line has no `--request`.
@@ -57,7 +59,7 @@ pub(crate) fn measured(words: &[String]) -> Option<Result<bool, String>> {
 
 fn read(words: &[String]) -> Result<(Own, Args), String> {
     let (mut request, mut numbers, mut contacts, mut echo, mut from) = (None, None, None, None, None);
-    let (mut segments, mut rest) = (false, Vec::new());
+    let (mut segments, mut steady, mut rest) = (false, false, Vec::new());
     let mut words = words.iter();
     while let Some(flag) = words.next() {
         let place = match flag.as_str() {
@@ -68,6 +70,10 @@ fn read(words: &[String]) -> Result<(Own, Args), String> {
             "--from" => &mut from,
             "--gso" => {
                 segments = true;
+                continue;
+            }
+            "--steady" => {
+                steady = true;
                 continue;
             }
             "--uri" | "--contact" | "--first" | "--same" | "--distinct-call-ids" => {
@@ -94,8 +100,13 @@ fn read(words: &[String]) -> Result<(Own, Args), String> {
             .map(|ip| ip.parse().map_err(|_| format!("--from {ip}: expected an address")))
             .transpose()?,
         segments,
+        steady,
     };
-    Ok((own, Args::read(&rest)?))
+    let args = Args::read(&rest)?;
+    if own.steady && matches!(args.pace, Pace::Window(_)) {
+        return Err("--steady is for --rate".to_owned());
+    }
+    Ok((own, args))
 }
 
 fn run(own: Own, args: &Args) -> Result<bool, String> {
@@ -122,11 +133,26 @@ fn run(own: Own, args: &Args) -> Result<bool, String> {
         .collect::<Result<Vec<_>, String>>()?;
 
     let before = args.pid.map(Sample::of).transpose()?;
+    // In a closed loop the queue is the latency, and what it does between two looks is as much as is there to do.
+    let stalls = match args.pace {
+        Pace::Window(_) => None,
+        Pace::PerSecond(_) => Some(Stalls::new(args.pid.map(Waits::of).unwrap_or_default())),
+    };
     let began = Instant::now();
     let len = template.bytes().len();
     let packets = Packets::new();
-    let mut load =
-        Load { flows, template, numbers, packets, segments: own.segments, len, began, seen: Seen::default() };
+    let seen = Seen { stalls, ..Seen::default() };
+    let mut load = Load {
+        flows,
+        template,
+        numbers,
+        packets,
+        segments: own.segments,
+        steady: own.steady,
+        len,
+        began,
+        seen,
+    };
     let result = match args.pace {
         Pace::Window(_) => load.closed(args),
         Pace::PerSecond(rate) => load.open(args, rate),
@@ -137,6 +163,9 @@ fn run(own: Own, args: &Args) -> Result<bool, String> {
     let after = args.pid.map(Sample::of).transpose()?;
     let tally = load.tally();
     report(&tally, took, before.zip(after));
+    if let Some(stalls) = &load.seen.stalls {
+        stalls.report();
+    }
     println!(
         "request_bytes {len}\nanswer_bytes_min {}\nanswer_bytes_max {}",
         load.seen.shortest(),
@@ -171,9 +200,22 @@ struct Seen {
     late_ns_max: u64,
     longest: usize,
     shortest: Option<usize>,
+    /// Of an open loop.
+    stalls: Option<Stalls>,
 }
 
 impl Seen {
+    fn look(&mut self, now_ns: u64) {
+        if let Some(stalls) = &mut self.stalls {
+            stalls.look(now_ns);
+        }
+    }
+
+    /// How long the generator has stood still.
+    fn stood_ns(&self) -> u64 {
+        self.stalls.as_ref().map_or(0, |stalls| stalls.own.ns)
+    }
+
     fn shortest(&self) -> usize {
         self.shortest.unwrap_or_default()
     }
@@ -185,6 +227,7 @@ struct Load {
     numbers: Arc<Numbers>,
     packets: Packets,
     segments: bool,
+    steady: bool,
     /// Of a request.
     len: usize,
     began: Instant,
@@ -264,12 +307,12 @@ impl Load {
         let calls = args.calls.min(rate * args.seconds);
         let (mut begun, mut ended) = (0, None);
         loop {
-            let now = self.began.elapsed();
-            let due = ((now.as_nanos() * u128::from(rate) / 1_000_000_000) as u64 + 1).min(calls);
+            let now_ns = self.now_ns();
+            let due_ns = u128::from(now_ns - if self.steady { self.seen.stood_ns() } else { 0 });
+            let due = ((due_ns * u128::from(rate) / 1_000_000_000) as u64 + 1).min(calls);
             if begun < due {
                 let first_ns = u128::from(begun) * 1_000_000_000 / u128::from(rate);
-                self.seen.late_ns_max =
-                    self.seen.late_ns_max.max(now.as_nanos().saturating_sub(first_ns) as u64);
+                self.seen.late_ns_max = self.seen.late_ns_max.max(due_ns.saturating_sub(first_ns) as u64);
             }
             let flows = self.flows.len() as u64;
             for flow in 0..flows {
@@ -283,8 +326,11 @@ impl Load {
                 came += self.receive(flow)?;
             }
             if begun == calls {
-                let ended = *ended.get_or_insert(now);
-                if self.under_way() == 0 || now - ended > args.wait {
+                let ended_ns = *ended.get_or_insert(now_ns);
+                if self.under_way() == 0 || u128::from(now_ns - ended_ns) > args.wait.as_nanos() {
+                    if let Some(stalls) = &mut self.seen.stalls {
+                        stalls.settle(now_ns);
+                    }
                     return Ok(());
                 }
             }
@@ -294,13 +340,20 @@ impl Load {
         }
     }
 
+    /// Looks at the clock.
+    fn now_ns(&mut self) -> u64 {
+        let now_ns = (self.began.elapsed().as_nanos() as u64).max(1);
+        self.seen.look(now_ns);
+        now_ns
+    }
+
     fn send(&mut self, flow: usize, count: u64) -> io::Result<u64> {
-        let Some(flow) = self.flows.get_mut(flow) else {
-            return Ok(0);
-        };
         let mut left = count;
         while left > 0 {
-            let now_ns = (self.began.elapsed().as_nanos() as u64).max(1);
+            let now_ns = self.now_ns();
+            let Some(flow) = self.flows.get_mut(flow) else {
+                return Ok(0);
+            };
             let mut filled = 0;
             for request in flow.requests.chunks_exact_mut(self.len).take(left.min(PER_CALL as u64) as usize) {
                 let call = flow.tally.sent;
@@ -332,7 +385,11 @@ impl Load {
         self.packets.receive(socket, |answer| {
             came += 1;
             // One look at the clock for all that came by this call, after it.
-            let now_ns = *now_ns.get_or_insert_with(|| began.elapsed().as_nanos() as u64);
+            let now_ns = *now_ns.get_or_insert_with(|| {
+                let now_ns = began.elapsed().as_nanos() as u64;
+                seen.look(now_ns);
+                now_ns
+            });
             let right = judge.check(answer).and_then(|(id, status)| {
                 let (call, of) = (id / *flows, id % *flows);
                 let sent_at = sent_at.get_mut(call as usize % REMEMBERED).filter(|_| of == *number);
@@ -348,7 +405,11 @@ impl Load {
                     *under_way -= 1;
                     tally.answered += 1;
                     statuses[usize::from(status)] += 1;
-                    tally.latency.count(now_ns.saturating_sub(sent_at));
+                    let latency_ns = now_ns.saturating_sub(sent_at);
+                    tally.latency.count(latency_ns);
+                    if let Some(stalls) = &mut seen.stalls {
+                        stalls.answered(sent_at, latency_ns);
+                    }
                     seen.longest = seen.longest.max(answer.len());
                     seen.shortest = Some(seen.shortest.map_or(answer.len(), |least| least.min(answer.len())));
                 }

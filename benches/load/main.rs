@@ -12,6 +12,7 @@ mod message;
 mod packets;
 mod process;
 mod report;
+mod stalls;
 mod template;
 
 use std::{
@@ -59,13 +60,18 @@ takes a processor of its own. Not with it: --uri, --contact, --first, --same, --
   --calls-from FILE     lines NUMBER,VALUE: the numbers that go round; {v} in --contacts is the value
   --echo BYTES          the answer that is right is the request, cut or filled with blanks to this length
   --gso                 requests of one flow leave as segments of one datagram
+  --steady              with --rate: calls that fell due while the generator stood still (for more than 200 us) are
+                        not made up for; without it they leave at once, and queue at the server
 
 The report: sent, answered (and right), answered_STATUS, wrong (an answer that is not the one to its request, or a
 second one), unanswered, answers_per_s, latency_us_p50, _p99, _p999, _max (from the moment of sending),
 sender_late_us_max (how far the sender fell behind its rate), and with --pid rss_kib_before, rss_kib,
 cpu_s and cpu_us_per_answer of the process; thread_us_per_answer and thread_busy of the thread of it that
-worked most: its time on a processor, and what share of the run that was. With --request also request_bytes,
-answer_bytes_min and answer_bytes_max.
+worked most: its time on a processor, and what share of the run that was; thread_user_us_per_answer and
+thread_system_us_per_answer are its parts, by the kernel's tick (CONFIG_HZ times a second). With --request also request_bytes,
+answer_bytes_min and answer_bytes_max, and with --rate what stalls of the machine leave of it: clear_us_p50, _p99, _p999 of calls that no
+stall touched, stalled (answers that one did), sender_stalls and sender_stalls_us (the generator's loop stood still), server_stalls
+and server_stalls_us (with --pid: the thread that answers was ready to run, and had no processor for more than 200 us of 1 ms).
 ";
 
 fn main() -> ExitCode {

@@ -57,9 +57,12 @@ pub(crate) fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sam
         println!("rss_kib {}", after.rss_kib);
         println!("cpu_s {cpu_s:.2}");
         println!("cpu_us_per_answer {:.3}", cpu_s * 1e6 / (tally.answered.max(1)) as f64);
-        let thread_ns = after.thread_ns_since(&before) as f64;
-        println!("thread_us_per_answer {:.3}", thread_ns / 1000.0 / (tally.answered.max(1)) as f64);
-        println!("thread_busy {:.3}", thread_ns / took.as_nanos() as f64);
+        let thread = after.ran_since(&before);
+        let per_answer_us = |ns: f64| ns / 1000.0 / (tally.answered.max(1)) as f64;
+        println!("thread_us_per_answer {:.3}", per_answer_us(thread.ns));
+        println!("thread_user_us_per_answer {:.3}", per_answer_us(thread.user_ns));
+        println!("thread_system_us_per_answer {:.3}", per_answer_us(thread.ns - thread.user_ns));
+        println!("thread_busy {:.3}", thread.ns / took.as_nanos() as f64);
     }
     for example in &tally.examples {
         println!("example {example}");

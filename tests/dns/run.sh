@@ -9,8 +9,8 @@ part() { # part SECONDS SCRIPT [ARGUMENT...]: bounded.
     timeout -k 10 "$1" "tests/dns/$2" "${@:3}" || { echo "FAILED: tests/dns/${*:2}" >&2; exit 1; }
 }
 
-# Built here, where no time limit of a part cuts it short.
-cargo bench --locked --quiet --bench load --bench misbehave --no-run
+# Built here when not given, where no time limit of a part cuts it short.
+[ -n "${LOAD:-}" ] && [ -n "${MISBEHAVE:-}" ] || cargo bench --locked --quiet --bench load --bench misbehave --no-run
 
 part 120 behaviour.sh
 part 60 blackhole.sh 1 3 counts

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Where the processor time of an answer goes, of Waypost and of the bare echo: in the program, in libc, in the kernel.
+#
+#   benches/beside/profile.sh [SECONDS [TOP]]      10 seconds of samples of each, the 25 dearest functions of each
+#
+# A closed loop keeps the server's thread busy, as in beside.sh, while perf notes 5,000 times a second where it is: by a timer
+# (cpu-clock), since virtual machines have no counters. To be told apart, a function must not be inlined; what was is its caller's.
+# A sample that falls where the kernel has interrupts off is noted where they come on again, so that _raw_spin_unlock_irqrestore
+# and the like stand for what is before them.
+#
+# Writes a text to $RESULTS (benches/beside/profile.txt) and standard output. `us` is the share of the processor time that the thread
+# took for an answer in that run. Builds nothing; the release profile keeps names of functions.
+#
+#   WAYPOST, LOAD, ECHO   programs (default: newest in target/release)
+#   SIZE                  real: the INVITE of 1,461 bytes; small: of 364
+#   GSO                   true: Waypost with batching: {gso: true}, and the echo with GSO
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${1:-10} top=${2:-25}
+size=${SIZE:-real} gso=${GSO:-false}
+results=${RESULTS:-benches/beside/profile.txt}
+if ! [[ $seconds =~ ^[1-9][0-9]{0,2}$ && $top =~ ^[1-9][0-9]{0,2}$ ]]; then
+    sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2
+    exit 2
+fi
+for program in taskset curl perf; do
+    command -v "$program" >/dev/null || { echo "profile: no $program: apt-get install util-linux curl linux-perf" >&2; exit 2; }
+done
+
+# built NAME: the newest program of benches/ with this name.
+built() {
+    local newest
+    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
+        sort -g | tail -n 1 | cut -d' ' -f2-)
+    [ -n "$newest" ] || { echo "profile: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
+    echo "$newest"
+}
+LOAD=${LOAD:-$(built load)} echo_server=${ECHO:-$(built echo)}
+export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
+source tests/interop/peers.sh
+source tests/figures.sh
+cp benches/beside/routes/static.yaml "$work/routes/"
+# As beside.sh has it.
+fifo=()
+if chrt -f 1 true 2>/dev/null; then fifo=(chrt -f 1); fi
+
+compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
+
+# send NAME OPTION...
+send() {
+    local status=0
+    "${fifo[@]}" taskset -c 1 "$LOAD" --request "benches/requests/invite-$size.sip" --from "${host/#127.100./127.101.}" --to "$host:$sip" \
+        --flows 4 --gso --closed 256 --wait-ms 3000 --pid "${peers[$1]}" "${@:2}" >"$work/$1.report" 2>&1 || status=$?
+    [ "$status" != 2 ] || { cat "$work/$1.report" >&2; exit 1; }
+    all_right "$1"
+}
+
+# profile NAME OPTION...: samples of a server that is up, and its part of the text.
+profile() {
+    local sampler us
+    send "$@" --calls 20000
+    # The sampler, too, must have a processor when its buffer is full.
+    "${fifo[@]}" taskset -c 1 perf record --quiet --event cpu-clock --freq 5000 --pid "${peers[$1]}" --output "$work/$1.data" \
+        -- sleep "$((seconds + 1))" >"$work/logs/perf-$1" 2>&1 &
+    sampler=$!
+    sleep 0.5
+    send "$@" --calls 100000000 --seconds "$seconds"
+    wait "$sampler"
+    us=$(reported "$1" thread_us_per_answer)
+    perf report --input "$work/$1.data" --stdio --quiet --sort dso,symbol --field-separator '|' 2>/dev/null >"$work/$1.samples"
+    echo
+    echo "$1: $us us for one answer, $(reported "$1" answers_per_s) answers a second"
+    awk -F'|' -v us="$us" -v top="$top" '
+        NF < 3 { next }
+        {
+            share = $1 + 0; place = $2; name = $3
+            gsub(/^ +| +$/, "", place); gsub(/^ +| +$/, "", name)
+            where = place ~ /^\[/ ? "kernel" : place ~ /^(libc|ld-linux|libm|libgcc)/ ? "libc" : "program"
+            sum[where] += share; all += share
+            if (++rows <= top) line[rows] = sprintf("  %6.2f %8.3f  %-8s %.90s", share, share * us / 100, where, substr(name, 5))
+        }
+        END {
+            if (!all) { print "profile: no samples" >"/dev/stderr"; exit 1 }
+            print "       %       us"
+            n = split("program libc kernel", order, " ")
+            for (i = 1; i <= n; i++) printf "  %6.2f %8.3f  %s\n", sum[order[i]] * 100 / all, sum[order[i]] * us / all, order[i]
+            print "  of which:"
+            for (i = 1; i <= rows && i <= top; i++) print line[i]
+        }' "$work/$1.samples"
+}
+
+free_port sip
+more=() mode=batched
+if [ "$gso" = true ]; then more=("batching: {gso: true}") mode=gso; fi
+printf '%s\n' "log: { level: warn }" "key: 000102030405060708090a0b0c0d0e0f" "${more[@]}" >"$work/waypost.more"
+start_waypost waypost "udp:$host:$sip"
+for thread in "/proc/${peers[waypost]}/task"/*; do
+    taskset -pc 0 "${thread##*/}" >/dev/null
+    ((${#fifo[@]} == 0)) || chrt -f -p 1 "${thread##*/}"
+done
+{
+    echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, Linux $(uname -r)"
+    echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)"
+    echo "# run: $(date -u +%Y-%m-%d), $seconds s each, invite-$size, static route with three Contacts, 256 calls under way from 4 peers, GSO of answers: $gso"
+    profile waypost
+    waypost_us=$(reported waypost thread_us_per_answer) bytes=$(reported waypost answer_bytes_max)
+    stop waypost
+    free_port sip
+    start echo "${fifo[@]}" taskset -c 0 "$echo_server" --listen "$host:$sip" --mode "$mode" --answer-bytes "$bytes"
+    await "echo listens" 5 anybody_has "$sip"
+    profile echo --echo "$bytes"
+    echo
+    echo "waypost / echo: $(compute "$waypost_us / $(reported echo thread_us_per_answer)" %.2f)"
+} >"$work/profile.txt"
+cp "$work/profile.txt" "$results"
+cat "$results"
