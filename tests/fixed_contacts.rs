@@ -1,16 +1,23 @@
-//! The Contact of a gateway that was rendered when its table was sealed is the one that is rendered for each call.
+//! Contacts that were rendered when their table was sealed, each by itself or the last of an answer together, are those
+//! that are rendered for each call.
 
 #[path = "dispatch/calls.rs"]
 mod calls;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr};
 
-use calls::{Call, Played, call, play};
-use proptest::{collection::vec, prelude::*, sample::select};
+use calls::{Call, Played, call, play_with, request};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{select, subsequence},
+    strategy::ValueTree as _,
+    test_runner::TestRunner,
+};
 use waypost::{
-    decide::NoTrace,
-    limits::URI_BYTES_MAX,
-    route::{RouteTable, file},
+    decide::{NoTrace, Settings, Trace},
+    limits::{ANSWER_BYTES_MIN, URI_BYTES_MAX},
+    route::{Down, Ourselves, RouteTable, file},
 };
 
 /// Hosts that meet each other, the Request-URI, and the address that a request came to.
@@ -84,9 +91,16 @@ fn table(gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
     for (at, gateway) in gateways.iter().enumerate() {
         writeln!(text, "  gw{at}: {gateway}").expect("a String");
     }
+    if !gateways.is_empty() {
+        text.push_str("groups: { one: [ { to: gw0 } ] }\n");
+    }
     // A list has a q for each Contact or for none, and gateways have none.
     let q = |at: usize| if gateways.is_empty() { format!(", q: 0.{}", 9 - at) } else { String::new() };
     let mut names: Vec<String> = (0..gateways.len()).map(|at| format!("gw{at}")).collect();
+    // A group of one gateway is that gateway.
+    if gateways.len() > 1 {
+        names[0] = "one".to_owned();
+    }
     names.extend(contacts.iter().enumerate().map(|(at, contact)| contact.replace(", q: Q", &q(at))));
     writeln!(text, "routes: [ {{ {answer} contacts: [{}] }} }} ]", names.join(", ")).expect("a String");
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: text.clone().into_bytes() };
@@ -94,32 +108,150 @@ fn table(gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
     draft.build_from(&|_| Err("no file".to_owned())).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}")).0
 }
 
-/// What becomes of a call with the Contacts as they were sealed, and without.
-fn both(mut table: RouteTable, call: &Call) -> (Played, Played) {
-    let sealed = play(&table, call, &mut NoTrace);
+/// What a decision knows besides the table and the call.
+#[derive(Clone, Debug, Default)]
+struct World {
+    settings: Settings,
+    down: Down,
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let names = subsequence(vec!["A.example.net", "b.example.net", "192.0.2.9"], 0..3);
+    let listeners =
+        subsequence(vec!["192.0.2.9:5060", "[::ffff:192.0.2.99]:5070", "[2001:db8::1]:5060"], 0..3);
+    (names, listeners, subsequence(vec![0, 1, 2, 3], 0..3)).prop_map(|(names, listeners, down)| {
+        let listeners = listeners.iter().map(|listener| listener.parse().expect("an address"));
+        let ourselves = Ourselves {
+            listeners: listeners.map(|own: SocketAddr| (own.ip(), own.port())).collect(),
+            names: names.into_iter().map(Into::into).collect(),
+        };
+        World { settings: Settings { ourselves, ..Settings::default() }, down: Down::of(down) }
+    })
+}
+
+/// Gateways and Contacts of an answer.
+fn targets() -> impl Strategy<Value = (Vec<String>, Vec<String>)> {
+    (vec(gateway(), 0..4), vec(contact(), 0..4))
+        .prop_filter("no target", |(gateways, contacts)| !(gateways.is_empty() && contacts.is_empty()))
+}
+
+/// What a route says of its answer, before its Contacts.
+fn answer() -> impl Strategy<Value = String> {
+    let bytes_max = prop_oneof![Just(None), (ANSWER_BYTES_MIN..700).prop_map(Some)];
+    let settings = select(vec![
+        "",
+        "",
+        "",
+        "set: { rn: '+44' }, ",
+        "set: { number: '{number|strip 2}' }, ",
+        "set: { number: 'a{number}' }, ",
+    ]);
+    let more =
+        select(vec!["", "", "contacts_max: 2, ", "expires: 30, ", "headers: { X-Number: 'n={number}' }, "]);
+    (bytes_max, settings, more).prop_map(|(bytes_max, settings, more)| {
+        let bytes_max = bytes_max.map_or_else(String::new, |max| format!("answer_bytes_max: {max}, "));
+        format!("{settings}answer: {{ {more}{bytes_max}")
+    })
+}
+
+/// Sees every Contact made step by step.
+struct EachStep;
+
+impl Trace for EachStep {
+    const ON: bool = true;
+}
+
+/// What becomes of a call with the Contacts as they were sealed together, as each was sealed, and without.
+fn every_way(mut table: RouteTable, call: &Call, world: &World) -> [Played; 4] {
+    let play = |table: &RouteTable| play_with(table, call, &world.settings, &world.down, &mut NoTrace);
+    let together = play(&table);
+    let traced = play_with(&table, call, &world.settings, &world.down, &mut EachStep);
+    table.sealed.clear();
+    let each = play(&table);
     table.fixed.clear();
     table.contacts_mut().for_each(|contact| contact.fixed = None);
-    (sealed, play(&table, call, &mut NoTrace))
+    [together, each, play(&table), traced]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn an_answer_is_the_same_by_both_ways(
-        gateways in vec(gateway(), 0..4),
-        contacts in vec(contact(), 1..4),
-        answer in select(vec![
-            "answer: {",
-            "answer: { contacts_max: 2,",
-            "answer: { answer_bytes_max: 400,",
-            "set: { rn: '+44' }, answer: {",
-            "set: { number: '{number|strip 2}' }, answer: {",
-            "set: { number: 'a{number}' }, answer: {",
-        ]),
+    fn an_answer_is_the_same_by_every_way(
+        (gateways, contacts) in targets(),
+        answer in answer(),
         call in call(),
+        world in world(),
     ) {
-        let (sealed, rendered) = both(table(&gateways, &contacts, answer), &call);
-        prop_assert_eq!(sealed, rendered);
+        let text = request(&call);
+        let [together, each, rendered, traced] = every_way(table(&gateways, &contacts, &answer), &call, &world);
+        prop_assert_eq!(&together, &each, "{}", text);
+        prop_assert_eq!(&each, &rendered, "{}", text);
+        prop_assert_eq!(&rendered, &traced, "{}", text);
+    }
+}
+
+/// The property is worth its name: of what is generated, lists are sealed whole, in part and not at all.
+#[test]
+fn what_is_generated_is_sealed_now_and_then() {
+    let mut runner = TestRunner::deterministic();
+    let (lists, mut whole, mut ends) = (200, 0, 0);
+    for _ in 0..lists {
+        let what = (targets(), answer()).new_tree(&mut runner).expect("a list");
+        let ((gateways, contacts), answer) = what.current();
+        match table(&gateways, &contacts, &answer).sealed.first() {
+            Some(Some(sealed)) if sealed.first == 0 => whole += 1,
+            Some(Some(_)) => ends += 1,
+            _ => {}
+        }
+    }
+    assert!(
+        whole > lists / 20 && ends > lists / 10 && whole + ends < lists * 9 / 10,
+        "{whole} and {ends} of {lists}"
+    );
+}
+
+/// The first Contact in any case, the others as far as the answer may be long: to the byte.
+#[test]
+fn a_sealed_list_ends_where_the_budget_does() {
+    let gateways = ["a", "bb", "ccc"].map(|host| format!("sip:{host}.example.org"));
+    let (call, world) = (Call::default(), World::default());
+    let played = |bytes_max: usize| {
+        let ways = every_way(
+            table(&gateways, &[], &format!("answer: {{ answer_bytes_max: {bytes_max}, ")),
+            &call,
+            &world,
+        );
+        ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{bytes_max}"));
+        let [together, ..] = ways;
+        (together.answer.len(), together.answer.matches(";q=").count())
+    };
+    let (whole, count) = played(2000);
+    assert_eq!((count, played(whole), played(whole - 1).1), (3, (whole, 3), 2));
+    let (two, _) = played(whole - 1);
+    assert_eq!((played(two), played(two - 1).1, played(ANSWER_BYTES_MIN).1), ((two, 2), 1, 1));
+}
+
+#[test]
+fn the_last_contacts_of_an_answer_are_sealed_together() {
+    let names = |count: usize| (0..count).map(|at| format!("sip:gw{at}.example.net")).collect::<Vec<_>>();
+    let column = "'sip:{user}@gw.example.net'".to_owned();
+    let first = |gateways: &[String], contacts: &[String], answer: &str| {
+        let table = table(gateways, contacts, answer);
+        table.sealed.first().and_then(Option::as_ref).map(|sealed| (sealed.first, sealed.count()))
+    };
+    for (what, expected, found) in [
+        ("all", Some((0, 3)), first(&names(3), &[], "answer: {")),
+        ("as many as there may be", Some((0, 3)), first(&names(3), &[], "answer: { contacts_max: 3,")),
+        ("more than there may be", None, first(&names(3), &[], "answer: { contacts_max: 2,")),
+        ("the last is not known", None, first(&names(3), &[column.clone()], "answer: {")),
+        (
+            "behind one that is not known",
+            Some((2, 1)),
+            first(&names(1), &[column, "'sip:h'".to_owned()], "answer: {"),
+        ),
+        ("one host twice", Some((1, 1)), first(&[names(1), names(1)].concat(), &[], "answer: {")),
+    ] {
+        assert_eq!(found, expected, "{what}");
     }
 }
 
@@ -167,9 +299,9 @@ fn a_number_that_makes_the_uri_too_long_is_none_by_both_ways() {
     let host = "h".repeat(URI_BYTES_MAX - "sip:+4411@".len());
     for (number, contacts) in [("+4411", 1), ("+44111", 0)] {
         let call = Call { number: number.to_owned(), ..Call::default() };
-        let (sealed, rendered) =
-            both(table(&[format!("sip:{host}")], &[], "answer: { answer_bytes_max: 4000,"), &call);
-        assert_eq!(sealed, rendered, "{number}");
-        assert_eq!(sealed.answer.matches(";q=").count(), contacts, "{number}");
+        let table = table(&[format!("sip:{host}")], &[], "answer: { answer_bytes_max: 4000,");
+        let [together, each, rendered, _] = every_way(table, &call, &World::default());
+        assert_eq!((&together, &each), (&rendered, &rendered), "{number}");
+        assert_eq!(together.answer.matches(";q=").count(), contacts, "{number}");
     }
 }

@@ -41,23 +41,22 @@ impl Capped {
     }
 }
 
-/// An answer in `out` to a source that nobody has named, as long as it may be.
+/// Makes an answer in `out` to a source that nobody has named as short as it has to be.
 #[inline]
 pub(super) fn cap<T: Trace>(
-    reply: Reply,
+    verdict: &mut Verdict,
     request_len: usize,
     request: &Request<'_>,
     arrival: &Arrival<'_>,
     settings: &Settings,
     trace: &mut T,
     out: &mut [u8],
-) -> Verdict {
-    let Some(most) = settings.amplification_max_milli.filter(|_| is_forgeable(arrival)) else {
-        return Verdict::Reply(reply);
-    };
+) {
+    let Verdict::Reply(reply) = verdict else { return };
+    let Some(most) = settings.amplification_max_milli.filter(|_| is_forgeable(arrival)) else { return };
     let len_max = usize::try_from(most).unwrap_or(usize::MAX).saturating_mul(request_len) / 1000;
     if reply.len <= len_max {
-        return Verdict::Reply(reply);
+        return;
     }
     if T::ON {
         trace.note(&format!(
@@ -66,7 +65,7 @@ pub(super) fn cap<T: Trace>(
             reply.len
         ));
     }
-    shorten_or_refuse(reply, len_max, request, arrival, settings, out)
+    *verdict = shorten_or_refuse(*reply, len_max, request, arrival, settings, out);
 }
 
 /// Whether somebody else may have sent this in the name of its source. Whoever has a connection gets its packets; and a

@@ -4,12 +4,13 @@ use super::{
     Arrival, Reply, Settings, Silence, Verdict,
     call::{Call, View},
     condition::into_temp,
+    contacts::SealedEnd,
     scratch::{Contact, Work},
     stable::to_tag,
 };
 use crate::{
     limits::HEADER_VALUE_BYTES_MAX,
-    route::{Answer, Body, RouteId, Transport},
+    route::{Answer, Body, RouteId, Transport, q_text},
     sip::{Fault, NO_CONTENT, Request, Writer, reason_phrase, reply_address, write_head_with},
 };
 
@@ -61,10 +62,11 @@ pub(super) fn write_fault(
     }
 }
 
-/// Writes a route's answer with the Contacts in `work`.
+/// Writes a route's answer with the Contacts in `work`, and those behind them.
 pub(super) fn write_answer(
     answer: &Answer,
     route: RouteId,
+    end: Option<SealedEnd<'_>>,
     call: &Call<'_>,
     work: &mut Work,
     out: &mut [u8],
@@ -80,17 +82,20 @@ pub(super) fn write_answer(
         Transport::Tcp | Transport::Tls => usize::MAX,
     };
     let budget = budget.saturating_sub(tail.len());
-    let first_contact = work.contacts.first().map_or(0, |contact| contact_line_len(contact, work));
-    let headers_trimmed =
-        write_extra_headers(answer, call, work, budget.saturating_sub(first_contact), &mut writer);
-    let written = write_contacts(&work.contacts, work, budget, &mut writer);
+    let headers_trimmed = match answer.headers.as_slice() {
+        [] => 0,
+        _ => {
+            let budget = budget.saturating_sub(first_contact_len(end.as_ref(), work));
+            write_extra_headers(answer, call, work, budget, &mut writer)
+        }
+    };
+    let left_out = write_contacts(end.as_ref(), work, budget, &mut writer);
     tail.write(&mut writer);
-    let left_out = u8::try_from(work.contacts.len() - written).unwrap_or(u8::MAX);
     finish(
         writer,
         Reply {
             route: Some(route),
-            contacts_trimmed: work.trimmed.saturating_add(left_out),
+            contacts_trimmed: work.trimmed.saturating_add(u8::try_from(left_out).unwrap_or(u8::MAX)),
             contacts_dropped: work.dropped,
             headers_trimmed,
             ..reply(answer.code, request, arrival)
@@ -145,55 +150,53 @@ fn write_extra_headers(
     left_out
 }
 
-/// Room that a Contact alone in its line takes at most.
-fn contact_line_len(contact: &Contact, work: &Work) -> usize {
-    b"Contact: <>;q=0.000;expires=4294967295\r\n".len() + work.bytes(contact.uri).len()
+/// Room that the first Contact takes at most, alone in its line.
+fn first_contact_len(end: Option<&SealedEnd<'_>>, work: &Work) -> usize {
+    let uri_len = match (work.contacts.first(), end) {
+        (Some(first), _) => first.uri.len(),
+        (None, Some(SealedEnd { sealed, number })) => sealed.first_uri_len(number.len()),
+        (None, None) => return 0,
+    };
+    b"Contact: <>;q=0.000;expires=4294967295\r\n".len() + uri_len
 }
 
-/// Writes the Contact line as far as the budget reaches, the first Contact in any case. Returns how
-/// many were written.
-fn write_contacts(contacts: &[Contact], work: &Work, budget: usize, writer: &mut Writer<'_>) -> usize {
+/// Writes the Contact line as far as the budget reaches, the first Contact in any case. Returns how many were left out.
+fn write_contacts(end: Option<&SealedEnd<'_>>, work: &Work, budget: usize, writer: &mut Writer<'_>) -> usize {
     let mut written = 0;
-    for contact in contacts {
+    for contact in &work.contacts {
         let before = writer.len();
-        let uri = work.bytes(contact.uri);
-        let (q, q_len) = q_text(contact.q_milli);
-        let q = q.get(..q_len).unwrap_or_default();
-        if written == 0 {
-            writer.put_all([b"Contact: <", uri, b">;q=", q]);
-        } else {
-            writer.put_all([b", <", uri, b">;q=", q]);
-        }
-        if let Some(expires_s) = contact.expires_s {
-            writer.put(b";expires=");
-            writer.put_number(expires_s.into());
-        }
+        write_contact(contact, written == 0, work, writer);
         if written > 0 && writer.len() + b"\r\n".len() > budget {
             writer.truncate(before);
             break;
         }
         written += 1;
     }
+    let mut left_out = work.contacts.len() - written;
+    if let Some(SealedEnd { sealed, number }) = end {
+        let room = budget.saturating_sub(writer.len() + b"\r\n".len());
+        let fitting = if left_out == 0 { sealed.count_within(room, number.len()) } else { 0 };
+        let count = if written == 0 { fitting.max(1) } else { fitting };
+        sealed.write(count, work.bytes(*number), writer);
+        written += count;
+        left_out += sealed.count() - count;
+    }
     if written > 0 {
         writer.put(b"\r\n");
     }
-    written
+    left_out
 }
 
-/// RFC 3261 §25.1 `qvalue`: at most three digits, none for nothing. The text and its length.
-fn q_text(q_milli: u16) -> ([u8; 5], usize) {
-    if q_milli >= 1000 {
-        return (*b"1    ", 1);
+fn write_contact(contact: &Contact, is_first: bool, work: &Work, writer: &mut Writer<'_>) {
+    let uri = work.bytes(contact.uri);
+    let (q, q_len) = q_text(contact.q_milli);
+    let q = q.get(..q_len).unwrap_or_default();
+    let before: &[u8] = if is_first { b"Contact: <" } else { b", <" };
+    writer.put_all([before, uri, b">;q=", q]);
+    if let Some(expires_s) = contact.expires_s {
+        writer.put(b";expires=");
+        writer.put_number(expires_s.into());
     }
-    let digit = |divisor: u16| b'0' + (q_milli / divisor % 10) as u8;
-    let text = [b'0', b'.', digit(100), digit(10), digit(1)];
-    let len = match text {
-        [.., b'0', b'0', b'0'] => 1,
-        [.., b'0', b'0'] => 3,
-        [.., b'0'] => 4,
-        _ => 5,
-    };
-    (text, len)
 }
 
 /// Content-Length, the empty line and the body.
@@ -289,20 +292,5 @@ fn finish(writer: Writer<'_>, reply: Reply) -> Verdict {
     match writer.finish() {
         Some(len) => Verdict::Reply(Reply { len, ..reply }),
         None => Verdict::Silence(Silence::AnswerTooLong),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn q_is_written_without_trailing_noughts() {
-        for (q_milli, text) in
-            [(1000, "1"), (990, "0.99"), (985, "0.985"), (900, "0.9"), (5, "0.005"), (10, "0.01"), (0, "0")]
-        {
-            let (written, len) = q_text(q_milli);
-            assert_eq!(&written[..len], text.as_bytes(), "{q_milli}");
-        }
     }
 }

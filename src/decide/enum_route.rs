@@ -44,7 +44,7 @@ pub(super) fn follow<T: Trace>(
         Step::Ask(ask) => return Walked::Done(Verdict::Ask(ask)),
         Step::Done(EnumResult::Found(_)) if route.attributes.is_some() => return Walked::On,
         Step::Done(EnumResult::Found(_)) if !work.contacts.is_empty() => {
-            return Walked::Done(write_answer(&route.answer, id, call, work, out));
+            return Walked::Done(write_answer(&route.answer, id, None, call, work, out));
         }
         Step::Done(EnumResult::Found(_)) => route.answer.empty,
         Step::Done(EnumResult::NotE164) => {

@@ -178,10 +178,11 @@ pub fn decide<T: Trace>(
             return Verdict::Silence(Silence::Access(list));
         }
     }
-    match decide_for(standing, datagram, arrival, context, scratch, trace, out) {
-        Verdict::Reply(reply) => Verdict::Reply(Reply { access: standing.id, ..reply }),
-        other => other,
+    let mut verdict = decide_for(standing, datagram, arrival, context, scratch, trace, out);
+    if let Verdict::Reply(reply) = &mut verdict {
+        reply.access = standing.id;
     }
+    verdict
 }
 
 /// Decides on a message from a source of this standing.
@@ -199,28 +200,26 @@ fn decide_for<T: Trace>(
         Transport::Udp => parse(datagram, index),
         Transport::Tcp | Transport::Tls => parse(datagram, index).of_stream(),
     };
-    let mut standing = standing;
-    let (verdict, request) = match &parsed {
-        Parsed::Sound(request) => {
-            (answer_to(request, &mut standing, arrival, context, work, trace, out), request)
-        }
+    let (request, fault) = match &parsed {
+        Parsed::Sound(request) => (request, None),
         Parsed::Faulty(_, fault) if !standing.known && !context.table.access.unknown.answer_malformed => {
             if T::ON {
                 trace.note(&format!("the request is at fault: {}", fault.phrase()));
             }
             return Verdict::Silence(Silence::Malformed);
         }
-        Parsed::Faulty(request, fault) => {
-            (answer::write_fault(*fault, request, arrival, context.settings, out), request)
-        }
+        Parsed::Faulty(request, fault) => (request, Some(*fault)),
         Parsed::Unanswerable(reason) => return Verdict::Silence(Silence::Unanswerable(*reason)),
     };
-    match verdict {
-        Verdict::Reply(reply) if !standing.known => {
-            amplification::cap(reply, datagram.len(), request, arrival, context.settings, trace, out)
-        }
-        other => other,
+    let mut standing = standing;
+    let mut verdict = match fault {
+        None => answer_to(request, &mut standing, arrival, context, work, trace, out),
+        Some(fault) => answer::write_fault(fault, request, arrival, context.settings, out),
+    };
+    if !standing.known {
+        amplification::cap(&mut verdict, datagram.len(), request, arrival, context.settings, trace, out);
     }
+    verdict
 }
 
 /// The answer to a request that can be read. Whoever shows that he is a user becomes known by it.

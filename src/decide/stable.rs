@@ -8,7 +8,10 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-use crate::sip::Request;
+use crate::{
+    limits::MESSAGE_BYTES_MAX,
+    sip::{Request, Via, Writer},
+};
 
 /// The To tag: 64 bits of a keyed hash over what a retransmission keeps.
 ///
@@ -16,9 +19,48 @@ use crate::sip::Request;
 /// guess: a keyed hash is both.
 pub(super) fn to_tag(key: &[u8; 16], request: &Request<'_>) -> [u8; 16] {
     let via = request.top_via();
+    hexadecimal(match via.branch {
+        Some(branch) if is_unique(branch) => hash_of_transaction(key, &via, branch, request.call_id()),
+        _ => hash_of_request(key, &via, request),
+    })
+}
+
+/// RFC 3261 §8.1.1.7: whether a branch is that of one transaction only.
+fn is_unique(branch: &[u8]) -> bool {
+    branch.strip_prefix(b"z9hG4bK").is_some_and(|rest| !rest.is_empty())
+}
+
+/// RFC 3261 §17.2.3: branch and sent-by name the transaction, and §9.2: a CANCEL has those of the request it cancels, so
+/// that both answers have one tag. The Call-ID is for clients that use one branch again and again.
+fn hash_of_transaction(key: &[u8; 16], via: &Via<'_>, branch: &[u8], call_id: &[u8]) -> u64 {
+    let hasher = SipHasher13::new_with_key(key);
+    // The lengths of all but the last tell where one ends. The first bit is not set in the lengths that other
+    // lists of fields begin with.
+    let lengths = 1 << 63 | (branch.len() as u64) << 40 | (via.host.len() as u64) << 16;
+    let lengths = (lengths | u64::from(via.port.unwrap_or(0))).to_le_bytes();
+    let fields: [&[u8]; 4] = [&lengths, branch, via.host, call_id];
+    let mut room = [0; TRANSACTION_ROOM];
+    let mut gathered = Writer::new(&mut room);
+    gathered.put_all(fields);
+    if gathered.overflowed() { hash_in_pieces(hasher, fields) } else { hasher.hash(gathered.written()) }
+}
+
+/// Room for the fields of a usual transaction; longer ones are hashed in pieces.
+const TRANSACTION_ROOM: usize = 160;
+
+const _: () = assert!(MESSAGE_BYTES_MAX < 1 << 23);
+
+#[cold]
+fn hash_in_pieces(mut hasher: SipHasher13, fields: [&[u8]; 4]) -> u64 {
+    fields.iter().for_each(|field| hasher.write(field));
+    hasher.finish()
+}
+
+/// The same for a client of RFC 2543, whose branch says nothing: its whole request names the transaction (RFC 3261
+/// §17.2.3).
+fn hash_of_request(key: &[u8; 16], via: &Via<'_>, request: &Request<'_>) -> u64 {
     let mut fields = Fields::new(key);
-    // RFC 3261 §17.2.3: branch and sent-by name the transaction; a client of RFC 2543 has no branch,
-    // and its whole top Via stands for it.
+    // Without a branch, its whole top Via stands for it.
     fields.put(via.branch.unwrap_or(via.value));
     fields.put(via.host);
     fields.push(&via.port.unwrap_or(0).to_le_bytes());
@@ -30,7 +72,7 @@ pub(super) fn to_tag(key: &[u8; 16], request: &Request<'_>) -> [u8; 16] {
     let digits = cseq.iter().take_while(|byte| byte.is_ascii_digit()).count();
     fields.put(cseq.get(..digits).unwrap_or_default());
     fields.put(request.request_uri_bytes());
-    hexadecimal(fields.finish())
+    fields.finish()
 }
 
 /// The draw of a call: the same for its retransmissions, and for its next attempt with credentials.
@@ -112,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sip::{HeaderIndex, Parsed, parse};
 
     proptest! {
         #[test]
@@ -126,6 +169,58 @@ mod tests {
                 hasher.write(field);
             }
             prop_assert_eq!(gathered.finish(), hasher.finish());
+        }
+
+        #[test]
+        fn a_transaction_has_one_tag_and_no_other_has_it(
+            key: [u8; 16],
+            ends in prop::array::uniform2(("[a-b]{1,3}", "[a-b]{1,3}", 5060..5062_u16, "[a-b]{1,3}")),
+            rest in prop::array::uniform2("[a-b]{1,3}"),
+        ) {
+            let [one, other] = ends;
+            let tag = |transaction: &(String, String, u16, String), rest: &str| {
+                let (branch, host, port, call_id) = transaction;
+                tag_of(&key, rest, &format!("{host}:{port};branch=z9hG4bK{branch}"), call_id)
+            };
+            prop_assert_eq!(tag(&one, &rest[0]), tag(&one, &rest[1]));
+            prop_assert_eq!(tag(&one, &rest[0]) == tag(&other, &rest[0]), one == other);
+        }
+    }
+
+    /// The tag of a request whose number and From tag are `rest`.
+    fn tag_of(key: &[u8; 16], rest: &str, sent_by: &str, call_id: &str) -> [u8; 16] {
+        let text = format!(
+            "INVITE sip:{rest}@example.net SIP/2.0\r\nVia: SIP/2.0/UDP {sent_by}\r\n\
+             From: <sip:a@example.net>;tag={rest}\r\nTo: <sip:b@example.net>\r\nCall-ID: {call_id}\r\n\
+             CSeq: 1 INVITE\r\n\r\n"
+        );
+        match parse(text.as_bytes(), &mut HeaderIndex::new()) {
+            Parsed::Sound(request) | Parsed::Faulty(request, _) => to_tag(key, &request),
+            other => panic!("{text}\n{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_branch_that_names_no_transaction_leaves_it_to_the_request() {
+        for sent_by in ["h;branch=1", "h;branch=z9hG4bK", "h;branch=Z9HG4BK1", "h"] {
+            let tag = |rest| tag_of(&[7; 16], rest, sent_by, "1");
+            assert_eq!(tag("a"), tag("a"), "{sent_by}");
+            assert_ne!(tag("a"), tag("b"), "{sent_by}");
+        }
+    }
+
+    #[test]
+    fn gathered_or_in_pieces_the_hash_of_a_transaction_is_the_same() {
+        let (host, call_id) = (vec![b'h'; 20], vec![b'c'; 20]);
+        for len in 8..2 * TRANSACTION_ROOM {
+            let branch = vec![b'b'; len];
+            let via = Via { value: &[], transport: &[], host: &host, port: None, branch: None, rport: None };
+            let lengths = 1 << 63 | (len as u64) << 40 | 20 << 16;
+            let mut hasher = SipHasher13::new_with_key(&[7; 16]);
+            [&lengths.to_le_bytes()[..], &branch, &host, &call_id]
+                .iter()
+                .for_each(|field| hasher.write(field));
+            assert_eq!(hash_of_transaction(&[7; 16], &via, &branch, &call_id), hasher.finish(), "{len}");
         }
     }
 }

@@ -10,7 +10,8 @@ use super::{
     answer::write_answer,
     call::{Call, View},
     condition::{all_hold, into_temp},
-    contacts, dip, enum_route,
+    contacts::{self, SealedEnd},
+    dip, enum_route,
     scratch::{SetParam, Work},
     user_part::render_param,
 };
@@ -197,27 +198,28 @@ fn give<T: Trace>(
     out: &mut [u8],
 ) -> Walked {
     work.clear_contacts();
-    if let Err(ask) = contacts::collect(answer, call.context.down, call, work, trace) {
-        return Walked::Done(Verdict::Ask(ask));
+    match contacts::collect((answer, id), call.context.down, call, work, trace) {
+        Err(ask) => Walked::Done(Verdict::Ask(ask)),
+        Ok(None) if work.contacts.is_empty() && work.left_out_down => {
+            all_down(answer, id, call, work, trace, out)
+        }
+        Ok(end) => finish(answer, id, end, call, work, trace, out),
     }
-    if work.contacts.is_empty() && work.left_out_down {
-        return all_down(answer, id, call, work, trace, out);
-    }
-    finish(answer, id, call, work, trace, out)
 }
 
 fn finish<T: Trace>(
     answer: &Answer,
     id: RouteId,
+    end: Option<SealedEnd<'_>>,
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
     out: &mut [u8],
 ) -> Walked {
-    if work.contacts.is_empty() && !answer.targets.is_empty() {
+    if end.is_none() && work.contacts.is_empty() && !answer.targets.is_empty() {
         return nothing_left(answer.empty, id, call, work, trace, out);
     }
-    Walked::Done(write_answer(answer, id, call, work, out))
+    Walked::Done(write_answer(answer, id, end, call, work, out))
 }
 
 /// No Contact is left because gateways are down: what the route says of that.
@@ -234,10 +236,10 @@ fn all_down<T: Trace>(
         WhenAllDown::UseAll => {
             trace.note("all its gateways are down: all are used");
             work.clear_contacts();
-            if let Err(ask) = contacts::collect(answer, Down::NONE, call, work, trace) {
-                return Walked::Done(Verdict::Ask(ask));
+            match contacts::collect((answer, id), Down::NONE, call, work, trace) {
+                Err(ask) => Walked::Done(Verdict::Ask(ask)),
+                Ok(end) => finish(answer, id, end, call, work, trace, out),
             }
-            finish(answer, id, call, work, trace, out)
         }
         WhenAllDown::Next => {
             trace.note("all its gateways are down: on to the next route");
@@ -245,7 +247,7 @@ fn all_down<T: Trace>(
         }
         WhenAllDown::Refuse(refusal) => {
             trace.note("all its gateways are down: the refusal for that answers");
-            Walked::Done(write_answer(refusal, id, call, work, out))
+            Walked::Done(write_answer(refusal, id, None, call, work, out))
         }
     }
 }
@@ -265,7 +267,7 @@ pub(super) fn nothing_left<T: Trace>(
     };
     trace.note("no Contact: the fallback answers");
     let refusal = Answer { code, ..Answer::refusal(call.context.table) };
-    Walked::Done(write_answer(&refusal, id, call, work, out))
+    Walked::Done(write_answer(&refusal, id, None, call, work, out))
 }
 
 /// Puts the dialled number, normalised as the defaults say, where routes see and change it.

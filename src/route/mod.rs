@@ -15,6 +15,7 @@ pub mod health;
 pub mod number;
 pub mod numbers;
 pub mod pattern;
+pub mod sealed;
 pub mod table;
 pub mod template;
 
@@ -29,6 +30,7 @@ pub use health::{AliveCodes, Health};
 pub use number::Normalisation;
 pub use numbers::{Meaning, NumberTable, Row, RowTarget, Terms};
 pub use pattern::{NumberPattern, TextPattern};
+pub use sealed::{SealedContacts, q_text};
 pub use table::*;
 pub use template::{
     FixedParts, Names, NumberIn, Part, Template, UriTemplate, ValueOf, Values, push_param_escaped,

@@ -3,7 +3,7 @@
 
 use super::{
     Calendar, CertificatePattern, Dispatch, FixedContact, Normalisation, NumberPattern, NumberTable,
-    Template, TextPattern, UriTemplate,
+    SealedContacts, Template, TextPattern, UriTemplate,
 };
 use crate::{
     access::{AccessId, AccessLists},
@@ -46,6 +46,8 @@ pub struct RouteTable {
     /// The Contact of each gateway that is the same for every call but for the number, by [`GatewayId`]. Those of
     /// templates are beside them: [`ContactTemplate::fixed`].
     pub fixed: Vec<Option<FixedContact>>,
+    /// The Contacts of the answer of each route that are known together, by [`RouteId`]; empty when there are none.
+    pub sealed: Vec<Option<Box<SealedContacts>>>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
     /// Who may ask.
@@ -60,10 +62,21 @@ impl RouteTable {
         for contact in self.contacts_mut() {
             contact.fixed = FixedContact::of_template(contact);
         }
+        self.sealed = self.routes.iter().map(|route| self.sealed_contacts(route)).collect();
+        if self.sealed.iter().all(Option::is_none) {
+            self.sealed = Vec::new();
+        }
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
         // A decision asks this once, however many short lists there are.
         if self.dispatch.iter().all(Option::is_none) {
             self.dispatch = Vec::new();
+        }
+    }
+
+    fn sealed_contacts(&self, route: &Route) -> Option<Box<SealedContacts>> {
+        match &route.then {
+            Then::Answer(answer) => SealedContacts::of(answer, self).map(Box::new),
+            _ => None,
         }
     }
 
@@ -131,6 +144,19 @@ impl Default for Defaults {
             answer_bytes_max: crate::limits::ANSWER_BYTES_DEFAULT,
             no_route_code: 404,
             when_all_down: WhenAllDown::UseAll,
+        }
+    }
+}
+
+impl Defaults {
+    /// The next rung of the q ladder, behind a Contact with `last`. RFC 3261 §8.1.3.4: equal q may be tried in parallel,
+    /// so q decreases strictly.
+    #[must_use]
+    pub fn next_q(&self, last: Option<u16>, wanted: Option<u16>) -> u16 {
+        match (last, wanted) {
+            (None, wanted) => wanted.unwrap_or(self.q_first_milli),
+            (Some(last), Some(wanted)) if wanted < last => wanted,
+            (Some(last), _) => last.saturating_sub(self.q_step_milli.max(1)),
         }
     }
 }

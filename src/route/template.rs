@@ -185,8 +185,9 @@ pub struct FixedParts<'t> {
     pub rest: &'t [u8],
 }
 
-/// Whether the user part of a template has the number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether the user part of a template has the number in it; what has to be known of the call is more from one to the
+/// next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NumberIn {
     /// It is the same for every call.
     Nothing,

@@ -66,6 +66,16 @@ pub(crate) fn request(call: &Call) -> String {
 }
 
 pub(crate) fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> Played {
+    play_with(table, call, &Settings::default(), Down::NONE, trace)
+}
+
+pub(crate) fn play_with<T: Trace>(
+    table: &RouteTable,
+    call: &Call,
+    settings: &Settings,
+    down: &Down,
+    trace: &mut T,
+) -> Played {
     let names: Option<[Box<str>; 1]> = call.certificate.map(|name| [name.into()]);
     let arrival = Arrival {
         source: SocketAddr::new(call.source, 5060),
@@ -74,16 +84,9 @@ pub(crate) fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> 
         transport: call.transport,
         identity: names.as_ref().map(|names| &names[..]),
     };
-    let (settings, cache) = (Settings::default(), Cache::new());
+    let cache = Cache::new();
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context {
-        settings: &settings,
-        table,
-        dns,
-        unix_s: call.hour * 3600,
-        draining: false,
-        down: Down::NONE,
-    };
+    let context = Context { settings, table, dns, unix_s: call.hour * 3600, draining: false, down };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request(call).as_bytes(), &arrival, &context, &mut Scratch::new(), trace, &mut out);
     let (len, route) = match &verdict {

@@ -27,7 +27,7 @@ fn answer_to(ip: &str, port: u16) -> String {
         "SIP/2.0 302 Moved Temporarily\r\n\
          Via: SIP/2.0/UDP proxy.example.net:5070;branch=z9hG4bKlondon;rport={port};received={ip}\r\n\
          From: <sip:+441632960001@proxy.example.net>;tag=a1\r\n\
-         To: <sip:+442079460123@waypost.example.net>;tag=0d321e340d7e4a26\r\n\
+         To: <sip:+442079460123@waypost.example.net>;tag=d0185b26dc8c9f29\r\n\
          Call-ID: london\r\n\
          CSeq: 1 INVITE\r\n\
          Contact: <sip:+442079460123@sbc1.lon.example.net;transport=tcp>;q=0.99, \

@@ -8,7 +8,7 @@ use super::super::{
 };
 use crate::{
     limits::URI_BYTES_MAX,
-    route::FixedContact,
+    route::{FixedContact, SealedContacts},
     sip::{Scheme, Uri, differ_in_host, host_address, same_name, same_uri},
 };
 
@@ -82,6 +82,20 @@ pub(super) fn is_fit(fixed: &FixedContact, call: &Call<'_>, work: &Work) -> bool
     !is_ourselves(&place, || hop.address, call)
         && differ_in_host(fixed.host(), call.uri.host)
         && work.contacts.iter().all(|contact| differ_in_host(fixed.host(), work.bytes(contact.host)))
+}
+
+/// The same of the end of a list, at once.
+pub(super) fn are_fit(sealed: &SealedContacts, call: &Call<'_>, work: &Work) -> bool {
+    let ourselves = &call.context.settings.ourselves;
+    let local = call.arrival.local;
+    let is_address_of_ours = || {
+        sealed.leads_to(local.ip().to_canonical(), local.port())
+            || ourselves.listeners.iter().any(|(own, port)| sealed.leads_to(own.to_canonical(), *port))
+    };
+    !sealed.may_have(call.uri.host)
+        && !work.contacts.iter().any(|contact| sealed.may_have(work.bytes(contact.host)))
+        && !ourselves.names.iter().any(|name| sealed.leads_to_name(name.as_bytes()))
+        && !(sealed.leads_to_addresses() && is_address_of_ours())
 }
 
 /// Whether ENUM may lead to this URI. An address in it came from DNS as much as one that was looked up.

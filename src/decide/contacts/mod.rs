@@ -19,7 +19,7 @@ use crate::{
     dns::Ask,
     route::{
         Answer, AnswerTarget, ContactTemplate, Down, FixedContact, GatewayId, GroupId, LeastCost, NumberIn,
-        RowTarget, Template, UriTemplate, deck, is_plain_number, micro_of,
+        RouteId, RowTarget, SealedContacts, Template, UriTemplate, deck, is_plain_number, micro_of,
     },
     sip::Uri,
 };
@@ -27,19 +27,25 @@ use crate::{
 mod fit;
 mod located;
 
-/// Fills the Contact list of `answer`, without gateways that are `down`. Questions come back when DNS must be
-/// asked first.
-pub(super) fn collect<T: Trace>(
-    answer: &Answer,
+/// Fills the Contact list of the answer of a route, without gateways that are `down`; what follows it as it was sealed.
+/// Questions come back when DNS must be asked first.
+pub(super) fn collect<'a, T: Trace>(
+    (answer, id): (&Answer, RouteId),
     down: &Down,
-    call: &Call<'_>,
+    call: &Call<'a>,
     work: &mut Work,
     trace: &mut T,
-) -> Result<(), Ask> {
+) -> Result<Option<SealedEnd<'a>>, Ask> {
     work.items.clear();
     let known = Known::of::<T>(call, work);
+    let sealed = call.context.table.sealed.get(id).and_then(Option::as_deref);
     let mut list = List { answer, down, call, work, trace, known };
-    for target in &answer.targets {
+    for (at, target) in answer.targets.iter().enumerate() {
+        if let Some(sealed) = sealed.filter(|sealed| sealed.first == at)
+            && let Some(number) = list.number_for(sealed)
+        {
+            return Ok(Some(SealedEnd { sealed, number }));
+        }
         match target {
             AnswerTarget::Uri(contact) => list.add_template(contact),
             AnswerTarget::Gateway(gateway) => list.add_gateway(*gateway),
@@ -48,7 +54,17 @@ pub(super) fn collect<T: Trace>(
             AnswerTarget::Locate(uri) => list.giving_back(|list| list.add_located(uri)),
         }
     }
-    if list.work.items.is_empty() { Ok(()) } else { list.add_items() }
+    if !list.work.items.is_empty() {
+        list.add_items()?;
+    }
+    Ok(None)
+}
+
+/// The end of a Contact list that is known but for the number, and the number.
+#[derive(Clone, Copy)]
+pub(super) struct SealedEnd<'s> {
+    pub(super) sealed: &'s SealedContacts,
+    pub(super) number: Span,
 }
 
 /// Adds one URI as it is, as ENUM found it.
@@ -162,6 +178,19 @@ impl<T: Trace> List<'_, '_, T> {
         let host = host_start..host_start + fixed.host().len();
         self.push(uri, host, q_milli, fixed.expires_s);
         true
+    }
+
+    /// The number with which the end of the list can follow as it was sealed. `None` says nothing: then each is to be
+    /// added by itself.
+    fn number_for(&self, sealed: &SealedContacts) -> Option<Span> {
+        let number = self.known.between(sealed.number)?;
+        let has_place = self.work.items.is_empty() && self.work.contacts.len() == sealed.first;
+        let is_up = self.down.is_empty() || !sealed.gateways.iter().any(|gateway| self.down.has(*gateway));
+        (has_place
+            && is_up
+            && sealed.has_room_for(number.len())
+            && fit::are_fit(sealed, self.call, self.work))
+        .then_some(number)
     }
 
     #[cold]
@@ -353,24 +382,11 @@ impl<T: Trace> List<'_, '_, T> {
 
     /// Puts a URI that may be a Contact at the end of the list; its q.
     fn push(&mut self, uri: Span, host: Range<usize>, q_milli: Option<u16>, expires_s: Option<u32>) -> u16 {
-        let q_milli = self.next_q(q_milli);
+        let last = self.work.contacts.last().map(|last| last.q_milli);
+        let q_milli = self.call.context.table.defaults.next_q(last, q_milli);
         let expires_s = expires_s.or(self.answer.expires_s);
         self.work.contacts.push(Contact { uri, host: uri.part(host), q_milli, expires_s });
         q_milli
-    }
-
-    /// The next rung of the ladder. RFC 3261 §8.1.3.4: equal q may be tried in parallel, so q
-    /// decreases strictly.
-    fn next_q(&self, wanted: Option<u16>) -> u16 {
-        let defaults = &self.call.context.table.defaults;
-        let rung = match self.work.contacts.last() {
-            None => return wanted.unwrap_or(defaults.q_first_milli),
-            Some(last) => last.q_milli.saturating_sub(defaults.q_step_milli.max(1)),
-        };
-        match wanted {
-            Some(wanted) if self.work.contacts.last().is_some_and(|last| wanted < last.q_milli) => wanted,
-            _ => rung,
-        }
     }
 
     fn drop_contact(&mut self, uri: &[u8], why: &'static str) {
