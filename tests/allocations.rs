@@ -55,7 +55,8 @@ fn no_answer_allocates_in_steady_state() {
                 route: Some(*way),
                 waited_ms: 0,
             };
-            assert_eq!(taps[0].offer(&seen), Some(true));
+            let chosen = taps[0].choose(request).expect("all are shown");
+            assert!(taps[0].show(&seen, chosen));
             if let Next::Record(record) = outlet.next() {
                 outlet.give_back(record);
                 shown += 1;

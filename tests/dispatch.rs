@@ -7,16 +7,20 @@ mod lists;
 
 use std::fmt::Write as _;
 
-use calls::{Call, Played, play, request};
+use calls::{Call, Played, play_with, request};
 use proptest::prelude::*;
 use waypost::{
-    decide::{NoTrace, Trace},
+    decide::{NoTrace, Settings, Trace},
     limits::CURSORS_MAX,
     route::{
-        Answer, Condition, Dispatch, List, NumberPattern, Party, Place, Route, RouteId, RouteTable,
+        Answer, Condition, Dispatch, Down, List, NumberPattern, Party, Place, Route, RouteId, RouteTable,
         TextPattern, Then, file,
     },
 };
+
+fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> Played {
+    play_with(table, call, &Settings::default(), Down::NONE, trace)
+}
 
 /// Sees every route: then no index is asked.
 #[derive(Default)]

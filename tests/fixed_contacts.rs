@@ -4,7 +4,7 @@
 #[path = "dispatch/calls.rs"]
 mod calls;
 
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{fmt::Write as _, net::SocketAddr, slice::from_ref};
 
 use calls::{Call, Played, call, play_with, request};
 use proptest::{
@@ -243,7 +243,7 @@ fn the_last_contacts_of_an_answer_are_sealed_together() {
         ("all", Some((0, 3)), first(&names(3), &[], "answer: {")),
         ("as many as there may be", Some((0, 3)), first(&names(3), &[], "answer: { contacts_max: 3,")),
         ("more than there may be", None, first(&names(3), &[], "answer: { contacts_max: 2,")),
-        ("the last is not known", None, first(&names(3), &[column.clone()], "answer: {")),
+        ("the last is not known", None, first(&names(3), from_ref(&column), "answer: {")),
         (
             "behind one that is not known",
             Some((2, 1)),

@@ -41,4 +41,4 @@ pub use handed::{ADMIN, Handed, Listening};
 pub use handle::{Forgotten, Handle, Kept, Order};
 pub use service::{Departure, Ready, Service};
 pub use streams::{StreamSettings, TlsInService};
-pub use tap::{End, Next, Outlet, Record, Sampling, Seen, Tap, taps};
+pub use tap::{Chosen, End, Next, Outlet, Record, Sampling, Seen, Tap, taps};

@@ -65,10 +65,6 @@ pub(crate) fn request(call: &Call) -> String {
     )
 }
 
-pub(crate) fn play<T: Trace>(table: &RouteTable, call: &Call, trace: &mut T) -> Played {
-    play_with(table, call, &Settings::default(), Down::NONE, trace)
-}
-
 pub(crate) fn play_with<T: Trace>(
     table: &RouteTable,
     call: &Call,

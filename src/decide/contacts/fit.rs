@@ -92,10 +92,11 @@ pub(super) fn are_fit(sealed: &SealedContacts, call: &Call<'_>, work: &Work) -> 
         sealed.leads_to(local.ip().to_canonical(), local.port())
             || ourselves.listeners.iter().any(|(own, port)| sealed.leads_to(own.to_canonical(), *port))
     };
-    !sealed.may_have(call.uri.host)
-        && !work.contacts.iter().any(|contact| sealed.may_have(work.bytes(contact.host)))
-        && !ourselves.names.iter().any(|name| sealed.leads_to_name(name.as_bytes()))
-        && !(sealed.leads_to_addresses() && is_address_of_ours())
+    let is_in_doubt = sealed.may_have(call.uri.host)
+        || work.contacts.iter().any(|contact| sealed.may_have(work.bytes(contact.host)))
+        || ourselves.names.iter().any(|name| sealed.leads_to_name(name.as_bytes()))
+        || (sealed.leads_to_addresses() && is_address_of_ours());
+    !is_in_doubt
 }
 
 /// Whether ENUM may lead to this URI. An address in it came from DNS as much as one that was looked up.

@@ -69,7 +69,7 @@ pub struct Tap {
 
 /// What a message is shown for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Chosen {
+pub struct Chosen {
     draw: u64,
     is_counted: bool,
 }
@@ -120,7 +120,7 @@ pub fn taps(workers: usize, sampling: Sampling) -> Option<(Vec<Tap>, Outlet)> {
 impl Tap {
     /// Whether a message is to be shown. Asked once for each, and before anything is made of what is not: by far the most.
     #[inline]
-    pub(super) fn choose(&mut self, request: &[u8]) -> Option<Chosen> {
+    pub fn choose(&mut self, request: &[u8]) -> Option<Chosen> {
         let is_counted = self.is_counted();
         let draw = self.calls.map(|_| draw(&self.key, request));
         let is_shown = draw.zip(self.calls).is_some_and(|(draw, one_in)| is_drawn(draw, one_in));
@@ -132,7 +132,7 @@ impl Tap {
     }
 
     /// Shows a chosen one; `false` when no record is free.
-    pub(super) fn show(&mut self, seen: &Seen<'_>, chosen: Chosen) -> bool {
+    pub fn show(&mut self, seen: &Seen<'_>, chosen: Chosen) -> bool {
         self.free.extend(self.back.try_recv());
         let Some(mut record) = self.free.pop() else { return false };
         record.take(seen, chosen.draw, chosen.is_counted);
