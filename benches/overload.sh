@@ -34,17 +34,10 @@ if ! [[ $judge == rate || $judge == cpu ]] || ! [[ $rounds =~ ^[1-9][0-9]?$ && $
     exit 2
 fi
 
-built() {
-    local newest
-    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
-        sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "overload: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
-    echo "$newest"
-}
+source tests/figures.sh
 LOAD=${LOAD:-$(built load)}
 export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
-source tests/figures.sh
 from=${host/#127.100./127.101.}
 
 compute() { awk "BEGIN { printf \"${2:-%.0f}\", ($1) }" </dev/null; }

@@ -37,17 +37,10 @@ fi
 processors=$(nproc)
 ((processors >= 2)) || { echo "workers: one processor shows nothing of two workers" >&2; exit 2; }
 
-built() {
-    local newest
-    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
-        sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "workers: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
-    echo "$newest"
-}
+source tests/figures.sh
 LOAD=${LOAD:-$(built load)}
 export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
-source tests/figures.sh
 cp benches/beside/routes/static.yaml "$work/routes/"
 
 compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }

@@ -1,5 +1,14 @@
-# Sourced by scripts that judge figures, after peers.sh: programs of benches/, reports of the load generator in
-# $work/NAME.report, and verdicts that are told at the end.
+# Sourced by scripts that judge figures: programs of benches/, reports of the load generator in $work/NAME.report, and verdicts that
+# are told at the end. $work is that of peers.sh; `built` does without.
+
+# built NAME: the newest program of benches/ with this name, for scripts that build nothing.
+built() {
+    local newest
+    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
+        sort -g | tail -n 1 | cut -d' ' -f2-)
+    [ -n "$newest" ] || { echo "${0##*/}: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
+    echo "$newest"
+}
 
 # program NAME: where cargo puts this program of benches/, built if it is not.
 program() {

@@ -41,21 +41,13 @@ for number in "$rounds" "$seconds" "$flows" "$window" "$rows"; do
     [[ $number =~ ^[1-9][0-9]{0,6}$ ]] || { echo "beside: $number is not a number from 1 to 9999999" >&2; exit 2; }
 done
 
-# built NAME: the newest program of benches/ with this name.
-built() {
-    local newest
-    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
-        sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "beside: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
-    echo "$newest"
-}
+source tests/figures.sh
 LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
 echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
 if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
     source tests/dns/ground.sh
 else
     source tests/interop/peers.sh
-    source tests/figures.sh
 fi
 for program in taskset curl; do
     command -v "$program" >/dev/null || { echo "beside: no $program: apt-get install util-linux curl" >&2; exit 1; }

@@ -27,18 +27,10 @@ for program in taskset curl perf; do
     command -v "$program" >/dev/null || { echo "profile: no $program: apt-get install util-linux curl linux-perf" >&2; exit 2; }
 done
 
-# built NAME: the newest program of benches/ with this name.
-built() {
-    local newest
-    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
-        sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "profile: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
-    echo "$newest"
-}
+source tests/figures.sh
 LOAD=${LOAD:-$(built load)} echo_server=${ECHO:-$(built echo)}
 export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
-source tests/figures.sh
 cp benches/beside/routes/static.yaml "$work/routes/"
 # As beside.sh has it.
 fifo=()
