@@ -252,12 +252,13 @@ fn line_end(bytes: &[u8], at: usize) -> Option<Ending> {
         let first = (text >> 16) as u8;
         return Some(Ending { next: at + 2, is_crlf: true, continues: matches!(first, b' ' | b'\t') });
     }
+    // The last bytes of the message, or a bare LF.
     match rest {
-        // The last bytes of the message.
-        [b'\r', b'\n', ..] => Some(Ending { next: at + 2, is_crlf: true, continues: false }),
+        [b'\r', b'\n', after @ ..] => {
+            Some(Ending { next: at + 2, is_crlf: true, continues: matches!(after, [b' ' | b'\t', ..]) })
+        }
         [b'\n', after @ ..] => {
-            let continues = matches!(after, [b' ' | b'\t', ..]);
-            Some(Ending { next: at + 1, is_crlf: false, continues })
+            Some(Ending { next: at + 1, is_crlf: false, continues: matches!(after, [b' ' | b'\t', ..]) })
         }
         _ => None,
     }
@@ -376,7 +377,14 @@ mod tests {
 
     #[test]
     fn a_cut_off_line_is_left_out() {
-        for cut in ["A: b\r\nC: d", "A: b\r\n", "A: b\r\nC: d\r\n e", "A: b\r\n\r"] {
+        for cut in [
+            "A: b\r\nC: d",
+            "A: b\r\n",
+            "A: b\r\nC: d\r\n e",
+            "A: b\r\nC: d\r\n ",
+            "A: b\r\nC: d\n\t",
+            "A: b\r\n\r",
+        ] {
             let (index, block) = read(cut);
             assert_eq!((block.fault, index.lines().len()), (Some(Fault::HeadersUnterminated), 1), "{cut:?}");
         }
