@@ -23,6 +23,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::Semaphore,
+    task::AbortHandle,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -30,7 +31,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Admin,
     router::router,
-    socket::{self, SocketFile},
+    socket::{self, Left, SocketFile},
 };
 use crate::{
     config::AdminPlace,
@@ -133,6 +134,32 @@ fn bind_unix(path: &Path, replaces: bool) -> Result<Bound, String> {
     })?;
     let place = AdminPlace::Unix(path.to_path_buf());
     Ok(Bound { listener: Listener::Unix(listener, file), place, tls: None })
+}
+
+/// What serves the admin port, in a task of its own.
+#[derive(Debug)]
+pub struct Serving {
+    task: AbortHandle,
+    left: Left,
+}
+
+impl Serving {
+    /// Begins, inside a tokio runtime.
+    pub fn begin(bound: Bound, admin: Arc<Admin>) -> Self {
+        let left = match &bound.listener {
+            Listener::Tcp(_) => Left::default(),
+            Listener::Unix(_, file) => file.left(),
+        };
+        let serving = serve(bound, admin);
+        let told = async { serving.await.inspect_err(|error| tracing::error!("admin port: {error}")) };
+        Self { task: tokio::spawn(told).abort_handle(), left }
+    }
+
+    /// Ends, and leaves its place to the process that replaces us.
+    pub fn leave(self) {
+        self.left.set();
+        self.task.abort();
+    }
 }
 
 /// Serves for ever, inside a tokio runtime.

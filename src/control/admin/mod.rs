@@ -48,7 +48,7 @@ mod top;
 
 pub use access::Access;
 pub use dns_cache::DnsCache;
-pub use listen::{Bound, bind, serve, take};
+pub use listen::{Bound, Serving, bind, serve, take};
 pub use readiness::Readiness;
 pub use status::{About, ListenerTold};
 

@@ -11,6 +11,10 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// Read and write for owner and group: who may connect.
@@ -24,9 +28,25 @@ pub(super) struct SocketFile {
     to: Option<PathBuf>,
     /// Of ours: another server may have put its own in its place.
     identity: Identity,
+    left: Left,
+}
+
+/// Whether the place is left to a process that replaces us. That one puts its own socket over ours, sooner or later, and
+/// must find it neither gone nor taken away behind its back.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left(Arc<AtomicBool>);
+
+impl Left {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl SocketFile {
+    pub(super) fn left(&self) -> Left {
+        self.left.clone()
+    }
+
     fn going(mut self, to: &Path) -> Self {
         self.to = Some(to.to_path_buf());
         self
@@ -45,7 +65,8 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+        let is_left = self.left.0.load(Ordering::Relaxed);
+        if !is_left && identity(&self.path).is_ok_and(|identity| identity == self.identity) {
             // Who starts next takes it away, should this fail.
             let _ = fs::remove_file(&self.path);
         }
@@ -56,7 +77,8 @@ pub(super) fn listen(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     remove_left_over(path)?;
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(MODE))?;
-    let file = SocketFile { path: path.to_path_buf(), to: None, identity: identity(path)? };
+    let file =
+        SocketFile { path: path.to_path_buf(), to: None, identity: identity(path)?, left: Left::default() };
     listener.set_nonblocking(true)?;
     Ok((listener, file))
 }
@@ -121,6 +143,19 @@ mod tests {
         next.accept().unwrap();
         drop(next_file);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left");
+    }
+
+    #[test]
+    fn a_place_that_is_left_to_who_replaces_a_server_is_never_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        let (listener, file) = listen(&path).unwrap();
+        let (_next, mut next_file) = listen_beside(&path).unwrap();
+        file.left().set();
+        drop((listener, file));
+        assert!(path.exists());
+        next_file.settle().unwrap();
+        UnixStream::connect(&path).unwrap();
     }
 
     #[test]

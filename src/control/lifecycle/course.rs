@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, task::AbortHandle, time::sleep};
+use tokio::{sync::Notify, time::sleep};
 
 use super::{
     Program, Systemd,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     control::{
-        admin::Readiness,
+        admin::{Readiness, Serving},
         reload::{Cause, Reloader},
         signals::{Signals, Told},
     },
@@ -43,7 +43,7 @@ enum End {
 
 impl Course {
     /// From the first signal to the last. `admin`: what serves the admin port.
-    pub(in crate::control) async fn run(self, mut signals: Signals, admin: Option<AbortHandle>) {
+    pub(in crate::control) async fn run(self, mut signals: Signals, admin: Option<Serving>) {
         tokio::spawn(self.systemd.clone().watch(self.loops.clone()));
         let hangups = Arc::new(Notify::new());
         tokio::spawn(reload_at(Arc::clone(&hangups), self.reloader.clone(), self.systemd.clone()));
@@ -112,13 +112,13 @@ impl Course {
         self.end();
     }
 
-    async fn hand_over(self, successor: Box<Successor>, signals: &mut Signals, admin: Option<AbortHandle>) {
+    async fn hand_over(self, successor: Box<Successor>, signals: &mut Signals, admin: Option<Serving>) {
         let pid = successor.pid().unwrap_or_default();
         tracing::info!("replaced by process {pid}: answering what was taken, then ending");
         self.systemd.main_pid(pid);
         successor.takes_over().await;
         if let Some(admin) = admin {
-            admin.abort();
+            admin.leave();
         }
         self.order(Order::Release);
         let Self { sockets, replaced, lame_duck, loops, .. } = self;

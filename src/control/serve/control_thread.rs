@@ -71,9 +71,7 @@ impl Control {
         tokio::spawn(prober.run(loaded));
         let serving = admin_port.map(|port| {
             tokio::spawn(Arc::clone(&admin.sampling).run());
-            let serving = admin::serve(port, admin);
-            tokio::spawn(async { serving.await.inspect_err(|error| tracing::error!("admin port: {error}")) })
-                .abort_handle()
+            admin::Serving::begin(port, admin)
         });
         for (questions, answers) in questions.into_iter().zip(handles) {
             tokio::spawn(resolver.clone().run(questions, move |question, answer| {
