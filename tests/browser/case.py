@@ -34,7 +34,11 @@ class PageCase(unittest.TestCase):
         return page
 
     def in_sight(self, page, selector):
-        page.js(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{ behavior: 'instant' }})")
+        # Again and again for a while: on a slow machine sections above it are filled later, and push it out of sight.
+        page.js(
+            f"(() => {{ const show = () => document.querySelector({json.dumps(selector)}).scrollIntoView({{ behavior: 'instant' }});"
+            " const again = setInterval(show, 250); setTimeout(() => clearInterval(again), 10000); show(); })()"
+        )
 
     def quiet(self, page):
         self.assertEqual(page.complaints(), [])
