@@ -127,7 +127,7 @@ fn a_domain_is_located_by_srv_and_addresses() {
 
 /// Calls that need DNS. With those that do not, an unoptimised server and caller on a slow machine must be through with all
 /// of them before the first lookup has failed.
-const WAITING: usize = 100;
+const WAITING: usize = 50;
 /// Calls that do not, sent behind each of those.
 const PLAIN_EACH: usize = 10;
 /// How often all is repeated, should this machine stand still for the 320 ms that the first lookup
