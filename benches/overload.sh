@@ -40,8 +40,6 @@ export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
 from=${host/#127.100./127.101.}
 
-compute() { awk "BEGIN { printf \"${2:-%.0f}\", ($1) }" </dev/null; }
-
 # metric NAME: the sum of its samples.
 metric() {
     curl -fsS "http://127.0.0.1:$admin/metrics" |
@@ -72,7 +70,7 @@ routes_of() {
 
 # per_cpu NAME: right answers for each second of processor time of the thread that answers.
 per_cpu() {
-    compute "$(reported "$1" answered_302) * 1e6 / ($(reported "$1" thread_us_per_answer) * $(reported "$1" answered))"
+    compute "$(reported "$1" answered_302) * 1e6 / ($(reported "$1" thread_us_per_answer) * $(reported "$1" answered))" %.0f
 }
 
 # at KIND TIMES RATE: one line of the table.
@@ -82,8 +80,8 @@ at() {
     send "$1-$2" --rate "$3" --calls "$(($3 * seconds))"
     # While calls are missing, the generator waits for them at the end.
     took="($(reported "$1-$2" seconds) - $( [ "$(reported "$1-$2" unanswered)" = 0 ] && echo 0 || compute "$wait_ms / 1000" %.3f))"
-    offered[$2]=$(compute "$(reported "$1-$2" sent) / $took")
-    goodput[$2]=$(compute "$(reported "$1-$2" answered_302) / $took")
+    offered[$2]=$(compute "$(reported "$1-$2" sent) / $took" %.0f)
+    goodput[$2]=$(compute "$(reported "$1-$2" answered_302) / $took" %.0f)
     cpu[$2]=$(per_cpu "$1-$2")
     p99[$2]=$(reported "$1-$2" latency_us_p99)
     sent[$2]=$(reported "$1-$2" sent)

@@ -145,7 +145,7 @@ for kind in exact prefix; do
     empty_kib=$(status "$pid" VmRSS) empty_us=$load_us
     stop empty
     serve_kind "waypost_$kind" "$kind" "$data"
-    bytes[waypost_$kind]=$(compute "($(status "$pid" VmRSS) - $empty_kib) * 1024 / $rows")
+    bytes[waypost_$kind]=$(compute "($(status "$pid" VmRSS) - $empty_kib) * 1024 / $rows" %.1f)
     load_s[waypost_$kind]=$(compute "($load_us - $empty_us) / 1e6" %.2f)
     ports[waypost_$kind]=$sip pids[waypost_$kind]=$pid
 done
@@ -154,7 +154,7 @@ for module in "${modules[@]}"; do
     empty_bytes=$taken_bytes empty_us=$load_us
     stop empty
     start_kamailio "$module" "$module" "$work/all.db"
-    bytes[$module]=$(compute "($taken_bytes - $empty_bytes) / $rows")
+    bytes[$module]=$(compute "($taken_bytes - $empty_bytes) / $rows" %.1f)
     load_s[$module]=$(compute "($load_us - $empty_us) / 1e6" %.2f)
     ports[$module]=$sip pids[$module]=$pid
 done

@@ -42,5 +42,3 @@ calls() {
     grep -q '^sent [1-9]' "$work/$1.report" || { cat "$work/$1.report" >&2; echo "FAILED: $1: nothing was sent" >&2; exit 1; }
 }
 
-# compute EXPRESSION [FORMAT]: as awk has expressions.
-compute() { awk "BEGIN { printf \"${2:-%.1f}\", ($1) }" </dev/null; }

@@ -43,8 +43,6 @@ export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
 cp benches/beside/routes/static.yaml "$work/routes/"
 
-compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
-
 # serve NAME WORKERS PROCESSORS: for this whole run. Its port is in ports[NAME].
 declare -A ports
 serve() {

@@ -30,6 +30,9 @@ all_right() {
     fi
 }
 
+# compute EXPRESSION [FORMAT]: as awk has expressions.
+compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
+
 # median NUMBER...
 median() {
     printf '%s\n' "$@" | sort -g | awk '{ of[NR] = $1 } END { m = int((NR + 1) / 2); print NR % 2 ? of[m] : (of[m] + of[m + 1]) / 2 }'

@@ -62,7 +62,6 @@ from=${host/#127.100./127.101.}
 names=() left_out=()
 declare -A pids ports right # right: options of the generator that say which answers are right
 
-compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
 is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
 leave_out() { left_out+=("$1: $2"); echo "left out: $1: $2" >&2; }
 contacts() { echo "<sip:$1@$2.example.net>;q=0.99, <sip:$1@gw-9002.example.net>;q=0.98, <sip:$1@gw-9003.example.net>;q=0.97"; }

@@ -36,8 +36,6 @@ cp benches/beside/routes/static.yaml "$work/routes/"
 fifo=()
 if chrt -f 1 true 2>/dev/null; then fifo=(chrt -f 1); fi
 
-compute() { awk "BEGIN { printf \"${2:-%.3f}\", ($1) }" </dev/null; }
-
 # send NAME OPTION...
 send() {
     local status=0
