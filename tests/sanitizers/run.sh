@@ -41,7 +41,7 @@ planted() {
     refused "$1" "ERROR: AddressSanitizer: (heap-buffer-overflow|heap-use-after-free|stack-[a-z-]*)" sanitized
 }
 planted "a datagram that is written behind its buffer" \
-    's/iov_base: part.as_mut_ptr()/&.wrapping_add(DATAGRAMS_PER_BATCH * HEAD_BYTES)/'
+    's/iov_base: slot.as_mut_ptr()/&.wrapping_add(DATAGRAMS_PER_BATCH * SLOT_STRIDE_BYTES)/'
 planted "an answer that is read beyond the arena" \
     's/iov_base: bytes.as_ptr()/&.wrapping_add(OUT_ARENA_BYTES)/'
 planted "the name of a peer in memory that was given back" \
