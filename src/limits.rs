@@ -323,6 +323,15 @@ pub const TRAINS_LOOKED_AT_MAX: usize = 16;
 /// without checksums: about a second under full load.
 pub const TRAIN_PAUSE_BATCHES: u32 = 4096;
 
+/// Peers with a socket that is connected to them, of each worker. A routing tier talks to few proxies.
+pub const CONNECTED_PEERS_MAX: usize = 32;
+
+/// Answers after which a peer gets one, and after which it is tried again: connecting takes as long as ten answers.
+pub const CONNECTED_AFTER_ANSWERS: u32 = 8192;
+
+/// Answers of a batch to one peer that are worth a system call by its connected socket. It begins to pay with the first.
+pub const CONNECTED_ANSWERS_MIN: usize = 2;
+
 /// Memory for the answers of one batch, in bytes: 2 KiB each, which is above the default budget of
 /// an answer, and room for one of the longest. Longer answers leave in more than one system call.
 pub const OUT_ARENA_BYTES: usize = DATAGRAMS_PER_BATCH * 2048 + ANSWER_BYTES_ROOM;

@@ -13,6 +13,8 @@ mod api;
 mod api_document;
 #[path = "serve/caller.rs"]
 mod caller;
+#[path = "serve/connected.rs"]
+mod connected;
 #[path = "serve/ctl.rs"]
 mod ctl;
 #[path = "serve/dns.rs"]

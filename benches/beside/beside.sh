@@ -53,12 +53,7 @@ for program in taskset curl; do
     command -v "$program" >/dev/null || { echo "beside: no $program: apt-get install util-linux curl" >&2; exit 1; }
 done
 
-# Whether real-time priority is ours to give.
-fifo=()
-if chrt -f 1 true 2>/dev/null; then fifo=(chrt -f 1); fi
-server_core=("${fifo[@]}" taskset -c 0) load_core=("${fifo[@]}" taskset -c 1)
-# Flows have the addresses from here on, and the port that the requests name.
-from=${host/#127.100./127.101.}
+source benches/beside/places.sh
 names=() left_out=()
 declare -A pids ports right # right: options of the generator that say which answers are right
 

@@ -31,15 +31,13 @@ source tests/figures.sh
 LOAD=${LOAD:-$(built load)} echo_server=${ECHO:-$(built echo)}
 export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
 source tests/interop/peers.sh
+source benches/beside/places.sh
 cp benches/beside/routes/static.yaml "$work/routes/"
-# As beside.sh has it.
-fifo=()
-if chrt -f 1 true 2>/dev/null; then fifo=(chrt -f 1); fi
 
 # send NAME OPTION...
 send() {
     local status=0
-    "${fifo[@]}" taskset -c 1 "$LOAD" --request "benches/requests/invite-$size.sip" --from "${host/#127.100./127.101.}" --to "$host:$sip" \
+    "${load_core[@]}" "$LOAD" --request "benches/requests/invite-$size.sip" --from "$from" --to "$host:$sip" \
         --flows 4 --gso --closed 256 --wait-ms 3000 --pid "${peers[$1]}" "${@:2}" >"$work/$1.report" 2>&1 || status=$?
     [ "$status" != 2 ] || { cat "$work/$1.report" >&2; exit 1; }
     all_right "$1"
@@ -50,7 +48,7 @@ profile() {
     local sampler us
     send "$@" --calls 20000
     # The sampler, too, must have a processor when its buffer is full.
-    "${fifo[@]}" taskset -c 1 perf record --quiet --event cpu-clock --freq 5000 --pid "${peers[$1]}" --output "$work/$1.data" \
+    "${load_core[@]}" perf record --quiet --event cpu-clock --freq 5000 --pid "${peers[$1]}" --output "$work/$1.data" \
         -- sleep "$((seconds + 1))" >"$work/logs/perf-$1" 2>&1 &
     sampler=$!
     sleep 0.5
@@ -96,7 +94,7 @@ done
     waypost_us=$(reported waypost thread_us_per_answer) bytes=$(reported waypost answer_bytes_max)
     stop waypost
     free_port sip
-    start echo "${fifo[@]}" taskset -c 0 "$echo_server" --listen "$host:$sip" --mode "$mode" --answer-bytes "$bytes"
+    start echo "${server_core[@]}" "$echo_server" --listen "$host:$sip" --mode "$mode" --answer-bytes "$bytes"
     await "echo listens" 5 anybody_has "$sip"
     profile echo --echo "$bytes"
     echo

@@ -29,7 +29,9 @@ use super::{
     overload::overload,
     places::Places,
     source,
-    written::{Written, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls},
+    written::{
+        Written, WrittenBatching, WrittenConnections, WrittenDns, WrittenListen, WrittenLog, WrittenTls,
+    },
 };
 
 /// Turns what is written into what is meant.
@@ -72,7 +74,7 @@ pub(super) fn of(written: Written, file: &str, places: &Places) -> Result<Config
     }
     config.connections = connections(&written.connections.unwrap_or_default(), &mut faults);
     config.overload = overload(&written.overload.unwrap_or_default(), &mut faults);
-    config.batching = Batching { gso: written.batching.unwrap_or_default().gso.unwrap_or_default() };
+    config.batching = batching(&written.batching.unwrap_or_default());
     config.tls = written.tls.and_then(|written| tls(&written, &mut faults));
     let tls_place = config.listen.iter().position(|listen| listen.transport == Transport::Tls);
     if let (Some(index), None, true) = (tls_place, &config.tls, faults.found.is_empty()) {
@@ -295,6 +297,14 @@ fn own_name(name: &str) -> Result<Box<str>, String> {
         ));
     }
     Ok(host.to_ascii_lowercase().into())
+}
+
+fn batching(written: &WrittenBatching) -> Batching {
+    let default = Batching::default();
+    Batching {
+        gso: written.gso.unwrap_or(default.gso),
+        connected: written.connected.unwrap_or(default.connected),
+    }
 }
 
 fn connections(written: &WrittenConnections, faults: &mut Faults<'_>) -> Connections {

@@ -131,11 +131,20 @@ pub struct Tls {
 }
 
 /// `batching:`. How UDP answers leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
     /// Whether answers to one peer leave as one message, which the kernel cuts (UDP GSO). Shorter ones are made as long
     /// as the others by spaces before the value of Content-Length.
     pub gso: bool,
+    /// Whether peers that have many answers get a socket that is connected to them, for sending, where a listener is bound to
+    /// one address. Not seen on the wire.
+    pub connected: bool,
+}
+
+impl Default for Batching {
+    fn default() -> Self {
+        Self { gso: false, connected: true }
+    }
 }
 
 /// `stop:`. How the server ends.

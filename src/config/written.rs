@@ -63,6 +63,7 @@ pub(super) struct WrittenStop {
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenBatching {
     pub(super) gso: Option<bool>,
+    pub(super) connected: Option<bool>,
 }
 
 /// `tls:`.

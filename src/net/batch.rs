@@ -15,7 +15,8 @@ compile_error!("waypost runs on Linux: recvmmsg, sendmmsg and IP_PKTINFO are use
 
 use std::{
     array::from_fn,
-    io, iter,
+    io::{self, ErrorKind},
+    iter,
     mem::{MaybeUninit, take, zeroed},
     net::SocketAddr,
     os::fd::{AsRawFd, BorrowedFd},
@@ -28,6 +29,7 @@ use super::{
         CONTROL_BYTES, NAME_BYTES, SEGMENT_BYTES, read_arrival, read_local, read_name, with_scope_of,
         write_local, write_name, write_segment,
     },
+    connected::{Connected, PlaceId},
     deliver::deliver,
     trains::{Train, Trains, Wagon},
 };
@@ -172,6 +174,7 @@ pub(super) struct Outbox {
     /// Batches to go without, since the kernel refused it.
     pause: u32,
     trains: Trains,
+    connected: Connected,
 }
 
 /// An answer in the arena.
@@ -185,6 +188,8 @@ struct Queued {
     name: [u8; NAME_BYTES],
     name_len: usize,
     control_len: usize,
+    /// That of its peer, for a connected socket.
+    place: Option<PlaceId>,
 }
 
 /// What answers are made longer with.
@@ -241,8 +246,9 @@ fn control(controls: &[Control], number: usize, len: usize) -> &[u8] {
 }
 
 impl Outbox {
-    /// `segments`: answers to one peer leave as one message, which the kernel cuts (UDP GSO).
-    pub(super) fn new(segments: bool) -> Self {
+    /// `segments`: answers to one peer leave as one message, which the kernel cuts (UDP GSO). `connects`: those to peers that
+    /// have many leave by sockets of their own.
+    pub(super) fn new(segments: bool, connects: bool) -> Self {
         Self {
             arena: vec![b' '; OUT_ARENA_BYTES].into_boxed_slice(),
             used: 0,
@@ -251,6 +257,7 @@ impl Outbox {
             segments,
             pause: 0,
             trains: Trains::new(),
+            connected: Connected::new(connects && !segments),
         }
     }
 
@@ -280,14 +287,25 @@ impl Outbox {
     ) {
         debug_assert!(!self.is_full() && len <= ANSWER_BYTES_ROOM);
         let mut name = [0; NAME_BYTES];
-        let name_len = write_name(with_scope_of(to, source), &mut name);
+        let to = with_scope_of(to, source);
+        let name_len = write_name(to, &mut name);
+        let place = if from.is_none() { self.connected.count(listener, to) } else { None };
         let number = self.queue.len();
         let control_len = match (from, self.controls.get_mut(number)) {
             (Some(local), Some(control)) => write_local(local, &mut control.0),
             _ => 0,
         };
         let len = len.min(self.room().len());
-        self.queue.push(Queued { listener, number, start: self.used, len, name, name_len, control_len });
+        self.queue.push(Queued {
+            listener,
+            number,
+            start: self.used,
+            len,
+            name,
+            name_len,
+            control_len,
+            place,
+        });
         self.used += len;
     }
 
@@ -301,18 +319,19 @@ impl Outbox {
         self.pause = self.pause.saturating_sub(1);
         for run in self.queue.chunk_by(|one, next| one.listener == next.listener) {
             let Some(socket) = run.first().and_then(|first| socket_of(first.listener)) else { continue };
+            let (arena, controls) = (&self.arena, &mut self.controls);
             if !segments {
-                send_alone(socket, &self.arena, &self.controls, run, &mut trouble);
+                send_plain(socket, arena, controls, run, &mut self.connected, &mut trouble);
                 continue;
             }
-            let (arena, controls) = (&self.arena, &mut self.controls);
             self.trains.couple(run.len(), |index| Queued::wagon(run.get(index), arena, controls));
             let refused = send_trains(socket, arena, controls, run, &self.trains, &mut trouble);
             if !refused.is_empty() {
                 self.pause = TRAIN_PAUSE_BATCHES;
-                send_alone(socket, arena, controls, &refused, &mut trouble);
+                send_alone(socket, arena, controls, refused.iter(), &mut trouble);
             }
         }
+        self.connected.end_batch(socket_of);
         self.queue.clear();
         self.used = 0;
     }
@@ -346,23 +365,79 @@ fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) ->
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends each answer as a message of its own.
-fn send_alone(
+/// Sends the answers of one listener, those to peers that have a connected socket by it.
+fn send_plain(
     socket: BorrowedFd<'_>,
     arena: &[u8],
     controls: &[Control],
-    answers: &[Queued],
+    run: &[Queued],
+    connected: &mut Connected,
+    mut trouble: impl FnMut(SocketTrouble),
+) {
+    let others = run.iter().filter(|queued| connected.socket(queued.place).is_none());
+    send_alone(socket, arena, controls, others, &mut trouble);
+    for place in Connected::places() {
+        let Some(own) = connected.socket(Some(place)) else { continue };
+        let theirs = run.iter().filter(|queued| queued.place == Some(place));
+        let refused = send_connected(own, arena, theirs, &mut trouble);
+        if !refused.is_empty() {
+            connected.give_up(place);
+            send_alone(socket, arena, controls, refused.iter(), &mut trouble);
+        }
+    }
+}
+
+/// Sends each answer as a message of its own.
+fn send_alone<'q>(
+    socket: BorrowedFd<'_>,
+    arena: &[u8],
+    controls: &[Control],
+    answers: impl Iterator<Item = &'q Queued> + Clone,
     trouble: impl FnMut(SocketTrouble),
 ) {
+    let attempt = |next| send_each(socket, arena, Some(controls), answers.clone().skip(next));
+    deliver(answers.clone().count(), attempt, || wait_writable(socket), trouble);
+}
+
+/// The same by the socket that is connected to their peer. Gives back what it could not send.
+fn send_connected<'q>(
+    socket: BorrowedFd<'_>,
+    arena: &[u8],
+    answers: impl Iterator<Item = &'q Queued> + Clone,
+    trouble: impl FnMut(SocketTrouble),
+) -> Vec<Queued> {
+    let mut refused = Vec::new();
     let attempt = |next| {
-        let mut parts = [const { MaybeUninit::uninit() }; DATAGRAMS_PER_BATCH];
-        let mut batch = Outgoing::new(&mut parts);
-        for queued in answers.get(next..).unwrap_or_default().iter().take(DATAGRAMS_PER_BATCH) {
-            batch.add(queued.name(), queued.control(controls), iter::once(queued.bytes(arena)));
+        let rest = answers.clone().skip(next);
+        match send_each(socket, arena, None, rest.clone()) {
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                refused.extend(rest);
+                Ok(refused.len())
+            }
+            sent => sent,
         }
-        batch.send(socket)
     };
-    deliver(answers.len(), attempt, || wait_writable(socket), trouble);
+    deliver(answers.clone().count(), attempt, || wait_writable(socket), trouble);
+    refused
+}
+
+/// Sends as many as one call takes. Without `controls` the socket knows where to and where from.
+fn send_each<'q>(
+    socket: BorrowedFd<'_>,
+    arena: &[u8],
+    controls: Option<&[Control]>,
+    answers: impl Iterator<Item = &'q Queued>,
+) -> io::Result<usize> {
+    let mut parts = [const { MaybeUninit::uninit() }; DATAGRAMS_PER_BATCH];
+    let mut batch = Outgoing::new(&mut parts);
+    for queued in answers.take(DATAGRAMS_PER_BATCH) {
+        let (name, control) = match controls {
+            Some(controls) => (queued.name(), queued.control(controls)),
+            None => Default::default(),
+        };
+        batch.add(name, control, iter::once(queued.bytes(arena)));
+    }
+    batch.send(socket)
 }
 
 /// Sends all trains of a run. Gives back the answers of those that the kernel does not cut.
@@ -536,7 +611,10 @@ mod tests {
         time::Duration,
     };
 
+    use socket2::SockRef;
+
     use super::*;
+    use crate::limits::CONNECTED_AFTER_ANSWERS;
 
     fn socket(address: &str) -> UdpSocket {
         let socket = UdpSocket::bind(address).unwrap();
@@ -563,7 +641,7 @@ mod tests {
     fn an_empty_socket_would_block() {
         let mut inbox = Inbox::new();
         let error = inbox.receive(socket("127.0.0.1:0").as_fd(), None).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
         assert_eq!(inbox.datagram(0), None);
     }
 
@@ -663,7 +741,7 @@ mod tests {
         for (wildcard, ips) in [("0.0.0.0:0", vec!["127.0.0.2", "127.0.0.3"]), ("[::]:0", vec!["::1"])] {
             let server = socket(wildcard);
             ask_for_local(server.as_fd(), address(&server)).unwrap();
-            let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new(false));
+            let (mut inbox, mut outbox) = (Inbox::new(), Outbox::new(false, false));
             for ip in ips {
                 let to = SocketAddr::new(ip.parse::<IpAddr>().unwrap(), address(&server).port());
                 let client = socket(if to.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" });
@@ -685,7 +763,7 @@ mod tests {
     fn answers_of_several_sockets_leave_by_their_own_in_order() {
         let servers = [socket("127.0.0.1:0"), socket("127.0.0.1:0")];
         let client = socket("127.0.0.1:0");
-        let mut outbox = Outbox::new(false);
+        let mut outbox = Outbox::new(false, false);
         for (text, listener) in [(b"a", 0), (b"b", 1), (b"c", 1), (b"d", 0)] {
             outbox.room()[..1].copy_from_slice(text);
             outbox.push(listener, 1, address(&client), None, address(&client));
@@ -703,7 +781,7 @@ mod tests {
     #[test]
     fn one_that_cannot_be_sent_is_counted_and_the_others_leave() {
         let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-        let mut outbox = Outbox::new(false);
+        let mut outbox = Outbox::new(false, false);
         let nowhere = "127.0.0.1:0".parse().unwrap();
         for to in [address(&client), nowhere, address(&client), nowhere] {
             outbox.room()[..1].copy_from_slice(b"x");
@@ -736,7 +814,7 @@ mod tests {
             let any = if address(&server).is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
             let (one, two) = (socket(any), socket(any));
             let from = from.map(|ip| SocketAddr::new(ip.parse().unwrap(), address(&server).port()));
-            let mut outbox = Outbox::new(true);
+            let mut outbox = Outbox::new(true, false);
             let answers = ["1", "22", "333", "1"].map(answer);
             for (index, bytes) in answers.iter().enumerate() {
                 let to = if index == 2 { &two } else { &one };
@@ -763,9 +841,65 @@ mod tests {
     }
 
     #[test]
+    fn peers_with_many_answers_get_them_by_a_socket_of_their_own() {
+        for any in ["127.0.0.1:0", "[::1]:0"] {
+            let (server, peers) = (socket(any), [(); 3].map(|()| socket(any)));
+            let mut outbox = Outbox::new(false, true);
+            let mut room = [0; 200];
+            let mut told = 0_usize;
+            for round in 0..=CONNECTED_AFTER_ANSWERS as usize / 20 + 1 {
+                // The last has one answer in a batch, and so never a socket.
+                let to: Vec<_> = (0..41).map(|number| if number == 40 { 2 } else { number % 2 }).collect();
+                for (number, peer) in to.iter().enumerate() {
+                    push(&mut outbox, &answer(&format!("{round} {number}")), address(&peers[*peer]), None);
+                }
+                outbox.send(|_| Some(server.as_fd()), no_trouble);
+                for (number, peer) in to.iter().enumerate() {
+                    let (len, from) = peers[*peer].recv_from(&mut room).unwrap();
+                    assert_eq!(
+                        (&room[..len], from),
+                        (&*answer(&format!("{round} {number}")), address(&server))
+                    );
+                    told += 1;
+                }
+            }
+            assert!(told > 2 * CONNECTED_AFTER_ANSWERS as usize);
+            let sockets = Connected::places().filter(|place| outbox.connected.has_socket(*place)).count();
+            assert_eq!(sockets, 2);
+        }
+    }
+
+    #[test]
+    fn what_a_connected_socket_does_not_send_the_listeners_does() {
+        let (server, peer) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let mut outbox = Outbox::new(false, true);
+        let mut room = [0; 200];
+        let mut batch = |outbox: &mut Outbox, breaks: bool| {
+            for number in 0..DATAGRAMS_PER_BATCH {
+                push(outbox, &answer(&number.to_string()), address(&peer), None);
+            }
+            let own = Connected::places().find_map(|place| outbox.connected.socket(Some(place)));
+            if breaks {
+                SockRef::from(&own.unwrap()).shutdown(std::net::Shutdown::Both).unwrap();
+            }
+            outbox.send(|_| Some(server.as_fd()), no_trouble);
+            for number in 0..DATAGRAMS_PER_BATCH {
+                let len = peer.recv(&mut room).unwrap();
+                assert_eq!(room[..len], answer(&number.to_string()));
+            }
+        };
+        for _ in 0..=CONNECTED_AFTER_ANSWERS as usize / DATAGRAMS_PER_BATCH {
+            batch(&mut outbox, false);
+        }
+        batch(&mut outbox, true);
+        assert!(Connected::places().all(|place| !outbox.connected.has_socket(place)));
+        batch(&mut outbox, false);
+    }
+
+    #[test]
     fn a_whole_batch_leaves_as_one() {
         let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
-        let mut outbox = Outbox::new(true);
+        let mut outbox = Outbox::new(true, false);
         for number in 0..DATAGRAMS_PER_BATCH {
             push(&mut outbox, &answer(&number.to_string()), address(&client), None);
         }
@@ -784,7 +918,7 @@ mod tests {
         let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
         // The kernel cuts nothing for a socket without checksums (EIO).
         no_checksums(server.as_fd());
-        let mut outbox = Outbox::new(true);
+        let mut outbox = Outbox::new(true, false);
         for _ in 0..2 {
             push(&mut outbox, ANSWER, address(&client), None);
             push(&mut outbox, ANSWER, address(&client), None);
@@ -816,7 +950,7 @@ mod tests {
     #[test]
     fn the_outbox_is_full_by_count_and_by_bytes() {
         let to = "127.0.0.1:9".parse().unwrap();
-        let mut outbox = Outbox::new(false);
+        let mut outbox = Outbox::new(false, false);
         for _ in 0..DATAGRAMS_PER_BATCH {
             assert!(!outbox.is_full());
             assert_eq!(outbox.room().len(), ANSWER_BYTES_ROOM);
@@ -824,7 +958,7 @@ mod tests {
         }
         assert!(outbox.is_full());
 
-        let mut outbox = Outbox::new(false);
+        let mut outbox = Outbox::new(false, false);
         let mut pushed = 0;
         while !outbox.is_full() {
             assert_eq!(outbox.room().len(), ANSWER_BYTES_ROOM);

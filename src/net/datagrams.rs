@@ -24,6 +24,7 @@ use super::{
     state::{Pressing, State},
 };
 use crate::{
+    config::Batching,
     counters::SocketTrouble,
     engine::{Now, Path},
     limits::BATCHES_PER_TURN_MAX,
@@ -62,13 +63,13 @@ impl Datagrams {
         }
         let socket = |listener| Socket { listener, state: State::Empty };
         let sockets = listeners.into_iter().map(|listener| listener.map(socket)).collect();
-        let (inbox, outbox) = (Inbox::new(), Outbox::new(false));
+        let (inbox, outbox) = (Inbox::new(), Outbox::new(false, false));
         Ok(Self { sockets, released: false, inbox, outbox, ages: Ages::default() })
     }
 
-    /// Answers to one peer leave as one, or each alone.
-    pub(super) fn set_segments(&mut self, segments: bool) {
-        self.outbox = Outbox::new(segments);
+    /// How answers leave.
+    pub(super) fn set_batching(&mut self, Batching { gso, connected }: Batching) {
+        self.outbox = Outbox::new(gso, connected);
     }
 
     /// Inodes of the sockets, by listener.

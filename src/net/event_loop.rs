@@ -111,7 +111,7 @@ impl EventLoop {
     /// How its answers leave.
     #[must_use]
     pub fn with_batching(mut self, batching: Batching) -> Self {
-        self.datagrams.set_segments(batching.gso);
+        self.datagrams.set_batching(batching);
         self
     }
 

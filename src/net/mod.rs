@@ -22,6 +22,7 @@ mod ages;
 mod batch;
 mod bind;
 mod clock;
+mod connected;
 mod datagrams;
 mod deliver;
 mod ending;

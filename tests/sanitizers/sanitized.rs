@@ -26,6 +26,7 @@ pub mod sip {
 pub mod net {
     mod address;
     mod batch;
+    mod connected;
     mod deliver;
     mod trains;
 }
