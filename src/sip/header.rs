@@ -291,9 +291,22 @@ fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
     is_name.then_some((HeaderName::Other, len))
 }
 
+/// The same of one that does not fit into one window, and into two.
+#[inline]
+fn longer_name(text: &[u8]) -> Option<(HeaderName, usize)> {
+    let (first, rest) = text.split_first_chunk()?;
+    let second = rest.first_chunk()?;
+    let more = colon_in(second);
+    let is_name = more < LANES && usual_name_len(first) == LANES && usual_name_len(second) >= more;
+    is_name.then(|| (HeaderName::read(text.get(..LANES + more).unwrap_or_default()), LANES + more))
+}
+
 /// The same of any name.
 #[inline(never)]
 fn any_name(text: &[u8]) -> Option<(HeaderName, usize)> {
+    if let Some(found) = longer_name(text) {
+        return Some(found);
+    }
     let usual = token_len(text);
     if text.get(usual) == Some(&b':') && usual > 0 {
         return Some((HeaderName::read(text.get(..usual)?), usual));

@@ -83,6 +83,12 @@ pub(super) fn unquoted_len(text: &[u8]) -> usize {
     first(text, |lanes| any_of(lanes, b"\"\\"), |byte| matches!(byte, b'"' | b'\\'))
 }
 
+/// Bytes before the first comma.
+#[inline]
+pub(super) fn comma_in(text: &[u8]) -> usize {
+    first(text, |lanes| any_of(lanes, b","), |byte| byte == b',')
+}
+
 /// Bytes before the first white space.
 #[inline]
 pub(super) fn word_len(text: &[u8]) -> usize {
@@ -231,6 +237,7 @@ mod tests {
                 prop_assert_eq!(token_len(text), len(&|byte| !is(byte, TOKEN)));
                 prop_assert_eq!(unquoted_len(text), len(&|byte| matches!(byte, b'"' | b'\\')));
                 prop_assert_eq!(word_len(text), len(&is_lws));
+                prop_assert_eq!(comma_in(text), len(&|byte| byte == b','));
                 if let Some(window) = text.first_chunk() {
                     let colon = window.iter().position(|&byte| byte == b':');
                     prop_assert_eq!(colon_in(window), colon.unwrap_or(LANES));

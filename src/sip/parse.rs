@@ -4,13 +4,13 @@
 //! Out:   a request, sound or with the fault it is to be refused for, or why it cannot be answered.
 //! Never: looks at headers that neither the answer nor the framing depends on (Date, Contact, …).
 
-use memchr::{memchr, memrchr};
+use memchr::memrchr;
 
 use super::{
     Fault, HeaderIndex, HeaderName, Method, NameAddr, Request, Unanswerable, Uri,
     class::{TOKEN, all, is_lws, number, trim},
     header::{Line, PhysicalLine, Shape, note},
-    lanes::word_len,
+    lanes::{comma_in, word_len},
     request::{Address, Field},
     scan::{Scan, list_values},
     via::TopVia,
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
     fn via(&mut self, (line, Line { shape, .. }): (&'a [u8], Line)) -> Result<(), Unanswerable> {
         let is_top = self.vias == 0;
         let values =
-            if memchr(b',', line).is_some() { list_values(line).take(VIAS_MAX + 1).count() } else { 1 };
+            if comma_in(line) < line.len() { list_values(line).take(VIAS_MAX + 1).count() } else { 1 };
         self.vias = self.vias.saturating_add(values);
         if self.vias > VIAS_MAX {
             self.note(Fault::TooManyVias);
