@@ -10,7 +10,6 @@
 use std::{
     iter::from_fn,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
-    time::Duration,
 };
 
 /// Size of a `sockaddr_in`.
@@ -22,15 +21,10 @@ const ALIGNMENT: usize = size_of::<usize>();
 const HEADER_BYTES: usize = size_of::<usize>() + 8;
 const PKTINFO_V4_BYTES: usize = 12;
 const PKTINFO_V6_BYTES: usize = 20;
-/// Of a `timespec` with seconds of 64 bits.
-const TIME_BYTES: usize = 16;
-/// Room for the control messages of one datagram: packet information and the time of its arrival are all we ask for.
-pub(super) const CONTROL_BYTES: usize = 80;
-const _: () = assert!(
-    (HEADER_BYTES + PKTINFO_V6_BYTES).next_multiple_of(ALIGNMENT)
-        + (HEADER_BYTES + TIME_BYTES).next_multiple_of(ALIGNMENT)
-        <= CONTROL_BYTES
-);
+/// Room for the control messages of one datagram: packet information on the way in and out, and the length of segments on
+/// the way out are all that we use.
+pub(super) const CONTROL_BYTES: usize = 64;
+const _: () = assert!((HEADER_BYTES + PKTINFO_V6_BYTES).next_multiple_of(ALIGNMENT) <= CONTROL_BYTES);
 
 /// The address in a `sockaddr`; `None` when it is too short or of another family.
 pub(super) fn read_name(name: &[u8]) -> Option<SocketAddr> {
@@ -80,19 +74,6 @@ pub(super) fn read_local(control: &[u8], port: u16) -> Option<SocketAddr> {
             let interface = u32::from_ne_bytes(array(data, 16)?);
             let scope = if ip.is_unicast_link_local() { interface } else { 0 };
             Some(SocketAddrV6::new(ip, port, 0, scope).into())
-        }
-        _ => None,
-    })
-}
-
-/// When the kernel took a datagram in, since 1970, by its control messages.
-pub(super) fn read_arrival(control: &[u8]) -> Option<Duration> {
-    messages(control).find_map(|message| match message {
-        (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, data) if data.len() >= TIME_BYTES => {
-            let seconds = i64::from_ne_bytes(array(data, 0)?);
-            let nanoseconds = i64::from_ne_bytes(array(data, 8)?);
-            let nanoseconds = u32::try_from(nanoseconds).ok().filter(|ns| *ns < 1_000_000_000)?;
-            Some(Duration::new(u64::try_from(seconds).ok()?, nanoseconds))
         }
         _ => None,
     })
@@ -267,32 +248,6 @@ mod tests {
         assert_eq!(read_local(&control, 1), Some("192.0.2.1:1".parse().unwrap()));
     }
 
-    fn time_of(seconds: i64, nanoseconds: i64) -> Vec<u8> {
-        let mut control = vec![0; HEADER_BYTES + TIME_BYTES];
-        put(&mut control, 0, &(HEADER_BYTES + TIME_BYTES).to_ne_bytes());
-        put(&mut control, size_of::<usize>(), &libc::SOL_SOCKET.to_ne_bytes());
-        put(&mut control, size_of::<usize>() + 4, &libc::SCM_TIMESTAMPNS.to_ne_bytes());
-        put(&mut control, HEADER_BYTES, &seconds.to_ne_bytes());
-        put(&mut control, HEADER_BYTES + 8, &nanoseconds.to_ne_bytes());
-        control
-    }
-
-    #[test]
-    fn the_time_of_arrival_is_read_before_and_behind_other_messages() {
-        let arrival = Duration::new(1_800_000_000, 7);
-        let time = time_of(1_800_000_000, 7);
-        let local = control_of("[2001:db8::7]:5060");
-        for control in [time.clone(), [&time[..], &local[..]].concat(), [&local[..], &time[..]].concat()] {
-            assert!(control.len() <= CONTROL_BYTES);
-            assert_eq!(read_arrival(&control), Some(arrival));
-            let has_local = control.len() > time.len();
-            assert_eq!(read_local(&control, 5060).is_some(), has_local);
-        }
-        for bad in [time_of(-1, 0), time_of(1, -1), time_of(1, 1_000_000_000), time[..20].to_vec(), local] {
-            assert_eq!(read_arrival(&bad), None);
-        }
-    }
-
     #[test]
     fn control_messages_with_false_lengths_end_the_search() {
         for local in ["192.0.2.1:0", "[2001:db8::7]:0"] {
@@ -331,7 +286,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(0_u8..=255, 0..=96)) {
             let _ = read_name(&bytes);
-            let _ = (read_local(&bytes, 5060), read_arrival(&bytes));
+            let _ = read_local(&bytes, 5060);
         }
 
         #[test]

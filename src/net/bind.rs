@@ -21,7 +21,7 @@ use std::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
-    batch::{ask_for_arrival, ask_for_local},
+    batch::{ask_for_local, last_arrival},
     handed::Handed,
 };
 use crate::{
@@ -319,7 +319,8 @@ fn bind_datagrams(place: &Place, sharing: Sharing, handed: Option<Socket>) -> io
         // Before bind, so that no datagram comes without.
         ask_for_local(socket.as_fd(), place.address)?;
     }
-    ask_for_arrival(socket.as_fd())?;
+    // Nothing has come; from now on the kernel notes when something does.
+    let _ = last_arrival(socket.as_fd());
     bind(&socket, place, sharing, is_bound)?;
     let socket = UdpSocket::from(socket);
     let address = socket.local_addr()?;

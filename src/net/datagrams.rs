@@ -17,7 +17,7 @@ use mio::{Interest, Registry, Token, unix::SourceFd};
 
 use super::{
     ages::Ages,
-    batch::{Inbox, Outbox},
+    batch::{Inbox, Outbox, last_arrival},
     bind::{BindError, DatagramListener},
     clock::Clock,
     service::{Departure, Service},
@@ -171,7 +171,9 @@ impl Datagrams {
         *state = State::Readable;
         let (address, clocks) = (listener.address, clock.both());
         let now = Now::from(clocks);
-        let age_ms = self.inbox.arrived().map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
+        // Of the last of the batch: a queue that one batch empties is none.
+        let arrived = last_arrival(listener.fd());
+        let age_ms = arrived.map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
             let Some(datagram) = self.inbox.datagram(number) else {
