@@ -5,12 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/deploy/common.sh
-version=0.20.2
-if ! cargo deny --version >/dev/null 2>&1; then
-    echo "installing cargo-deny"
-    cargo install --locked --quiet "cargo-deny@$version"
-    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-fi
+source tests/tools.sh
+tool cargo-deny@0.20.2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 url=https://github.com/RustSec/advisory-db

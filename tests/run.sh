@@ -65,11 +65,11 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 
-if ! command -v cargo-deb >/dev/null; then
-    say "installing cargo-deb"
-    cargo install --locked --quiet cargo-deb@3.8.0
-    PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH
-fi
+say "tools of cargo, those that are missing"
+source tests/tools.sh
+tool cargo-deb@3.8.0
+tool cargo-deny@0.20.2
+tool cargo-fuzz@0.13.1
 
 say "style"
 cargo fmt --all --check

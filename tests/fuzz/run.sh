@@ -23,10 +23,8 @@ for target in "${targets[@]}"; do
     fi
 done
 command -v c++ >/dev/null || { echo "tests/fuzz/run.sh needs the Debian package g++" >&2; exit 1; }
-if ! cargo fuzz --version >/dev/null 2>&1; then
-    echo "installing cargo-fuzz"
-    cargo install cargo-fuzz --locked --quiet
-fi
+source ../tools.sh
+tool cargo-fuzz@0.13.1
 
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
