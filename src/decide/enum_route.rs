@@ -11,7 +11,7 @@ use super::{
     walk::{Walked, nothing_left},
 };
 use crate::{
-    dns::{EnumResult, Failure, Nothing, Step, attribute, lookup},
+    dns::{EnumResult, Failure, Nothing, Step, attribute, lookup_read},
     limits::URI_BYTES_MAX,
     route::{EnumRoute, Party, RouteId},
 };
@@ -31,14 +31,15 @@ pub(super) fn follow<T: Trace>(
     }
     let number = std::mem::take(&mut work.temp);
     let mut first = true;
-    let result = lookup(&number, &route.plan, &call.context.dns, &mut |found| match &route.attributes {
-        None => contacts::add_uri(found, &route.answer, call, work, trace),
-        Some(names) => {
-            if std::mem::take(&mut first) {
-                set_attributes(names, found, work, trace);
+    let result =
+        lookup_read(&number, &route.plan, &call.context.dns, &mut |found, uri| match &route.attributes {
+            None => contacts::add_uri(found, uri, &route.answer, call, work, trace),
+            Some(names) => {
+                if std::mem::take(&mut first) {
+                    set_attributes(names, found, work, trace);
+                }
             }
-        }
-    });
+        });
     work.temp = number;
     let fallback = match result {
         Step::Ask(ask) => return Walked::Done(Verdict::Ask(ask)),

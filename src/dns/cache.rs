@@ -20,7 +20,7 @@ use hashbrown::HashTable;
 
 use super::{
     Answer, Failure, Kind, Lives, Naptr, Nothing, OwnLives, Question, Record, Srv, Upstream,
-    substitution::{Expression, expressions},
+    rule::{Rule, rules},
 };
 use crate::limits::{
     DNS_CACHE_ENTRIES_DEFAULT, DNS_CACHE_ENTRY_BYTES, DNS_FAILURE_TTL_S, DNS_OVERFLOW_TTL_S, DNS_RECORDS_MAX,
@@ -71,7 +71,7 @@ pub(super) struct Entry {
     question: Question,
     pub(super) answer: Answer,
     /// One for each record of a NAPTR answer.
-    pub(super) expressions: Box<[Option<Expression>]>,
+    pub(super) rules: Box<[Option<Rule>]>,
     born_ms: u64,
     ends_ms: u64,
     stale_ends_ms: u64,
@@ -144,7 +144,7 @@ impl Cache {
             return;
         }
         let entry = self.entry_of(question, answer, now_ms);
-        let mended = entry.expressions.iter().flatten().filter(|expression| expression.tolerated_plus());
+        let mended = entry.rules.iter().flatten().filter(|rule| rule.tolerated_plus());
         mended.for_each(|_| self.tally(|tallies| &mut tallies.mended));
         self.bytes = self.bytes.saturating_add(entry.bytes);
         match found.and_then(|slot| self.slots.get_mut(slot)?.as_mut()) {
@@ -277,12 +277,12 @@ impl Cache {
         let lives = own.over(self.lives);
         let ends_ms = now_ms.saturating_add(ms(life_s(&answer, lives)));
         let stale_ms = if is_failure(&answer) { 0 } else { ms(lives.stale_s) };
-        let expressions = expressions(&answer);
-        let bytes = bytes_of(question.name(), &answer, &expressions);
+        let rules = rules(&answer);
+        let bytes = bytes_of(question.name(), &answer, &rules);
         Entry {
             question,
             answer,
-            expressions,
+            rules,
             born_ms: now_ms,
             ends_ms,
             stale_ends_ms: ends_ms.saturating_add(stale_ms),
@@ -452,7 +452,7 @@ fn is_failure(answer: &Answer) -> bool {
 }
 
 /// What an entry takes, its share of map and queue included.
-fn bytes_of(name: &str, answer: &Answer, expressions: &[Option<Expression>]) -> usize {
+fn bytes_of(name: &str, answer: &Answer, rules: &[Option<Rule>]) -> usize {
     // The index is at most half empty, and a shared name has two counts before it.
     const SHARE: usize = size_of::<Option<Entry>>() + 2 * (size_of::<u32>() + 1) + 2 * size_of::<usize>();
     let records = match answer {
@@ -467,8 +467,8 @@ fn bytes_of(name: &str, answer: &Answer, expressions: &[Option<Expression>]) -> 
         Record::A(_) | Record::Aaaa(_) => 0,
     };
     let of_records = records.iter().map(|record| size_of::<Record>() + of_record(record)).sum::<usize>();
-    let of_expressions = expressions.iter().flatten().map(Expression::heap_bytes).sum::<usize>();
-    SHARE + name.len() + of_records + size_of_val(expressions) + of_expressions
+    let of_rules = rules.iter().flatten().map(Rule::heap_bytes).sum::<usize>();
+    SHARE + name.len() + of_records + size_of_val(rules) + of_rules
 }
 
 #[cfg(test)]

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 
 use super::{
-    Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream,
-    substitution::Expression, view::Wanted,
+    Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream, rule::Rule,
+    view::Wanted,
 };
 use crate::{
     limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
-    sip::{Scheme, Uri, same_name},
+    sip::Uri,
 };
 
 /// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
@@ -90,6 +90,16 @@ pub fn lookup(
     dns: &DnsView<'_>,
     emit: &mut dyn FnMut(&[u8]),
 ) -> Step<EnumResult> {
+    lookup_read(number, plan, dns, &mut |result, _| emit(result))
+}
+
+/// The same; where [`Results::Uris`] are wanted, each comes with what was read of it.
+pub fn lookup_read(
+    number: &[u8],
+    plan: &EnumPlan,
+    dns: &DnsView<'_>,
+    emit: &mut Emit<'_>,
+) -> Step<EnumResult> {
     let Some(digits) = e164_digits(number) else { return Step::Done(EnumResult::NotE164) };
     let mut so_far = SoFar { nothing: None, failure: None, questions: Vec::new(), within_ms: plan.within_ms };
     let mut shares_ms = 0_u64;
@@ -117,8 +127,8 @@ pub fn lookup(
         }
         // An apex that is preferred has not said yet: its answer, or the end of its time, is waited for.
         let is_first = so_far.questions.is_empty();
-        let mut nowhere = |_: &[u8]| {};
-        let sink: &mut dyn FnMut(&[u8]) = if is_first { &mut *emit } else { &mut nowhere };
+        let mut nowhere = |_: &[u8], _: Option<&Uri<'_>>| {};
+        let sink: &mut Emit<'_> = if is_first { &mut *emit } else { &mut nowhere };
         match search.emit(domain, &mut Hops::new(names_max), &mut NAPTR_TRIED_MAX.clone(), sink) {
             Ok(count) if is_first => return Step::Done(EnumResult::Found(count)),
             Ok(_) => break,
@@ -127,6 +137,9 @@ pub fn lookup(
     }
     so_far.step()
 }
+
+/// Takes a result, and what was read of it where [`Results::Uris`] are wanted.
+type Emit<'e> = dyn FnMut(&[u8], Option<&Uri<'_>>) + 'e;
 
 /// Why an apex has no result.
 #[derive(Clone, Copy)]
@@ -294,7 +307,7 @@ impl<'s> Search<'s> {
         name: &'n str,
         hops: &mut Hops<'n>,
         tries: &mut usize,
-        emit: &mut dyn FnMut(&[u8]),
+        emit: &mut Emit<'_>,
     ) -> Result<usize, Why>
     where
         's: 'n,
@@ -303,9 +316,7 @@ impl<'s> Search<'s> {
             return Err(Why::Unusable);
         }
         let result = match self.look(name) {
-            Ok((Seen::Found(records), expressions)) => {
-                self.emit_records(records, expressions, hops, tries, emit)
-            }
+            Ok((Seen::Found(records), rules)) => self.emit_records(records, rules, hops, tries, emit),
             Ok((Seen::Nothing(nothing), _)) => Err(Why::Nothing(nothing)),
             Ok((Seen::Failed(failure), _)) => Err(Why::Failed(failure)),
             Ok((Seen::Unknown, _)) | Err(_) => Err(Why::Failed(Failure::Timeout)),
@@ -317,10 +328,10 @@ impl<'s> Search<'s> {
     fn emit_records<'n>(
         &self,
         records: &'n [Record],
-        expressions: &[Option<Expression>],
+        rules: &[Option<Rule>],
         hops: &mut Hops<'n>,
         tries: &mut usize,
-        emit: &mut dyn FnMut(&[u8]),
+        emit: &mut Emit<'_>,
     ) -> Result<usize, Why>
     where
         's: 'n,
@@ -328,7 +339,7 @@ impl<'s> Search<'s> {
         let (mut count, mut failure) = (0_usize, None);
         // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
         // counts too, as long as it can be used.
-        for (record, expression) in records.iter().zip(expressions) {
+        for (record, rule) in records.iter().zip(rules) {
             if let Some(next) = next_name(record) {
                 match self.emit(next, hops, tries, emit) {
                     Ok(more) => count = count.saturating_add(more),
@@ -338,7 +349,8 @@ impl<'s> Search<'s> {
             } else if self.is_wanted(record) {
                 let Some(left) = tries.checked_sub(1) else { break };
                 *tries = left;
-                count = count.saturating_add(usize::from(self.emit_one(expression.as_ref(), emit)));
+                let emitted = rule.as_ref().is_some_and(|rule| self.emit_one(rule, emit));
+                count = count.saturating_add(usize::from(emitted));
             }
         }
         match (count, failure) {
@@ -355,17 +367,16 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn emit_one(&self, expression: Option<&Expression>, emit: &mut dyn FnMut(&[u8])) -> bool {
+    fn emit_one(&self, rule: &Rule, emit: &mut Emit<'_>) -> bool {
         let mut room = [0; URI_BYTES_MAX];
-        let result = expression.and_then(|expression| expression.apply(self.number, &mut room));
-        let result = match self.results {
-            Results::Uris => result.and_then(callable),
-            Results::Any => result,
-        };
-        result.map(&mut *emit).is_some()
+        match self.results {
+            Results::Uris => rule.uri(self.number, &mut room).map(|(result, uri)| emit(result, Some(&uri))),
+            Results::Any => rule.result(self.number, &mut room).map(|result| emit(result, None)),
+        }
+        .is_some()
     }
 
-    fn look(&self, name: &str) -> Result<(Seen<'s>, &'s [Option<Expression>]), Question> {
+    fn look(&self, name: &str) -> Result<(Seen<'s>, &'s [Option<Rule>]), Question> {
         self.dns.look_or_ask(self.wanted(name))
     }
 
@@ -383,27 +394,6 @@ fn next_name(record: &Record) -> Option<&str> {
             Question::new(replacement, Kind::Naptr).is_some().then_some(replacement)
         }
         _ => None,
-    }
-}
-
-/// A result, when it is a URI that a call can go to, without the header fields after its `?`: the
-/// caller would put them into its next request (RFC 3261 §19.1.5), and a zone is a stranger's. `None`
-/// for `transport=tls`, which a redirect server must not use (RFC 5630 §5.4), and for a URI with a
-/// parameter that stands twice, which could hide it.
-fn callable(result: &[u8]) -> Option<&[u8]> {
-    let uri = Uri::parse(result).filter(|uri| !uri.has_double_param())?;
-    let secure = uri.param(b"transport").flatten().is_some_and(|transport| same_name(transport, b"tls"));
-    match uri.scheme {
-        Scheme::Sip | Scheme::Sips if secure => None,
-        // A user may have `?` in it, host and parameters may not: what is left after them is ours to cut.
-        Scheme::Sip | Scheme::Sips => {
-            let end = result.len().checked_sub(uri.headers.len())?;
-            let kept = result.get(..end)?;
-            Some(kept.strip_suffix(b"?").unwrap_or(kept))
-        }
-        // RFC 3966 §5.1.5, §5.4: nobody could place a call to it.
-        Scheme::Tel => (!uri.lacks_phone_context() && !uri.has_mandatory_param()).then_some(result),
-        Scheme::Other => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod cache;
+mod callable;
 mod enum_lookup;
 mod ere;
 mod health;
@@ -13,13 +14,15 @@ mod locate;
 mod naptr;
 mod policy;
 mod question;
+mod replacement;
+mod rule;
 mod substitution;
 mod upstream;
 mod view;
 
 pub use attributes::attribute;
 pub use cache::{Cache, CacheTallies};
-pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup};
+pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup, lookup_read};
 pub use health::{Health, Plan, Standing};
 pub use locate::{How, LocateResult, Located, Target, TargetTransport, locate, needs_dns};
 pub use naptr::Naptr;

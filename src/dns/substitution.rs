@@ -1,10 +1,8 @@
 //! Pure. The substitution expression of a NAPTR's regexp field (RFC 3402 §3.2, RFC 6116 §3.2):
 //! `delimiter ERE delimiter replacement delimiter flags`.
 
-use memchr::memchr;
-
-use super::{Answer, Record, ere::Ere};
-use crate::limits::{NAPTR_COMPILATIONS_MAX, NAPTR_EXPRESSION_BYTES_MAX, URI_BYTES_MAX};
+use super::{ere::Ere, replacement::Replacement};
+use crate::limits::{NAPTR_EXPRESSION_BYTES_MAX, URI_BYTES_MAX};
 
 /// What `subject` becomes by `expression`, as a lookup does it. `None` when that is no expression, does
 /// not match, or makes more than [`URI_BYTES_MAX`].
@@ -18,26 +16,7 @@ pub fn substitute(expression: &[u8], subject: &[u8]) -> Option<Vec<u8>> {
 #[derive(Debug)]
 pub struct Expression {
     ere: Ere,
-    replacement: Box<[u8]>,
-}
-
-/// The expressions of an answer's records, one for each in their order: `None` for a record that
-/// has none, or none that ENUM can use. Compiled when the answer comes, for it may be used by every
-/// call until its end; no more than [`NAPTR_COMPILATIONS_MAX`], for it comes from a stranger.
-pub(super) fn expressions(answer: &Answer) -> Box<[Option<Expression>]> {
-    let Answer::Found { records, .. } = answer else { return Box::default() };
-    let mut compilations = NAPTR_COMPILATIONS_MAX;
-    let of_record = |record: &Record| match record {
-        Record::Naptr(naptr) if naptr.is_terminal() && naptr.enumservices().next().is_some() => {
-            Expression::read(&naptr.regexp, &mut compilations)
-        }
-        _ => None,
-    };
-    if records.iter().any(|record| matches!(record, Record::Naptr(_))) {
-        records.iter().map(of_record).collect()
-    } else {
-        Box::default()
-    }
+    replacement: Replacement,
 }
 
 impl Expression {
@@ -54,43 +33,27 @@ impl Expression {
     }
 
     /// `None` when it is none. One that is not plain takes one of `compilations`.
-    fn read(expression: &[u8], compilations: &mut usize) -> Option<Self> {
+    pub(super) fn read(expression: &[u8], compilations: &mut usize) -> Option<Self> {
         let Parts { delimiter, ere, replacement, ignore_case } = split(expression)?;
         let ere = Ere::read(ere, delimiter, ignore_case, compilations)?;
-        Some(Self { ere, replacement: replacement.into() })
+        Some(Self { ere, replacement: Replacement::read(replacement) })
     }
 
     /// Writes what `subject` becomes to the start of `out`. `None` when the expression does not match,
     /// or the result does not fit: the record is to be passed over (RFC 6116 §5.2).
     pub fn apply<'o>(&self, subject: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
         let groups = self.ere.matches(subject)?;
-        let mut len = 0_usize;
-        let mut put = |bytes: &[u8]| {
-            let end = len.checked_add(bytes.len())?;
-            out.get_mut(len..end)?.copy_from_slice(bytes);
-            len = end;
-            Some(())
-        };
-        let mut rest = &*self.replacement;
-        loop {
-            let (plain, after) = rest.split_at_checked(memchr(b'\\', rest).unwrap_or(rest.len()))?;
-            put(plain)?;
-            let Some((_, after)) = after.split_first() else { break };
-            let (escaped, after) = after.split_first()?;
-            rest = after;
-            match escaped {
-                // RFC 3402 §3.2: \1 to \9, and an error when there is no such group.
-                b'1'..=b'9' => put(groups.get(usize::from(escaped - b'0'), subject)?)?,
-                b'0' => return None,
-                _ => put(&[*escaped])?,
-            }
-        }
-        out.get(..len)
+        self.replacement.fill(&groups, subject, out)
+    }
+
+    /// What stands for a match.
+    pub(super) fn replacement(&self) -> &Replacement {
+        &self.replacement
     }
 
     /// Memory taken, in bytes, besides its own.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.replacement.len().saturating_add(self.ere.heap_bytes())
+        self.replacement.heap_bytes().saturating_add(self.ere.heap_bytes())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Answer, Cache, Failure, Kind, Nothing, Question, Record, Upstream, cache::Age, question::LowerName,
-    substitution::Expression,
+    rule::Rule,
 };
 
 /// What a question finds.
@@ -67,12 +67,9 @@ impl<'a> DnsView<'a> {
         self.seen(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms }, true).0
     }
 
-    /// What a question finds, with an expression for each record, or the question itself: never
+    /// What a question finds, with a rule for each record, or the question itself: never
     /// [`Seen::Unknown`].
-    pub(super) fn look_or_ask(
-        &self,
-        wanted: Wanted<'_>,
-    ) -> Result<(Seen<'a>, &'a [Option<Expression>]), Question> {
+    pub(super) fn look_or_ask(&self, wanted: Wanted<'_>) -> Result<(Seen<'a>, &'a [Option<Rule>]), Question> {
         self.question_or(wanted, self.seen(wanted, true))
     }
 
@@ -84,8 +81,8 @@ impl<'a> DnsView<'a> {
     fn question_or(
         &self,
         wanted: Wanted<'_>,
-        seen: (Seen<'a>, &'a [Option<Expression>]),
-    ) -> Result<(Seen<'a>, &'a [Option<Expression>]), Question> {
+        seen: (Seen<'a>, &'a [Option<Rule>]),
+    ) -> Result<(Seen<'a>, &'a [Option<Rule>]), Question> {
         match seen {
             (Seen::Unknown, _) => match Question::new(wanted.name, wanted.kind) {
                 Some(question) => Err(question.at(wanted.upstream)),
@@ -96,7 +93,7 @@ impl<'a> DnsView<'a> {
     }
 
     /// `is_use`: what is found is used, and not only looked at.
-    fn seen(&self, wanted: Wanted<'_>, is_use: bool) -> (Seen<'a>, &'a [Option<Expression>]) {
+    fn seen(&self, wanted: Wanted<'_>, is_use: bool) -> (Seen<'a>, &'a [Option<Rule>]) {
         let Wanted { name, kind, upstream, within_ms } = wanted;
         let Some(lower) = LowerName::new(name) else { return (Seen::Failed(Failure::Malformed), &[]) };
         let is_late = self.waited_ms >= within_ms;
@@ -111,7 +108,7 @@ impl<'a> DnsView<'a> {
                 Answer::Nothing { why, .. } => Seen::Nothing(*why),
                 Answer::Failed(failure) => Seen::Failed(*failure),
             };
-            return (seen, &entry.expressions);
+            return (seen, &entry.rules);
         }
         let seen = if Question::new(name, kind).is_none() {
             Seen::Failed(Failure::Malformed)

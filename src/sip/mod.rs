@@ -50,6 +50,6 @@ pub use response::{reply_address, write_head, write_head_with};
 pub use same_uri::{differ_in_host, same_uri};
 pub use scan::{host_address, list_values};
 pub use stretch::{NO_CONTENT, stretch_at};
-pub use uri::{Scheme, Uri, is_visual_separator};
+pub use uri::{Scheme, Uri, UriOutline, is_visual_separator};
 pub use via::Via;
 pub use writer::Writer;

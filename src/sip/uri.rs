@@ -10,6 +10,10 @@ use super::{
 };
 use crate::limits::URI_PARAMS_MAX;
 
+mod outline;
+
+pub use outline::UriOutline;
+
 // What is read at a glance cannot have too many parameters.
 const _: () = assert!(NOTABLE_MAX <= URI_PARAMS_MAX);
 

@@ -15,7 +15,7 @@ use crate::{
 /// Where the host stands of a URI that may be a Contact; or why it may not. `uri` is what was read of `bytes`.
 pub(super) fn host_of_fit(
     bytes: &[u8],
-    uri: Option<Uri<'_>>,
+    uri: Option<&Uri<'_>>,
     call: &Call<'_>,
     work: &Work,
 ) -> Result<Range<usize>, &'static str> {
@@ -24,7 +24,7 @@ pub(super) fn host_of_fit(
     }
     // What is sent inside `<>` must not end them, nor the line: no legal URI does.
     let Some(uri) = uri else { return Err("not a legal URI") };
-    match unfit(&uri, call, work) {
+    match unfit(uri, call, work) {
         Some(why) => Err(why),
         None => Ok(place_in(bytes, uri.host)),
     }

@@ -49,10 +49,6 @@ impl<T: Trace> List<'_, '_, T> {
         Uri::parse(self.work.bytes(item.uri)).is_some_and(|uri| needs_dns(&uri))
     }
 
-    fn is_full(&self) -> bool {
-        self.work.contacts.len() >= self.answer.contacts_max
-    }
-
     fn add_servers(&mut self, uri_bytes: &[u8], item: &Item, round: &mut Round) {
         let Some(uri) = Uri::parse(uri_bytes) else { return self.drop_contact(uri_bytes, "not a legal URI") };
         if needs_dns(&uri) {

@@ -67,20 +67,20 @@ pub(super) struct SealedEnd<'s> {
     pub(super) number: Span,
 }
 
-/// Adds one URI as it is, as ENUM found it.
+/// Adds one URI as it is, as ENUM found it; `read` is what was read of it.
 pub(super) fn add_uri<T: Trace>(
     uri: &[u8],
+    read: Option<&Uri<'_>>,
     answer: &Answer,
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
 ) {
     let mut list = List { answer, down: Down::NONE, call, work, trace, known: Known::default() };
-    let read = Uri::parse(uri);
-    if read.is_some_and(|read| fit::is_denied(&read, call)) {
+    if read.is_some_and(|read| fit::is_denied(read, call)) {
         return list.drop_contact(uri, DENIED);
     }
-    list.add_read(uri, || read, None, None);
+    list.add_read(uri, read, None, None);
 }
 
 /// What Contacts that are known but for the number can be made of.
@@ -354,22 +354,18 @@ impl<T: Trace> List<'_, '_, T> {
     }
 
     fn add(&mut self, uri: &[u8], q_milli: Option<u16>, expires_s: Option<u32>) {
-        self.add_read(uri, || Uri::parse(uri), q_milli, expires_s);
+        // One that has no place need not be read.
+        let read = if self.is_full() { None } else { Uri::parse(uri) };
+        self.add_read(uri, read.as_ref(), q_milli, expires_s);
     }
 
-    /// Adds a URI; `read` gives what it says.
-    fn add_read<'u>(
-        &mut self,
-        uri: &'u [u8],
-        read: impl FnOnce() -> Option<Uri<'u>>,
-        q_milli: Option<u16>,
-        expires_s: Option<u32>,
-    ) {
-        if self.work.contacts.len() >= self.answer.contacts_max {
+    /// Adds a URI; `read` is what was read of it.
+    fn add_read(&mut self, uri: &[u8], read: Option<&Uri<'_>>, q_milli: Option<u16>, expires_s: Option<u32>) {
+        if self.is_full() {
             self.work.trimmed = self.work.trimmed.saturating_add(1);
             return;
         }
-        let host = match fit::host_of_fit(uri, read(), self.call, self.work) {
+        let host = match fit::host_of_fit(uri, read, self.call, self.work) {
             Ok(host) => host,
             Err(why) => return self.drop_contact(uri, why),
         };
@@ -378,6 +374,10 @@ impl<T: Trace> List<'_, '_, T> {
         };
         let q_milli = self.push(span, host, q_milli, expires_s);
         self.trace.contact(uri, q_milli);
+    }
+
+    fn is_full(&self) -> bool {
+        self.work.contacts.len() >= self.answer.contacts_max
     }
 
     /// Puts a URI that may be a Contact at the end of the list; its q.
