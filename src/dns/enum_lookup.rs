@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use super::{
-    Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream, rule::Rule,
-    view::Wanted,
+    Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream,
+    rule::Rule,
+    view::{Sight, Wanted},
 };
 use crate::{
     limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
@@ -117,7 +118,7 @@ pub fn lookup_read(
         };
         let search = Search { number, apex, results: plan.results, dns, within_ms };
         let asked = so_far.questions.len();
-        search.ask(domain, &mut Hops::new(names_max), &mut so_far.questions);
+        let start = search.ask(domain, &mut Hops::new(names_max), &mut so_far.questions);
         if so_far.questions.len() > asked {
             so_far.within_ms = so_far.within_ms.min(within_ms);
             if plan.parallel {
@@ -129,7 +130,8 @@ pub fn lookup_read(
         let is_first = so_far.questions.is_empty();
         let mut nowhere = |_: &[u8], _: Option<&Uri<'_>>| {};
         let sink: &mut Emit<'_> = if is_first { &mut *emit } else { &mut nowhere };
-        match search.emit(domain, &mut Hops::new(names_max), &mut NAPTR_TRIED_MAX.clone(), sink) {
+        let mut sink = Sink { emit: sink, tries: NAPTR_TRIED_MAX };
+        match search.emit((domain, start), &mut Hops::new(names_max), &mut sink) {
             Ok(count) if is_first => return Step::Done(EnumResult::Found(count)),
             Ok(_) => break,
             Err(why) => so_far.note(why),
@@ -267,6 +269,13 @@ impl<'h> Hops<'h> {
     }
 }
 
+/// Where results go.
+struct Sink<'e, 'f> {
+    emit: &'e mut Emit<'f>,
+    /// Records that may still be tried.
+    tries: usize,
+}
+
 /// One apex, asked for one number.
 struct Search<'s> {
     number: &'s [u8],
@@ -277,37 +286,41 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    /// Collects what must be known before results can be emitted in order.
-    fn ask<'n>(&self, name: &'n str, hops: &mut Hops<'n>, questions: &mut Vec<Question>)
+    /// Collects what must be known before results can be emitted in order. What is known of the name itself.
+    fn ask<'n>(&self, name: &'n str, hops: &mut Hops<'n>, questions: &mut Vec<Question>) -> Option<Sight<'s>>
     where
         's: 'n,
     {
         if !hops.enter(name) {
-            return;
+            return None;
         }
-        match self.dns.foresee(self.wanted(name)) {
+        let known = match self.dns.foresee(self.wanted(name)) {
             Err(question) => {
                 if !questions.contains(&question) {
                     questions.push(question);
                 }
+                None
             }
-            Ok(Seen::Found(records)) => {
-                for next in records.iter().filter_map(|record| next_name(record)) {
-                    self.ask(next, hops, questions);
+            Ok(sight) => {
+                if let Seen::Found(records) = sight.seen {
+                    for next in records.iter().filter_map(|record| next_name(record)) {
+                        self.ask(next, hops, questions);
+                    }
                 }
+                Some(sight)
             }
-            Ok(_) => {}
-        }
+        };
         hops.leave();
+        known
     }
 
-    /// Emits the results under a name; how many, or why none. The records come sorted by the cache.
+    /// Emits the results under a name, of which something may be known; how many, or why none. The records come
+    /// sorted by the cache.
     fn emit<'n>(
         &self,
-        name: &'n str,
+        (name, known): (&'n str, Option<Sight<'s>>),
         hops: &mut Hops<'n>,
-        tries: &mut usize,
-        emit: &mut Emit<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Result<usize, Why>
     where
         's: 'n,
@@ -315,11 +328,18 @@ impl<'s> Search<'s> {
         if !hops.enter(name) {
             return Err(Why::Unusable);
         }
-        let result = match self.look(name) {
-            Ok((Seen::Found(records), rules)) => self.emit_records(records, rules, hops, tries, emit),
-            Ok((Seen::Nothing(nothing), _)) => Err(Why::Nothing(nothing)),
-            Ok((Seen::Failed(failure), _)) => Err(Why::Failed(failure)),
-            Ok((Seen::Unknown, _)) | Err(_) => Err(Why::Failed(Failure::Timeout)),
+        let sight = known.map_or_else(|| self.dns.foresee(self.wanted(name)), Ok);
+        let result = match sight {
+            Ok(sight) => {
+                self.dns.used(sight);
+                match sight.seen {
+                    Seen::Found(records) => self.emit_records(records, sight.rules, hops, sink),
+                    Seen::Nothing(nothing) => Err(Why::Nothing(nothing)),
+                    Seen::Failed(failure) => Err(Why::Failed(failure)),
+                    Seen::Unknown => Err(Why::Failed(Failure::Timeout)),
+                }
+            }
+            Err(_) => Err(Why::Failed(Failure::Timeout)),
         };
         hops.leave();
         result
@@ -330,27 +350,27 @@ impl<'s> Search<'s> {
         records: &'n [Record],
         rules: &[Option<Rule>],
         hops: &mut Hops<'n>,
-        tries: &mut usize,
-        emit: &mut Emit<'_>,
+        sink: &mut Sink<'_, '_>,
     ) -> Result<usize, Why>
     where
         's: 'n,
     {
         let (mut count, mut failure) = (0_usize, None);
+        let mut room = [0; URI_BYTES_MAX];
         // RFC 6116 §5.2: a record that cannot be used never ends the query. One of a worse order
         // counts too, as long as it can be used.
         for (record, rule) in records.iter().zip(rules) {
             if let Some(next) = next_name(record) {
-                match self.emit(next, hops, tries, emit) {
+                match self.emit((next, None), hops, sink) {
                     Ok(more) => count = count.saturating_add(more),
                     Err(Why::Failed(why)) => failure = failure.or(Some(why)),
                     Err(_) => {}
                 }
             } else if self.is_wanted(record) {
-                let Some(left) = tries.checked_sub(1) else { break };
-                *tries = left;
-                let emitted = rule.as_ref().is_some_and(|rule| self.emit_one(rule, emit));
-                count = count.saturating_add(usize::from(emitted));
+                let Some(left) = sink.tries.checked_sub(1) else { break };
+                sink.tries = left;
+                let is_emitted = rule.as_ref().is_some_and(|rule| self.emit_one(rule, &mut room, sink.emit));
+                count = count.saturating_add(usize::from(is_emitted));
             }
         }
         match (count, failure) {
@@ -367,17 +387,12 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn emit_one(&self, rule: &Rule, emit: &mut Emit<'_>) -> bool {
-        let mut room = [0; URI_BYTES_MAX];
+    fn emit_one(&self, rule: &Rule, room: &mut [u8], emit: &mut Emit<'_>) -> bool {
         match self.results {
-            Results::Uris => rule.uri(self.number, &mut room).map(|(result, uri)| emit(result, Some(&uri))),
-            Results::Any => rule.result(self.number, &mut room).map(|result| emit(result, None)),
+            Results::Uris => rule.uri(self.number, room).map(|(result, uri)| emit(result, Some(&uri))),
+            Results::Any => rule.result(self.number, room).map(|result| emit(result, None)),
         }
         .is_some()
-    }
-
-    fn look(&self, name: &str) -> Result<(Seen<'s>, &'s [Option<Rule>]), Question> {
-        self.dns.look_or_ask(self.wanted(name))
     }
 
     fn wanted<'w>(&'w self, name: &'w str) -> Wanted<'w> {

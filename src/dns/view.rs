@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Cache, Failure, Kind, Nothing, Question, Record, Upstream, cache::Age, question::LowerName,
+    Answer, Cache, Failure, Kind, Nothing, Question, Record, Upstream,
+    cache::{Age, Entry},
+    question::LowerName,
     rule::Rule,
 };
 
@@ -40,6 +42,22 @@ pub(super) struct Wanted<'w> {
     pub(super) within_ms: u64,
 }
 
+/// What a question finds, not used yet.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub(super) seen: Seen<'a>,
+    /// One for each record of a NAPTR answer.
+    pub(super) rules: &'a [Option<Rule>],
+    /// What the cache has.
+    kept: Option<(&'a Entry, Age)>,
+}
+
+impl<'a> Sight<'a> {
+    fn of_nothing(seen: Seen<'a>) -> Self {
+        Self { seen, rules: &[], kept: None }
+    }
+}
+
 impl<'a> DnsView<'a> {
     /// A view for a request that has just come.
     #[must_use]
@@ -57,67 +75,75 @@ impl<'a> DnsView<'a> {
     /// name that no question can be made of is [`Failure::Malformed`], never unknown.
     #[must_use]
     pub fn look(&self, name: &str, kind: Kind, within_ms: u64) -> Seen<'a> {
-        self.seen(Wanted { name, kind, upstream: None, within_ms }, true).0
+        self.look_at(Wanted { name, kind, upstream: None, within_ms })
     }
 
     /// Looks a question up.
     #[must_use]
     pub fn look_for(&self, question: &Question, within_ms: u64) -> Seen<'a> {
         let upstream = question.upstream();
-        self.seen(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms }, true).0
+        self.look_at(Wanted { name: question.name(), kind: question.kind(), upstream, within_ms })
     }
 
-    /// What a question finds, with a rule for each record, or the question itself: never
-    /// [`Seen::Unknown`].
-    pub(super) fn look_or_ask(&self, wanted: Wanted<'_>) -> Result<(Seen<'a>, &'a [Option<Rule>]), Question> {
-        self.question_or(wanted, self.seen(wanted, true))
+    fn look_at(&self, wanted: Wanted<'_>) -> Seen<'a> {
+        let sight = self.sight(wanted);
+        self.used(sight);
+        sight.seen
     }
 
-    /// The same ahead of time: what is found will be looked up again before it is used.
-    pub(super) fn foresee(&self, wanted: Wanted<'_>) -> Result<Seen<'a>, Question> {
-        self.question_or(wanted, self.seen(wanted, false)).map(|(seen, _)| seen)
+    /// What a question finds, or the question itself: never [`Seen::Unknown`].
+    pub(super) fn look_or_ask(&self, wanted: Wanted<'_>) -> Result<Seen<'a>, Question> {
+        let sight = self.foresee(wanted)?;
+        self.used(sight);
+        Ok(sight.seen)
     }
 
-    fn question_or(
-        &self,
-        wanted: Wanted<'_>,
-        seen: (Seen<'a>, &'a [Option<Rule>]),
-    ) -> Result<(Seen<'a>, &'a [Option<Rule>]), Question> {
-        match seen {
-            (Seen::Unknown, _) => match Question::new(wanted.name, wanted.kind) {
+    /// The same ahead of time: what is found is not used until [`Self::used`] says so.
+    pub(super) fn foresee(&self, wanted: Wanted<'_>) -> Result<Sight<'a>, Question> {
+        let sight = self.sight(wanted);
+        match sight.seen {
+            Seen::Unknown => match Question::new(wanted.name, wanted.kind) {
                 Some(question) => Err(question.at(wanted.upstream)),
-                None => Ok((Seen::Failed(Failure::Malformed), &[])),
+                None => Ok(Sight::of_nothing(Seen::Failed(Failure::Malformed))),
             },
-            seen => Ok(seen),
+            _ => Ok(sight),
         }
     }
 
-    /// `is_use`: what is found is used, and not only looked at.
-    fn seen(&self, wanted: Wanted<'_>, is_use: bool) -> (Seen<'a>, &'a [Option<Rule>]) {
+    /// Notes that what was found is used.
+    pub(super) fn used(&self, sight: Sight<'_>) {
+        if let Some((entry, age)) = sight.kept {
+            self.cache.used(entry, age, self.now_ms);
+        }
+    }
+
+    fn sight(&self, wanted: Wanted<'_>) -> Sight<'a> {
         let Wanted { name, kind, upstream, within_ms } = wanted;
-        let Some(lower) = LowerName::new(name) else { return (Seen::Failed(Failure::Malformed), &[]) };
+        let look = |name| self.cache.look(name, kind, upstream, self.now_ms);
+        // Names of the cache are in lower case, with their final dot: one that is found need not be put into it.
+        let mut found = if name.ends_with('.') { look(name) } else { None };
+        if found.is_none() {
+            let Some(lower) = LowerName::new(name) else {
+                return Sight::of_nothing(Seen::Failed(Failure::Malformed));
+            };
+            found = if lower.as_str() == name { None } else { look(lower.as_str()) };
+        }
         let is_late = self.waited_ms >= within_ms;
-        let found = self.cache.look(lower.as_str(), kind, upstream, self.now_ms);
-        let usable = found.filter(|(_, age)| is_late || *age != Age::LastResort);
-        if let Some((entry, age)) = usable {
-            if is_use {
-                self.cache.used(entry, age, self.now_ms);
-            }
+        if let Some((entry, age)) = found.filter(|(_, age)| is_late || *age != Age::LastResort) {
             let seen = match &entry.answer {
                 Answer::Found { records, .. } => Seen::Found(records),
                 Answer::Nothing { why, .. } => Seen::Nothing(*why),
                 Answer::Failed(failure) => Seen::Failed(*failure),
             };
-            return (seen, &entry.rules);
+            return Sight { seen, rules: &entry.rules, kept: Some((entry, age)) };
         }
-        let seen = if Question::new(name, kind).is_none() {
+        Sight::of_nothing(if Question::new(name, kind).is_none() {
             Seen::Failed(Failure::Malformed)
         } else if is_late {
             Seen::Failed(self.late)
         } else {
             self.cache.tally(|tallies| &mut tallies.missed);
             Seen::Unknown
-        };
-        (seen, &[])
+        })
     }
 }

@@ -231,7 +231,7 @@ impl<'h> Search<'h> {
     fn look(&mut self, name: &str, kind: Kind, within_ms: u64) -> Option<Seen<'h>> {
         let within_ms = within_ms.max(1);
         match self.how.dns.look_or_ask(Wanted { name, kind, upstream: None, within_ms }) {
-            Ok((seen, _)) => {
+            Ok(seen) => {
                 if let Seen::Failed(failure) = seen {
                     let is_there = |(n, k, _): &(Box<str>, Kind, Failure)| **n == *name && *k == kind;
                     if !self.failures.iter().any(is_there) {
