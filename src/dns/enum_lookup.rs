@@ -366,7 +366,7 @@ impl<'s> Search<'s> {
                     Err(Why::Failed(why)) => failure = failure.or(Some(why)),
                     Err(_) => {}
                 }
-            } else if self.is_wanted(record) {
+            } else if self.is_wanted(record, rule.as_ref()) {
                 let Some(left) = sink.tries.checked_sub(1) else { break };
                 sink.tries = left;
                 let is_emitted = rule.as_ref().is_some_and(|rule| self.emit_one(rule, &mut room, sink.emit));
@@ -380,9 +380,10 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn is_wanted(&self, record: &Record) -> bool {
-        match record {
-            Record::Naptr(naptr) => naptr.is_terminal() && naptr.has_service(&self.apex.services),
+    fn is_wanted(&self, record: &Record, rule: Option<&Rule>) -> bool {
+        match (record, rule) {
+            (Record::Naptr(naptr), Some(rule)) => rule.is_of(naptr, &self.apex.services),
+            (Record::Naptr(naptr), None) => naptr.is_terminal() && naptr.has_service(&self.apex.services),
             _ => false,
         }
     }

@@ -41,13 +41,33 @@ impl Naptr {
     /// field that are not known are passed over.
     #[must_use]
     pub fn has_service(&self, wanted: &[Box<str>]) -> bool {
-        let is_wanted =
-            |service: &[u8]| wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes()));
+        let is_wanted = |service: &[u8]| is_one_of(service, wanted);
         // RFC 6116 §3.4.3.1: a record of a private network MUST be discarded whole, unless that network
         // is ours: who asks for the service by its name says so.
         let is_of_strangers = |service: &[u8]| is_private(service) && !is_wanted(service);
         self.enumservices().any(is_wanted) && !self.enumservices().any(is_of_strangers)
     }
+
+    /// The same of a field with [`Self::has_one_service`].
+    pub(super) fn has_the_service(&self, wanted: &[Box<str>]) -> bool {
+        self.services.get(E2U.len()..).is_some_and(|service| is_one_of(service, wanted))
+    }
+
+    /// Whether the field is `E2U` and one enumservice, as nearly all are. That one is wanted, or the record is not,
+    /// of a private network or not.
+    pub(super) fn has_one_service(&self) -> bool {
+        let halves = self.services.split_at_checked(E2U.len());
+        halves.is_some_and(|(start, service)| {
+            start.eq_ignore_ascii_case(E2U) && !service.is_empty() && !service.contains(&b'+')
+        })
+    }
+}
+
+/// What stands before the enumservices.
+const E2U: &[u8] = b"E2U+";
+
+fn is_one_of(service: &[u8], wanted: &[Box<str>]) -> bool {
+    wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
 /// Whether the type of an enumservice begins with `P-`.
@@ -128,6 +148,30 @@ mod tests {
         ] {
             assert_eq!(naptr("u", field).has_service(&sip), of_strangers, "{field}");
             assert_eq!(naptr("u", field).has_service(&private), of_ours, "{field}");
+        }
+    }
+
+    #[test]
+    fn one_service_is_wanted_or_not() {
+        let wanted = ["sip".into(), "p-pbx:sip".into()];
+        for (field, is_one) in [
+            ("E2U+sip", true),
+            ("e2u+SIP", true),
+            ("E2U+tel", true),
+            ("E2U+P-pbx:sip", true),
+            ("E2U+P-other", true),
+            ("E2U+e2u", true),
+            ("E2U+", false),
+            ("E2U", false),
+            ("E2U++sip", false),
+            ("E2U+sip+tel", false),
+            ("sip+E2U", false),
+            ("SIP+D2U", false),
+            ("", false),
+        ] {
+            let naptr = naptr("u", field);
+            assert_eq!(naptr.has_one_service(), is_one, "{field}");
+            assert!(!is_one || naptr.has_the_service(&wanted) == naptr.has_service(&wanted), "{field}");
         }
     }
 

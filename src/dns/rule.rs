@@ -5,7 +5,7 @@
 //! Out:   the result; where a call is to go to it, the URI, read.
 //! Never: reads a URI again that is known but for the number in it.
 
-use super::{Answer, Record, callable::callable, substitution::Expression};
+use super::{Answer, Naptr, Record, callable::callable, substitution::Expression};
 use crate::{
     limits::NAPTR_COMPILATIONS_MAX,
     sip::{Uri, UriOutline},
@@ -15,6 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Rule {
     expression: Expression,
+    has_one_service: bool,
     /// Of its results, where a call can go to each that has one.
     outline: Option<UriOutline>,
 }
@@ -26,7 +27,7 @@ pub(super) fn rules(answer: &Answer) -> Box<[Option<Rule>]> {
     let mut compilations = NAPTR_COMPILATIONS_MAX;
     let of_record = |record: &Record| match record {
         Record::Naptr(naptr) if naptr.is_terminal() && naptr.enumservices().next().is_some() => {
-            Rule::read(&naptr.regexp, &mut compilations)
+            Rule::read(naptr, &mut compilations)
         }
         _ => None,
     };
@@ -38,13 +39,18 @@ pub(super) fn rules(answer: &Answer) -> Box<[Option<Rule>]> {
 }
 
 impl Rule {
-    fn read(regexp: &[u8], compilations: &mut usize) -> Option<Self> {
-        let expression = Expression::read(regexp, compilations)?;
+    fn read(naptr: &Naptr, compilations: &mut usize) -> Option<Self> {
+        let expression = Expression::read(&naptr.regexp, compilations)?;
         let outline = expression.replacement().with_digit().and_then(|(result, number_at)| {
             callable(&result)?;
             UriOutline::of(&result, number_at)
         });
-        Some(Self { expression, outline })
+        Some(Self { expression, has_one_service: naptr.has_one_service(), outline })
+    }
+
+    /// Whether its record has a service that is wanted; see [`Naptr::has_service`].
+    pub(super) fn is_of(&self, record: &Naptr, wanted: &[Box<str>]) -> bool {
+        if self.has_one_service { record.has_the_service(wanted) } else { record.has_service(wanted) }
     }
 
     /// The result for `number`, an E.164 number with its `+`, at the start of `room`.
@@ -76,6 +82,17 @@ mod tests {
     use super::*;
     use crate::limits::URI_BYTES_MAX;
 
+    fn record(regexp: &str) -> Naptr {
+        Naptr {
+            order: 1,
+            preference: 1,
+            flags: b"u".as_slice().into(),
+            services: b"E2U+sip".as_slice().into(),
+            regexp: regexp.as_bytes().into(),
+            replacement: ".".into(),
+        }
+    }
+
     #[test]
     fn what_is_known_of_a_result_is_what_would_be_read_of_it() {
         for (regexp, is_known) in [
@@ -100,7 +117,7 @@ mod tests {
             (r"!^(.*)$!sip:\1\1@h!", false),
             ("!^.*$!sip:h!", false),
         ] {
-            let rule = Rule::read(regexp.as_bytes(), &mut 1).unwrap();
+            let rule = Rule::read(&record(regexp), &mut 1).unwrap();
             assert_eq!(rule.outline.is_some(), is_known, "{regexp}");
             for number in ["+441632960083", "+44", "+123456789012345"] {
                 let (mut room, mut other) = ([0; URI_BYTES_MAX], [0; URI_BYTES_MAX]);
