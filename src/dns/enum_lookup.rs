@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
-    sip::Uri,
+    sip::{Uri, Writer},
 };
 
 /// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
@@ -200,27 +200,28 @@ fn e164_digits(number: &[u8]) -> Option<&[u8]> {
 /// RFC 6116 §3.2: the digits in reverse, each with a dot, then the apex. The label of a branch stands
 /// before the digits that come first in the number.
 fn domain<'r>(digits: &[u8], apex: &Apex, room: &'r mut [u8; DOMAIN_BYTES_MAX]) -> Option<&'r str> {
-    let mut len = 0_usize;
-    let mut put = |bytes: &[u8]| {
-        let end = len.checked_add(bytes.len())?;
-        room.get_mut(len..end)?.copy_from_slice(bytes);
-        len = end;
-        Some(())
-    };
-    let at = apex.branch.as_ref().map(|branch| {
+    let at = apex.branch.as_ref().map_or(0, |branch| {
         branch.after_digits.map_or_else(|| country_code_len(digits), usize::from).min(digits.len())
     });
-    for above in (0..=digits.len()).rev() {
-        if let Some(digit) = digits.get(above) {
-            put(&[*digit, b'.'])?;
-        }
-        if let Some(branch) = apex.branch.as_ref().filter(|_| at == Some(above)) {
-            put(branch.label.as_bytes())?;
-            put(b".")?;
-        }
+    let (above, below) = digits.split_at_checked(at)?;
+    let mut writer = Writer::new(room);
+    put_labels(below, &mut writer);
+    if let Some(branch) = &apex.branch {
+        writer.put_all([branch.label.as_bytes(), b"."]);
+        put_labels(above, &mut writer);
     }
-    put(apex.name.as_bytes())?;
+    writer.put(apex.name.as_bytes());
+    let len = writer.finish()?;
     std::str::from_utf8(room.get(..len)?).ok()
+}
+
+/// Writes digits in reverse, each with a dot.
+fn put_labels(digits: &[u8], writer: &mut Writer<'_>) {
+    let mut labels = [[b'.'; 2]; *E164_DIGITS.end()];
+    for ([label, _], digit) in labels.iter_mut().zip(digits.iter().rev()) {
+        *label = *digit;
+    }
+    writer.put(labels.as_flattened().get(..2 * digits.len()).unwrap_or_default());
 }
 
 /// Digits of the country code (ITU-T E.164, list of assigned codes: one, two or three).
