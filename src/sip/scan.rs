@@ -176,13 +176,15 @@ pub(super) struct Param<'a> {
 
 /// The address that a host is, with or without brackets; an IPv4 address within IPv6 as IPv4.
 #[must_use]
+#[inline]
 pub fn host_address(host: &[u8]) -> Option<IpAddr> {
-    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
     // A name is no address, and most hosts are names.
-    let first = bare.first()?;
-    if !first.is_ascii_hexdigit() && *first != b':' {
-        return None;
-    }
+    let may_be = |first: &u8| first.is_ascii_hexdigit() || matches!(first, b':' | b'[');
+    if host.first().is_some_and(may_be) { address_of(host) } else { None }
+}
+
+fn address_of(host: &[u8]) -> Option<IpAddr> {
+    let bare = host.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]")).unwrap_or(host);
     let text = std::str::from_utf8(bare).ok()?;
     if bare.contains(&b':') {
         return text.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());

@@ -236,15 +236,21 @@ impl<'a> Uri<'a> {
 
     /// A parameter after the host, any case.
     #[must_use]
+    #[inline]
     pub fn param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
-        if self.params.is_empty() {
+        if self.params.is_empty() { None } else { self.find_param(name) }
+    }
+
+    fn find_param(&self, name: &[u8]) -> Option<Option<&'a [u8]>> {
+        let only = match self.params {
+            [b';', pair @ ..] if self.seen.no_second_param => Some(pair),
+            _ => None,
+        };
+        if only.is_some_and(|pair| differ_at_once(pair, name)) {
             return None;
         }
         if self.seen.no_escapes && name.iter().all(|&byte| byte != b'%') {
-            return match self.params {
-                [b';', pair @ ..] if self.seen.no_second_param => value_of(pair, name),
-                params => find_plain(params, name),
-            };
+            return only.map_or_else(|| find_plain(self.params, name), |pair| value_of(pair, name));
         }
         find(pairs(self.params, b';'), name)
     }

@@ -63,7 +63,7 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
         return Some("it names this server: the call would come back");
     }
     // RFC 3261 §8.3: MUST NOT redirect to the Request-URI.
-    if same_uri(uri, &call.uri) {
+    if !differ_in_host(uri.host, call.uri.host) && same_uri(uri, &call.uri) {
         return Some("it is the Request-URI (RFC 3261 §8.3)");
     }
     let is_there = |contact: &Contact| {
@@ -101,9 +101,9 @@ pub(super) fn are_fit(sealed: &SealedContacts, call: &Call<'_>, work: &Work) -> 
 
 /// Whether ENUM may lead to this URI. An address in it came from DNS as much as one that was looked up.
 pub(super) fn is_denied(uri: &Uri<'_>, call: &Call<'_>) -> bool {
-    let maddr = uri.param(b"maddr").flatten();
-    let mut addresses = [Some(uri.host), maddr].into_iter().flatten().filter_map(host_address);
-    addresses.any(|address| !call.context.settings.dns_policy.admits(address))
+    let policy = &call.context.settings.dns_policy;
+    let is_denied = |host| host_address(host).is_some_and(|address| !policy.admits(address));
+    is_denied(uri.host) || uri.param(b"maddr").flatten().is_some_and(is_denied)
 }
 
 /// Where a client sends a call: the maddr of a Contact counts for its host (RFC 3261 §19.1.1).
