@@ -119,6 +119,9 @@ pub const WORKERS_MAX: usize = 64;
 /// (`benches/README.md`).
 pub const DATAGRAMS_PER_BATCH: usize = 64;
 
+/// Datagrams asked for by a system call at least, however few there were the last time.
+pub const DATAGRAMS_ASKED_MIN: usize = 8;
+
 /// Batches one listener may take in one turn before the others are served: 16 × 64 datagrams are
 /// about 5 ms of work at 5 µs each, so no listener waits longer than that for another one.
 pub const BATCHES_PER_TURN_MAX: usize = 16;

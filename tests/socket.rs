@@ -435,10 +435,10 @@ fn a_long_burst_is_answered_whole() {
 }
 
 #[test]
-fn the_first_decision_of_each_batch_is_timed() {
+fn the_first_decision_of_each_turn_is_timed() {
     let server = bind(&["127.0.0.1:0"]);
     let client = client("127.0.0.1:0");
-    for number in 0..=DATAGRAMS_PER_BATCH {
+    for number in 0..=BATCHES_PER_TURN_MAX * DATAGRAMS_PER_BATCH {
         client.send_to(number.to_string().as_bytes(), server.addresses[0]).unwrap();
     }
     server.handle.order(Order::Stop);

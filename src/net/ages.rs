@@ -31,6 +31,15 @@ impl Ages {
     /// How long ago the datagram with this stamp (since 1970) came, in milliseconds. What had its stamp before the wall
     /// clock was set, has left the socket when it is believed again.
     pub(super) fn age_ms(&mut self, stamp: Duration, now: Clocks) -> u64 {
+        self.note(now);
+        if now.steady < self.distrusted_until {
+            return 0;
+        }
+        u64::try_from(now.wall.saturating_sub(stamp).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Sees whether the wall clock was set since the last time. The clocks drift apart by and by, so it is to be told often.
+    pub(super) fn note(&mut self, now: Clocks) {
         let step = self.before.replace(now).map_or(Duration::ZERO, |before| {
             // By how much more or less the one has moved than the other.
             (now.wall + before.steady).abs_diff(before.wall + now.steady)
@@ -38,10 +47,6 @@ impl Ages {
         if step > Duration::from_millis(CLOCK_STEP_MS) {
             self.distrusted_until = now.steady + Duration::from_millis(CLOCK_DISTRUST_MS);
         }
-        if now.steady < self.distrusted_until {
-            return 0;
-        }
-        u64::try_from(now.wall.saturating_sub(stamp).as_millis()).unwrap_or(u64::MAX)
     }
 }
 

@@ -14,7 +14,6 @@
 compile_error!("waypost runs on Linux: recvmmsg, sendmmsg and IP_PKTINFO are used as Linux has them");
 
 use std::{
-    array::from_fn,
     io::{self, ErrorKind},
     iter,
     mem::{MaybeUninit, take, zeroed},
@@ -36,8 +35,8 @@ use super::{
 use crate::{
     counters::SocketTrouble,
     limits::{
-        ANSWER_BYTES_ROOM, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES, SEND_WAIT_MS_MAX,
-        TRAIN_PADDING_BYTES_MAX, TRAIN_PAUSE_BATCHES,
+        ANSWER_BYTES_ROOM, DATAGRAMS_ASKED_MIN, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES,
+        SEND_WAIT_MS_MAX, TRAIN_PADDING_BYTES_MAX, TRAIN_PAUSE_BATCHES,
     },
     sip::stretch_at,
 };
@@ -71,6 +70,11 @@ pub(super) struct Inbox {
     envelopes: Box<[Envelope]>,
     controls: Box<[Control]>,
     count: usize,
+    /// Datagrams that the next call asks for: what describes each to the kernel is written anew for it, so that few are
+    /// asked for where few come.
+    wanted: usize,
+    /// The last call took all there was.
+    is_drained: bool,
     /// Of the socket of the last call, where that says to which address each datagram came.
     port: Option<u16>,
 }
@@ -83,43 +87,45 @@ impl Inbox {
             envelopes: vec![Envelope::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             controls: vec![Control::EMPTY; DATAGRAMS_PER_BATCH].into_boxed_slice(),
             count: 0,
+            wanted: DATAGRAMS_PER_BATCH,
+            is_drained: false,
             port: None,
         }
     }
 
-    /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`]; says how many. An error is one of
+    /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`], or to twice what it had the last time; says how many. An error is one of
     /// the first datagram: `WouldBlock` when there is none. `port`: that of a socket which was told to say to which address
     /// each datagram came.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: Option<u16>) -> io::Result<usize> {
-        self.count = 0;
-        self.port = port;
-        let mut slots = self.slots.chunks_exact_mut(SLOT_STRIDE_BYTES);
-        let mut parts: [libc::iovec; DATAGRAMS_PER_BATCH] = from_fn(|_| {
-            let slot = slots.next().and_then(|slot| slot.get_mut(..SLOT_BYTES)).unwrap_or_default();
-            libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() }
-        });
-        let mut places = parts.iter_mut().zip(&mut self.envelopes).zip(&mut self.controls);
-        let mut headers: [libc::mmsghdr; DATAGRAMS_PER_BATCH] = from_fn(|_| {
-            let mut header = NO_HEADER;
-            let Some(((part, envelope), control)) = places.next() else { return header };
+        (self.count, self.is_drained, self.port) = (0, false, port);
+        let mut parts = [NO_PART; DATAGRAMS_PER_BATCH];
+        let mut headers = [NO_HEADER; DATAGRAMS_PER_BATCH];
+        let slots = self.slots.chunks_exact_mut(SLOT_STRIDE_BYTES).zip(&mut self.envelopes);
+        let places = headers.iter_mut().zip(&mut parts).zip(slots).zip(&mut self.controls);
+        let mut asked = 0;
+        for (((header, part), (slot, envelope)), control) in places.take(self.wanted) {
+            let slot = slot.get_mut(..SLOT_BYTES).unwrap_or_default();
+            *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
+            let header = &mut header.msg_hdr;
             // One part: the kernel copies to it without going through a list.
-            header.msg_hdr.msg_iov = part;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_name = envelope.name.as_mut_ptr().cast();
-            header.msg_hdr.msg_namelen = NAME_BYTES as libc::socklen_t;
+            header.msg_iov = part;
+            header.msg_iovlen = 1;
+            header.msg_name = envelope.name.as_mut_ptr().cast();
+            header.msg_namelen = NAME_BYTES as libc::socklen_t;
             if port.is_some() {
-                header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-                header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+                header.msg_control = control.0.as_mut_ptr().cast();
+                header.msg_controllen = CONTROL_BYTES as _;
             }
-            header
-        });
-        // SAFETY: every header points to one part, one name and at most one control buffer of the lengths given, and the
-        // part to a slot of its length; all are distinct and borrowed exclusively until the end of this function.
+            asked += 1;
+        }
+        // SAFETY: each of the first `asked` headers points to one part, one name and at most one control buffer of the
+        // lengths given, and the part to a slot of its length; all are distinct and borrowed exclusively until the end of
+        // this function.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 headers.as_mut_ptr(),
-                DATAGRAMS_PER_BATCH as libc::c_uint,
+                asked as libc::c_uint,
                 // Its timeout is only looked at after a datagram, so it could wait for ever.
                 libc::MSG_DONTWAIT as _,
                 null_mut(),
@@ -129,8 +135,16 @@ impl Inbox {
         for (header, envelope) in headers.iter().zip(&mut self.envelopes).take(received) {
             envelope.take_in(header);
         }
-        self.count = received.min(DATAGRAMS_PER_BATCH);
+        self.count = received.min(asked);
+        // It ends where the socket has no more.
+        self.is_drained = self.count < asked;
+        self.wanted = (2 * self.count).clamp(DATAGRAMS_ASKED_MIN, DATAGRAMS_PER_BATCH);
         Ok(self.count)
+    }
+
+    /// Whether the last call took all that the socket had.
+    pub(super) fn is_drained(&self) -> bool {
+        self.is_drained
     }
 
     /// The `index`-th datagram of the last call; `None` past the last, or when its source is not an
@@ -377,7 +391,7 @@ fn send_plain(
 ) {
     let others = run.iter().filter(|queued| connected.socket(queued.place).is_none());
     send_alone(socket, arena, controls, others, &mut trouble);
-    for place in Connected::places() {
+    for place in connected.places() {
         let Some(own) = connected.socket(Some(place)) else { continue };
         let theirs = run.iter().filter(|queued| queued.place == Some(place));
         let refused = send_connected(own, arena, theirs, &mut trouble);
@@ -514,6 +528,8 @@ const PARTS_OF_ANSWER: usize = 3;
 // SAFETY: a C structure of integers and pointers, for which all bits zero is a value; some C libraries give it private
 // padding, so it cannot be written as a literal.
 const NO_HEADER: libc::mmsghdr = unsafe { zeroed() };
+
+const NO_PART: libc::iovec = libc::iovec { iov_base: null_mut(), iov_len: 0 };
 
 /// The messages of one sendmmsg. On the stack, since its headers hold pointers: none outlives its call, and the boxes stay
 /// free to move between threads. What it does not need is not written.
@@ -662,6 +678,34 @@ mod tests {
         assert_eq!(inbox.datagram(DATAGRAMS_PER_BATCH), None);
         assert_eq!(receive(&mut inbox, &server), 1);
         assert_eq!(inbox.datagram(1), None, "what an earlier call took is gone");
+    }
+
+    #[test]
+    fn few_are_asked_for_where_few_come_and_none_is_left() {
+        let (server, client) = (socket("127.0.0.1:0"), socket("127.0.0.1:0"));
+        let mut inbox = Inbox::new();
+        let mut sent = 0_usize;
+        let mut came = |inbox: &mut Inbox, more: usize, expected: &[(usize, bool)]| {
+            for number in sent..sent + more {
+                client.send_to(number.to_string().as_bytes(), address(&server)).unwrap();
+            }
+            for (count, is_drained) in expected {
+                assert_eq!((receive(inbox, &server), inbox.is_drained()), (*count, *is_drained));
+                for index in 0..*count {
+                    assert_eq!(inbox.datagram(index).unwrap().bytes, sent.to_string().as_bytes());
+                    sent += 1;
+                }
+                assert_eq!(inbox.datagram(*count), None);
+            }
+        };
+        came(&mut inbox, 1, &[(1, true)]);
+        came(&mut inbox, DATAGRAMS_ASKED_MIN, &[(DATAGRAMS_ASKED_MIN, false)]);
+        let twice = 2 * DATAGRAMS_ASKED_MIN;
+        came(&mut inbox, twice + 1, &[(twice, false), (1, true)]);
+        let all = [(DATAGRAMS_ASKED_MIN, false), (twice, false), (2 * twice, false), (1, true)];
+        came(&mut inbox, all.iter().map(|(count, _)| count).sum(), &all);
+        assert_eq!(inbox.receive(server.as_fd(), None).unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert!(!inbox.is_drained());
     }
 
     #[test]
@@ -862,8 +906,7 @@ mod tests {
                 }
             }
             assert!(told > 2 * CONNECTED_AFTER_ANSWERS as usize);
-            let sockets = Connected::places().filter(|place| outbox.connected.has_socket(*place)).count();
-            assert_eq!(sockets, 2);
+            assert_eq!(outbox.connected.sockets(), 2);
         }
     }
 
@@ -876,7 +919,7 @@ mod tests {
             for number in 0..DATAGRAMS_PER_BATCH {
                 push(outbox, &answer(&number.to_string()), address(&peer), None);
             }
-            let own = Connected::places().find_map(|place| outbox.connected.socket(Some(place)));
+            let own = outbox.connected.places().find_map(|place| outbox.connected.socket(Some(place)));
             if breaks {
                 SockRef::from(&own.unwrap()).shutdown(std::net::Shutdown::Both).unwrap();
             }
@@ -890,7 +933,7 @@ mod tests {
             batch(&mut outbox, false);
         }
         batch(&mut outbox, true);
-        assert!(Connected::places().all(|place| !outbox.connected.has_socket(place)));
+        assert_eq!(outbox.connected.sockets(), 0);
         batch(&mut outbox, false);
     }
 

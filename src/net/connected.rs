@@ -13,8 +13,8 @@
 use std::{
     array::from_fn,
     io,
+    iter::from_fn as from_iter,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    ops::Range,
     os::fd::{AsFd, BorrowedFd},
 };
 
@@ -25,7 +25,7 @@ use crate::limits::{CONNECTED_AFTER_ANSWERS, CONNECTED_ANSWERS_MIN, CONNECTED_PE
 /// A place for one peer, by its number.
 pub(super) type PlaceId = u8;
 
-const _: () = assert!(CONNECTED_PEERS_MAX <= PlaceId::MAX as usize);
+const _: () = assert!(CONNECTED_PEERS_MAX <= u32::BITS as usize);
 
 const PLACES_PER_ROW: usize = 4;
 const ROWS: usize = CONNECTED_PEERS_MAX / PLACES_PER_ROW;
@@ -39,6 +39,8 @@ const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff3e, 0, 0, 0, 0, 0, 0x4000, 0);
 pub(super) struct Connected {
     on: bool,
     places: [Place; CONNECTED_PEERS_MAX],
+    /// A bit for each place whose peer has answers in this batch.
+    in_batch: u32,
 }
 
 /// Peers share a row of places by the hash of their addresses. Who finds none there takes that of the weakest, in time.
@@ -62,12 +64,7 @@ struct Peer {
 impl Connected {
     /// `on`: whether there are to be any.
     pub(super) fn new(on: bool) -> Self {
-        Self { on, places: from_fn(|_| Place::default()) }
-    }
-
-    /// All places.
-    pub(super) fn places() -> Range<PlaceId> {
-        0..PlaceId::try_from(CONNECTED_PEERS_MAX).unwrap_or(PlaceId::MAX)
+        Self { on, places: from_fn(|_| Place::default()), in_batch: 0 }
     }
 
     /// Counts an answer of this batch, by a listener that is bound to one address. Gives its peer's place, if it has one.
@@ -82,6 +79,7 @@ impl Connected {
             let place = row.get_mut(index)?;
             place.lead = (place.lead + 1).min(CONNECTED_AFTER_ANSWERS);
             place.in_batch += 1;
+            self.in_batch |= 1 << (first + index);
             return PlaceId::try_from(first + index).ok();
         }
         let weakest = row.iter_mut().min_by_key(|place| place.lead)?;
@@ -93,6 +91,11 @@ impl Connected {
         None
     }
 
+    /// Places whose peers have answers in this batch.
+    pub(super) fn places(&self) -> impl Iterator<Item = PlaceId> + use<> {
+        bits(self.in_batch)
+    }
+
     /// Its socket, if answers of this batch are to leave by it.
     pub(super) fn socket(&self, id: Option<PlaceId>) -> Option<BorrowedFd<'_>> {
         let place = self.places.get(usize::from(id?)).filter(|place| place.is_used())?;
@@ -100,8 +103,8 @@ impl Connected {
     }
 
     #[cfg(test)]
-    pub(super) fn has_socket(&self, id: PlaceId) -> bool {
-        self.places.get(usize::from(id)).is_some_and(|place| place.socket.is_some())
+    pub(super) fn sockets(&self) -> usize {
+        self.places.iter().filter(|place| place.socket.is_some()).count()
     }
 
     /// Its socket failed: there is none, until its peer has had many answers more.
@@ -114,7 +117,8 @@ impl Connected {
 
     /// The batch has left. Connects sockets to the peers that have earned one by it; `socket_of` is that of a listener.
     pub(super) fn end_batch<'s>(&mut self, socket_of: impl Fn(usize) -> Option<BorrowedFd<'s>>) {
-        for place in self.places.iter_mut().filter(|place| place.in_batch > 0) {
+        for id in bits(std::mem::take(&mut self.in_batch)) {
+            let Some(place) = self.places.get_mut(usize::from(id)) else { continue };
             let answers = std::mem::take(&mut place.in_batch);
             let is_due = place.socket.is_none()
                 && place.lead >= CONNECTED_AFTER_ANSWERS
@@ -128,6 +132,15 @@ impl Connected {
             }
         }
     }
+}
+
+/// The places of the bits that are set.
+fn bits(mut set: u32) -> impl Iterator<Item = PlaceId> {
+    from_iter(move || {
+        let place = PlaceId::try_from(set.trailing_zeros()).ok().filter(|_| set != 0)?;
+        set &= set - 1;
+        Some(place)
+    })
 }
 
 impl Place {
@@ -244,10 +257,6 @@ mod tests {
         }
     }
 
-    fn sockets(connected: &Connected) -> usize {
-        connected.places.iter().filter(|place| place.socket.is_some()).count()
-    }
-
     #[test]
     fn it_sends_as_the_listener_does_and_leaves_it_what_comes() {
         for any in ["127.0.0.1:0", "[::1]:0"] {
@@ -324,9 +333,9 @@ mod tests {
         for _ in 0..=CONNECTED_AFTER_ANSWERS {
             assert_eq!(batch(&mut connected, &listener, address(&peer), CONNECTED_ANSWERS_MIN - 1), None);
         }
-        assert_eq!(sockets(&connected), 0, "one answer at a time");
+        assert_eq!(connected.sockets(), 0, "one answer at a time");
         assert_eq!(batch(&mut connected, &listener, address(&peer), CONNECTED_ANSWERS_MIN), None);
-        assert_eq!(sockets(&connected), 1);
+        assert_eq!(connected.sockets(), 1);
         let place = batch(&mut connected, &listener, address(&peer), CONNECTED_ANSWERS_MIN);
         assert!(place.is_some());
         assert_eq!(batch(&mut connected, &listener, address(&peer), CONNECTED_ANSWERS_MIN - 1), None);
@@ -374,14 +383,14 @@ mod tests {
         let (one, other) = (row(3).next().unwrap(), row(3).nth(PLACES_PER_ROW).unwrap());
         for _ in 1..CONNECTED_AFTER_ANSWERS / 64 {
             batch(&mut connected, &listener, other, 64);
-            assert_eq!(sockets(&connected), PLACES_PER_ROW);
+            assert_eq!(connected.sockets(), PLACES_PER_ROW);
         }
         // By now the first is the weakest, but for this.
         assert!(batch(&mut connected, &listener, one, 64).is_some());
         for _ in 0..2 * PLACES_PER_ROW {
             batch(&mut connected, &listener, other, 64);
         }
-        assert_eq!(sockets(&connected), PLACES_PER_ROW - 1);
+        assert_eq!(connected.sockets(), PLACES_PER_ROW - 1);
     }
 
     #[test]
@@ -391,14 +400,14 @@ mod tests {
         earn(&mut connected, &listener, address(&peer));
         let place = batch(&mut connected, &listener, address(&peer), 64).unwrap();
         connected.give_up(place);
-        assert_eq!(sockets(&connected), 0);
+        assert_eq!(connected.sockets(), 0);
         earn(&mut connected, &listener, address(&peer));
-        assert_eq!(sockets(&connected), 1);
+        assert_eq!(connected.sockets(), 1);
         // Another family, which a listener has no answers to.
         let nobody = "[::1]:5060".parse().unwrap();
         earn(&mut connected, &listener, nobody);
         assert_eq!(batch(&mut connected, &listener, nobody, 64), None);
-        assert_eq!(sockets(&connected), 1);
+        assert_eq!(connected.sockets(), 1);
     }
 
     #[test]
@@ -411,7 +420,6 @@ mod tests {
                 batch(&mut connected, &listener, to, 64);
             }
         }
-        assert_eq!(sockets(&connected), CONNECTED_PEERS_MAX);
-        assert_eq!(Connected::places().len(), CONNECTED_PEERS_MAX);
+        assert_eq!(connected.sockets(), CONNECTED_PEERS_MAX);
     }
 }

@@ -117,11 +117,12 @@ impl Datagrams {
     /// Serves every socket that may hold something. In the same order each turn: all have their
     /// share of every turn, so none waits longer than one.
     pub(super) fn read<S: Service>(&mut self, clock: &Clock, service: &mut S) {
+        let mut is_first = true;
         for index in 0..self.sockets.len() {
             for _ in 0..BATCHES_PER_TURN_MAX {
                 match self.sockets.get(index) {
                     Some(Some(Socket { state: State::Readable | State::Troubled, .. })) => {
-                        self.read_batch(index, clock, service);
+                        self.read_batch(index, std::mem::take(&mut is_first), clock, service);
                     }
                     _ => break,
                 }
@@ -151,8 +152,8 @@ impl Datagrams {
         flush(&mut self.outbox, &self.sockets, service);
     }
 
-    /// Reads and answers one batch of one socket.
-    fn read_batch<S: Service>(&mut self, index: usize, clock: &Clock, service: &mut S) {
+    /// Reads and answers one batch of one socket, the first one of the turn or a later one.
+    fn read_batch<S: Service>(&mut self, index: usize, is_first: bool, clock: &Clock, service: &mut S) {
         let Some(Some(Socket { listener, state })) = self.sockets.get_mut(index) else { return };
         let began_batch = Instant::now();
         let port = listener.wildcard.then_some(listener.address.port());
@@ -168,11 +169,15 @@ impl Datagrams {
                 return;
             }
         };
+        // Also when that was all: what comes meanwhile is taken without a turn of the loop for it.
         *state = State::Readable;
         let (address, clocks) = (listener.address, clock.both());
         let now = Now::from(clocks);
-        // Of the last of the batch: a queue that one batch empties is none.
-        let arrived = last_arrival(listener.fd());
+        if is_first {
+            self.ages.note(clocks);
+        }
+        // Of the last of the batch, where more wait behind it: a queue that one batch empties is none.
+        let arrived = if self.inbox.is_drained() { None } else { last_arrival(listener.fd()) };
         let age_ms = arrived.map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
@@ -193,7 +198,7 @@ impl Datagrams {
                 transport: Transport::Udp,
             };
             // Two readings of the clock for each message would be a good part of its cost.
-            let began = (number == 0).then(Instant::now);
+            let began = (is_first && number == 0).then(Instant::now);
             let departure = service.message(datagram.bytes, path.into(), now, self.outbox.room());
             if let Some(began) = began {
                 service.decided_in(began.elapsed());

@@ -40,7 +40,8 @@ pub enum Ready {
 
 /// The other side of the event loop.
 pub trait Service {
-    /// A batch of datagrams begins at this listener, the first of which has waited so long in its socket. `true`:
+    /// A batch of datagrams begins at this listener. The last of it has waited so long in its socket; 0 when nothing is
+    /// behind it. `true`:
     /// [`Service::batch_ended`] is to be called.
     fn batch_begins(&mut self, _listener: usize, _age_ms: u64) -> bool {
         false
@@ -76,7 +77,7 @@ pub trait Service {
     fn connection_closed(&mut self, transport: Transport, end: ConnectionEnd);
     /// How long the loop has not slept since it began. Said in every turn.
     fn busy_so_far(&mut self, _busy: Duration) {}
-    /// How long one decision took: the first of each batch.
+    /// How long one decision took: the first of each turn.
     fn decided_in(&mut self, took: Duration);
     /// The loop is going to sleep: let go of what was borrowed for this turn.
     fn rest(&mut self);

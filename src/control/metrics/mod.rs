@@ -91,7 +91,7 @@ metrics! { OURS:
     CAPPED = Counter "waypost_capped_answers_total" ["result"]
         "Answers over UDP that were too long for requests of sources that no access list names (amplification_max): \"shortened\" by headers that may be missing, or \"refused\" by 403; what was too long even then is among the silences, as \"amplification\"."
     DECISION_DURATION = Histogram "waypost_decision_duration_seconds" []
-        "Time from a datagram to its answer's bytes; the first decision of each batch is timed."
+        "Time from a datagram to its answer's bytes; the first decision of each turn of the loop is timed."
     LOOP_BUSY = Counter "waypost_loop_busy_seconds_total" ["worker"]
         "Time in which each worker's loop did not sleep; its rate is the part of the time that the loop is busy, and at 1 it can take no more."
     TAP = Counter "waypost_tap_messages_total" ["result"]
