@@ -29,14 +29,14 @@ use super::{
         write_name, write_segment,
     },
     connected::{Connected, PlaceId},
-    deliver::deliver,
+    deliver::{deliver, deliver_at_once},
     trains::{Train, Trains, Wagon},
 };
 use crate::{
     counters::SocketTrouble,
     limits::{
-        ANSWER_BYTES_ROOM, DATAGRAMS_ASKED_MIN, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX, OUT_ARENA_BYTES,
-        SEND_WAIT_MS_MAX, TRAIN_PADDING_BYTES_MAX, TRAIN_PAUSE_BATCHES,
+        ANSWER_BYTES_ROOM, CONNECTED_PEERS_MAX, DATAGRAMS_ASKED_MIN, DATAGRAMS_PER_BATCH, MESSAGE_BYTES_MAX,
+        OUT_ARENA_BYTES, SEND_WAIT_MS_MAX, TRAIN_PADDING_BYTES_MAX, TRAIN_PAUSE_BATCHES,
     },
     sip::stretch_at,
 };
@@ -93,9 +93,9 @@ impl Inbox {
         }
     }
 
-    /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`], or to twice what it had the last time; says how many. An error is one of
-    /// the first datagram: `WouldBlock` when there is none. `port`: that of a socket which was told to say to which address
-    /// each datagram came.
+    /// Takes what the socket has, up to [`DATAGRAMS_PER_BATCH`], or to twice what it had the last time; says how many. An
+    /// error is one of the first datagram: `WouldBlock` when there is none. `port`: that of a socket which was told to say
+    /// to which address each datagram came.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, port: Option<u16>) -> io::Result<usize> {
         (self.count, self.is_drained, self.port) = (0, false, port);
         let mut parts = [NO_PART; DATAGRAMS_PER_BATCH];
@@ -380,26 +380,27 @@ fn switch_on(socket: BorrowedFd<'_>, level: libc::c_int, option: libc::c_int) ->
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends the answers of one listener, those to peers that have a connected socket by it.
+/// Sends the answers of one listener, those to peers that have a connected socket by it. What it does not send, the
+/// listener's does: only there it is waited for room.
 fn send_plain(
     socket: BorrowedFd<'_>,
     arena: &[u8],
     controls: &[Control],
     run: &[Queued],
     connected: &mut Connected,
-    mut trouble: impl FnMut(SocketTrouble),
+    trouble: impl FnMut(SocketTrouble),
 ) {
-    let others = run.iter().filter(|queued| connected.socket(queued.place).is_none());
-    send_alone(socket, arena, controls, others, &mut trouble);
-    for place in connected.places() {
+    let (mut refused, mut broken) = (Vec::new(), [None; CONNECTED_PEERS_MAX]);
+    for (place, broken) in connected.places().zip(&mut broken) {
         let Some(own) = connected.socket(Some(place)) else { continue };
         let theirs = run.iter().filter(|queued| queued.place == Some(place));
-        let refused = send_connected(own, arena, theirs, &mut trouble);
-        if !refused.is_empty() {
-            connected.give_up(place);
-            send_alone(socket, arena, controls, refused.iter(), &mut trouble);
+        if !send_connected(own, arena, theirs, &mut refused) {
+            *broken = Some(place);
         }
     }
+    let others = run.iter().filter(|queued| connected.socket(queued.place).is_none());
+    send_alone(socket, arena, controls, refused.iter().chain(others), trouble);
+    broken.into_iter().flatten().for_each(|place| connected.give_up(place));
 }
 
 /// Sends each answer as a message of its own.
@@ -414,26 +415,19 @@ fn send_alone<'q>(
     deliver(answers.clone().count(), attempt, || wait_writable(socket), trouble);
 }
 
-/// The same by the socket that is connected to their peer. Gives back what it could not send.
+/// The same by the socket that is connected to their peer, without a wait. What it does not send is added to `refused`;
+/// `false` when the socket is of no use any more.
 fn send_connected<'q>(
     socket: BorrowedFd<'_>,
     arena: &[u8],
     answers: impl Iterator<Item = &'q Queued> + Clone,
-    trouble: impl FnMut(SocketTrouble),
-) -> Vec<Queued> {
-    let mut refused = Vec::new();
-    let attempt = |next| {
-        let rest = answers.clone().skip(next);
-        match send_each(socket, arena, None, rest.clone()) {
-            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                refused.extend(rest);
-                Ok(refused.len())
-            }
-            sent => sent,
-        }
-    };
-    deliver(answers.clone().count(), attempt, || wait_writable(socket), trouble);
-    refused
+    refused: &mut Vec<Queued>,
+) -> bool {
+    let attempt = |next| send_each(socket, arena, None, answers.clone().skip(next));
+    let (sent, error) = deliver_at_once(answers.clone().count(), attempt);
+    refused.extend(answers.skip(sent));
+    // One that is full will have room again.
+    matches!(error, None | Some(ErrorKind::WouldBlock | ErrorKind::Interrupted))
 }
 
 /// Sends as many as one call takes. Without `controls` the socket knows where to and where from.

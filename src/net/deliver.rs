@@ -52,6 +52,22 @@ pub(super) fn deliver(
     }
 }
 
+/// The same without a second try: how many of the first leave at once, and what kept the next.
+pub(super) fn deliver_at_once(
+    count: usize,
+    mut attempt: impl FnMut(usize) -> io::Result<usize>,
+) -> (usize, Option<ErrorKind>) {
+    let mut next = 0;
+    while next < count {
+        match attempt(next) {
+            Ok(sent) if sent > 0 => next = next.saturating_add(sent),
+            Ok(_) => return (next, Some(ErrorKind::WriteZero)),
+            Err(error) => return (next, Some(error.kind())),
+        }
+    }
+    (next, None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,5 +139,24 @@ mod tests {
     #[test]
     fn nothing_sent_and_no_error_does_not_loop() {
         assert_eq!(run(&[Ok(0), Ok(4)]), (vec![0, 1], 0, vec![Send]));
+    }
+
+    #[test]
+    fn at_once_ends_with_the_first_that_does_not_leave() {
+        for (script, expected) in [
+            (vec![Ok(5)], (5, None)),
+            (vec![Ok(2), Ok(3)], (5, None)),
+            (vec![Ok(2), Err(libc::EAGAIN)], (2, Some(ErrorKind::WouldBlock))),
+            (vec![Err(libc::EINTR)], (0, Some(ErrorKind::Interrupted))),
+            (vec![Ok(4), Err(libc::EHOSTUNREACH)], (4, Some(ErrorKind::HostUnreachable))),
+            (vec![Ok(1), Ok(0)], (1, Some(ErrorKind::WriteZero))),
+        ] {
+            let (mut script, mut began) = (script.into_iter(), Vec::new());
+            let delivered = deliver_at_once(5, |next| {
+                began.push(next);
+                script.next().expect("no attempt is left").map_err(io::Error::from_raw_os_error)
+            });
+            assert_eq!((delivered, script.next(), began[0]), (expected, None, 0));
+        }
     }
 }
