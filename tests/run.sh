@@ -65,11 +65,9 @@ if ! command -v cargo >/dev/null; then
     exit 1
 fi
 
-say "tools of cargo, those that are missing"
+say "what packs it, if it is missing"
 source tests/tools.sh
 tool cargo-deb@3.8.0
-tool cargo-deny@0.20.2
-tool cargo-fuzz@0.13.1
 
 say "style"
 cargo fmt --all --check
