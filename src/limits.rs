@@ -83,6 +83,10 @@ pub const KEYS_PER_CLAUSE_MAX: usize = 4;
 /// at each route of the list.
 pub const CURSORS_MAX: usize = 32;
 
+/// Contacts that are made when routes are loaded, one for each value of a column that a Contact names; of all such Contacts together.
+/// Beyond them a Contact is made call by call. Each takes some 130 bytes.
+pub const COLUMN_CONTACTS_MAX: usize = 65_536;
+
 /// Gateways in one table.
 pub const GATEWAYS_MAX: usize = 20_000;
 

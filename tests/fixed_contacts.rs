@@ -16,7 +16,7 @@ use proptest::{
 };
 use waypost::{
     decide::{NoTrace, Settings, Trace},
-    limits::{ANSWER_BYTES_MIN, URI_BYTES_MAX},
+    limits::{ANSWER_BYTES_MIN, COLUMN_CONTACTS_MAX, URI_BYTES_MAX},
     route::{Down, Ourselves, RouteTable, file},
 };
 
@@ -86,8 +86,50 @@ fn contact() -> impl Strategy<Value = String> {
         })
 }
 
+/// Cells of the columns of a table: hosts that meet each other and ourselves, what can stand in a URI and what cannot.
+const ROWS: &str = "\
++4411,a.example.net,one
++4412,A.EXAMPLE.net,
++4421,192.0.2.99,%41
++4422,192.0.2.99:5070,a b
++441,b.example.net;maddr=192.0.2.99,transport=tls
++442,[2001:db8::1],x;x
++44,,x
+4,no host,one
+2,b.example.net,x=1;maddr=192.0.2.99
+*2,gw.example.net,one
+";
+
+/// A Contact with a column of that table in it.
+fn contact_of_column() -> impl Strategy<Value = String> {
+    (
+        select(vec!["sip:", "sips:"]),
+        select(vec!["", "{number}@", "+4411@", "00{number}@", "{t.word}@"]),
+        select(vec![
+            "{t.host}",
+            "{t.host}:5060",
+            "x.{t.host};transport=tcp",
+            "c.example.net;{t.word}",
+            "c.example.net;x={t.word}",
+            "{t.host};x={t.word}",
+            "{t.host|digits}",
+            "{t.prefix}",
+            "{host}",
+        ]),
+        select(vec!["", ", expires: 60"]),
+    )
+        .prop_map(|(scheme, user, rest, more)| format!("{{ uri: '{scheme}{user}{rest}'{more}, q: Q }}"))
+}
+
 fn table(gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
+    table_with(ROWS, gateways, contacts, answer)
+}
+
+fn table_with(rows: &str, gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
     let mut text = "gateways:\n  spare: sip:spare.example.net\n".to_owned();
+    if answer.contains("in: t") {
+        text.push_str("tables: { t: { file: t.csv, match: prefix, columns: [prefix, host, word] } }\n");
+    }
     for (at, gateway) in gateways.iter().enumerate() {
         writeln!(text, "  gw{at}: {gateway}").expect("a String");
     }
@@ -105,7 +147,10 @@ fn table(gateways: &[String], contacts: &[String], answer: &str) -> RouteTable {
     writeln!(text, "routes: [ {{ {answer} contacts: [{}] }} }} ]", names.join(", ")).expect("a String");
     let source = file::Source { path: "routes.yaml".to_owned(), bytes: text.clone().into_bytes() };
     let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
-    draft.build_from(&|_| Err("no file".to_owned())).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}")).0
+    draft
+        .build_from(&|_| Ok(rows.as_bytes().to_vec()))
+        .unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"))
+        .0
 }
 
 /// What a decision knows besides the table and the call.
@@ -169,7 +214,9 @@ fn every_way(mut table: RouteTable, call: &Call, world: &World) -> [Played; 4] {
     table.sealed.clear();
     let each = play(&table);
     table.fixed.clear();
-    table.contacts_mut().for_each(|contact| contact.fixed = None);
+    for contact in table.contacts_mut() {
+        (contact.fixed, contact.of_column) = (None, None);
+    }
     [together, each, play(&table), traced]
 }
 
@@ -187,6 +234,26 @@ proptest! {
         prop_assert_eq!(&together, &each, "{}", text);
         prop_assert_eq!(&each, &rendered, "{}", text);
         prop_assert_eq!(&rendered, &traced, "{}", text);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn a_contact_of_a_column_is_the_same_by_every_way(
+        own in vec(contact_of_column(), 1..3),
+        others in vec(contact(), 0..3),
+        answer in answer(),
+        call in call(),
+        world in world(),
+    ) {
+        let text = request(&call);
+        let contacts = [own, others].concat();
+        let table = table(&[], &contacts, &format!("when: {{ in: t }}, {answer}"));
+        let [together, each, rendered, traced] = every_way(table, &call, &world);
+        prop_assert_eq!(&together, &each, "{} {:?}", text, contacts);
+        prop_assert_eq!(&each, &rendered, "{} {:?}", text, contacts);
+        prop_assert_eq!(&rendered, &traced, "{} {:?}", text, contacts);
     }
 }
 
@@ -304,4 +371,50 @@ fn a_number_that_makes_the_uri_too_long_is_none_by_both_ways() {
         assert_eq!((&together, &each), (&rendered, &rendered), "{number}");
         assert_eq!(together.answer.matches(";q=").count(), contacts, "{number}");
     }
+}
+
+#[test]
+fn contacts_of_a_column_are_sealed_for_each_of_its_values() {
+    let hit = Call { number: "+44119".to_owned(), host: "c.example.org".to_owned(), ..Call::default() };
+    for (uri, is_of_column) in [
+        ("sip:{number}@{t.host}", true),
+        ("sip:{number}@{t.host}:5061;transport=tcp", true),
+        ("sip:gw.{t.host}.example.net;x={t.host}", true),
+        ("sip:{number}@c.example.net;x={t.word}", true),
+        ("sip:{number}@c.example.net", false),
+        ("sip:{number}@{t.host};x={t.word}", false),
+        ("sip:{number}@c.example.net;x={t.prefix}", false),
+        ("sip:{number}@{t.host|digits}", false),
+        ("sip:{number}@{t.host};x={host}", false),
+        ("sip:{t.word}@{t.host}", false),
+        ("tel:{number};x={t.word}", false),
+    ] {
+        let mut table = table(&[], &[format!("{{ uri: '{uri}', q: Q }}")], "when: { in: t }, answer: {");
+        let sealed: Vec<bool> = table.contacts_mut().map(|contact| contact.of_column.is_some()).collect();
+        assert_eq!(sealed, [is_of_column], "{uri}");
+        let ways = every_way(table, &hit, &World::default());
+        ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{uri}"));
+        assert!(ways[0].answer.contains("Contact: <"), "{uri}: {}", ways[0].answer);
+    }
+}
+
+#[test]
+fn no_more_contacts_of_columns_are_sealed_than_the_limit() {
+    // As many different values as rows: an empty cell is one, too.
+    let mut rows = "+44,,x\n".to_owned();
+    for row in 1..COLUMN_CONTACTS_MAX {
+        writeln!(rows, "+44{row:06},h{row}.example.net,{}", row % 2).expect("a String");
+    }
+    let sealed = |contacts: &[&str]| {
+        let contacts: Vec<_> = contacts.iter().map(|uri| format!("'sip:{{number}}@{uri}'")).collect();
+        let mut table = table_with(&rows, &[], &contacts, "when: { in: t }, answer: {");
+        table.contacts_mut().map(|contact| contact.of_column.is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(sealed(&["{t.host}"]), [true]);
+    assert_eq!(sealed(&["a.{t.host}", "b.{t.host}", "c.example.net;x={t.word}"]), [true, false, false]);
+    // What there is no room for leaves it to others.
+    assert_eq!(
+        sealed(&["c.example.net;x={t.word}", "a.{t.host}", "d.example.net;x={t.word}"]),
+        [true, false, true]
+    );
 }

@@ -185,7 +185,7 @@ impl Table {
     }
 
     /// The different values of a column by their ids; none of a key column.
-    pub fn values(&self, column: usize) -> impl Iterator<Item = &[u8]> + '_ {
+    pub fn values(&self, column: usize) -> impl ExactSizeIterator<Item = &[u8]> + '_ {
         let sections = self.facts.columns.get(column).copied().unwrap_or_default();
         (0..sections.ends.len).map(move |id| text(&self.words, sections.bytes, sections.ends, id))
     }

@@ -1,41 +1,46 @@
 //! Pure. What is the same in every Contact of a gateway or template: rendered, read and judged once, when a table
 //! is sealed.
 //!
-//! In:    a gateway, or a Contact as a route has it.
+//! In:    a gateway, or a Contact as a route has it; the values of a column, where one is named in it.
 //! Out:   the bytes before and behind the number, and what a decision still has to ask of them.
-//! Never: one whose URI may be no Contact, or has other values than the number: those are judged call by call.
+//! Never: one whose URI may be no Contact, or has other values than the number and one column: those are judged call
+//!        by call.
 
 use std::net::IpAddr;
 
-use super::{ContactTemplate, FixedParts, Gateway, NumberIn};
+use super::{ContactTemplate, FixedParts, Gateway, NumberIn, NumberTable, Row, TableId};
 use crate::{
     limits::URI_BYTES_MAX,
-    sip::{Scheme, Uri, host_address, same_name},
+    sip::{Scheme, Uri, host_address, place_in, same_name},
 };
 
-/// A Contact without the number.
+/// A Contact without the number: all that a call reads of it lies together.
 #[derive(Debug)]
 pub struct FixedContact {
-    /// The scheme, and what stands before the number.
-    pub before_number: Box<[u8]>,
-    /// From the `@` on.
-    pub behind_number: Box<[u8]>,
+    /// The scheme and what stands before the number, then what follows from the `@` on.
+    text: Box<[u8]>,
+    number_at: u16,
+    /// Of the URI, behind the `@`.
+    host_len: u16,
+    /// Where the host of the next hop stands in the text.
+    hop_at: u16,
+    hop_len: u16,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    default_port: u16,
     /// Whether the number stands between them.
     pub number: NumberIn,
     /// See [`Gateway::strip`].
     pub strip: usize,
     /// See [`Gateway::expires_s`].
     pub expires_s: Option<u32>,
-    /// Where a client sends the call.
-    pub next_hop: NextHop,
-    host_len: usize,
 }
 
 /// Where a client sends a call that has a URI: its `maddr` counts for its host (RFC 3261 §19.1.1).
-#[derive(Debug)]
-pub struct NextHop {
+#[derive(Clone, Copy, Debug)]
+pub struct NextHop<'f> {
     /// A name or an address.
-    pub host: Box<[u8]>,
+    pub host: &'f [u8],
     /// The same when it is an address.
     pub address: Option<IpAddr>,
     /// When the URI says it.
@@ -64,6 +69,13 @@ impl FixedContact {
         Some(Self { expires_s: contact.expires_s, ..fixed })
     }
 
+    /// The same with this value in place of the only column of a table that the Contact names.
+    fn of_template_with(contact: &ContactTemplate, value: &[u8]) -> Option<Self> {
+        let mut rest = Vec::new();
+        let fixed = Self::of_parts(contact.uri.fixed_parts_with(value, &mut rest)?)?;
+        Some(Self { expires_s: contact.expires_s, ..fixed })
+    }
+
     fn of_parts(parts: FixedParts<'_>) -> Option<Self> {
         let (scheme_name, default_port) = match parts.scheme {
             Scheme::Sip => (&b"sip:"[..], 5060),
@@ -76,31 +88,95 @@ impl FixedContact {
         let number = if parts.number == NumberIn::Nothing { &b""[..] } else { b"0" };
         let probe = [&before_number, number, &behind_number].concat();
         let uri = Uri::parse(&probe).filter(may_be_contact)?;
-        let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
-        let next_hop =
-            NextHop { host: host.into(), address: host_address(host), port: uri.port, default_port };
+        let hop = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+        let short = |len: usize| u16::try_from(len).ok();
         Some(Self {
-            host_len: uri.host.len(),
+            number_at: short(before_number.len())?,
+            host_len: short(uri.host.len())?,
+            hop_at: short(place_in(&probe, hop).start.checked_sub(number.len())?)?,
+            hop_len: short(hop.len())?,
+            address: host_address(hop),
+            port: uri.port,
+            default_port,
             number: parts.number,
             strip: 0,
             expires_s: None,
-            next_hop,
-            before_number: before_number.into(),
-            behind_number: behind_number.into(),
+            text: [before_number, behind_number].concat().into(),
         })
+    }
+
+    /// The scheme, and what stands before the number.
+    #[must_use]
+    pub fn before_number(&self) -> &[u8] {
+        self.text.get(..self.number_at.into()).unwrap_or_default()
+    }
+
+    /// From the `@` on.
+    #[must_use]
+    pub fn behind_number(&self) -> &[u8] {
+        self.text.get(self.number_at.into()..).unwrap_or_default()
     }
 
     /// The host of the URI.
     #[must_use]
     pub fn host(&self) -> &[u8] {
-        self.behind_number.get(1..=self.host_len).unwrap_or_default()
+        self.behind_number().get(1..=self.host_len.into()).unwrap_or_default()
+    }
+
+    /// Where a client sends the call.
+    #[must_use]
+    pub fn next_hop(&self) -> NextHop<'_> {
+        let (start, len) = (usize::from(self.hop_at), usize::from(self.hop_len));
+        let host = self.text.get(start..start + len).unwrap_or_default();
+        NextHop { host, address: self.address, port: self.port, default_port: self.default_port }
+    }
+
+    /// Its length without a number.
+    #[must_use]
+    pub fn len_around(&self) -> usize {
+        self.text.len()
     }
 
     /// Whether the URI with a number of this length is short enough.
     #[must_use]
     pub fn has_room_for(&self, number_len: usize) -> bool {
         let has_number = number_len > 0 || self.number == NumberIn::Nothing;
-        has_number && self.before_number.len() + number_len + self.behind_number.len() <= URI_BYTES_MAX
+        has_number && self.len_around() + number_len <= URI_BYTES_MAX
+    }
+}
+
+/// The Contacts that a route's own makes of the values of a column.
+#[derive(Debug)]
+pub struct ContactsOfColumn {
+    /// Whose column it is.
+    pub table: TableId,
+    column: usize,
+    /// By the id of the value ([`crate::numbers::Table::value_id`]).
+    by_id: Box<[Option<FixedContact>]>,
+}
+
+impl ContactsOfColumn {
+    /// `None` for a Contact that has something else in it that differs from call to call, and when there are more values
+    /// than `room`; what they take is taken off it.
+    #[must_use]
+    pub fn of(contact: &ContactTemplate, tables: &[NumberTable], room: &mut usize) -> Option<Self> {
+        let (id, column) = contact.uri.column()?;
+        let table = tables.get(id)?;
+        let values = table.table().values(column);
+        // A key is not kept as one of few values.
+        if values.len() == 0 {
+            return None;
+        }
+        *room = room.checked_sub(values.len())?;
+        let by_id = values.map(|value| FixedContact::of_template_with(contact, value)).collect();
+        Some(Self { table: id, column, by_id })
+    }
+
+    /// The Contact with the value of a row; `None` for one that is judged call by call.
+    #[must_use]
+    #[inline]
+    pub fn of_row(&self, table: &NumberTable, at: Row) -> Option<&FixedContact> {
+        self.by_id.get(table.table().value_id(at.row, self.column) as usize)?.as_ref()
     }
 }
 

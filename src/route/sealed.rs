@@ -60,24 +60,24 @@ impl SealedContacts {
         let first = ones.len() - known.len();
         let (text, contacts) = text_of(&ones, &known, answer.expires_s, &table.defaults);
         let strips = || contacts.iter().filter_map(|contact| contact.strip);
-        let hops = || known.iter().map(|fixed| &fixed.next_hop);
-        let address = |hop: &NextHop| Some((hop.address?, hop.port.unwrap_or(hop.default_port)));
+        let hops = || known.iter().map(|fixed| fixed.next_hop());
+        let address = |hop: NextHop<'_>| Some((hop.address?, hop.port.unwrap_or(hop.default_port)));
         let len_max = |fixed: &&FixedContact| {
             let has_number = fixed.number != NumberIn::Nothing;
-            has_number.then(|| URI_BYTES_MAX - len_around(fixed) + fixed.strip)
+            has_number.then(|| URI_BYTES_MAX - fixed.len_around() + fixed.strip)
         };
         Some(Self {
             first,
             number: known.iter().map(|fixed| fixed.number).max()?,
             gateways: ones.iter().skip(first).filter_map(|one| one.gateway).collect(),
             hosts: known.iter().map(|fixed| fixed.host().into()).collect(),
-            next_hosts: hops().map(|hop| hop.host.clone()).collect(),
+            next_hosts: hops().map(|hop| hop.host.into()).collect(),
             addresses: hops().filter_map(address).collect(),
             number_len: strips().max().map_or(0, |strip| strip + 1)
                 ..=known.iter().filter_map(len_max).min().unwrap_or(usize::MAX),
             numbers: strips().count(),
             stripped: strips().sum(),
-            first_len: known.first().map_or(0, |fixed| len_around(fixed)),
+            first_len: known.first().map_or(0, |fixed| fixed.len_around()),
             text: text.into(),
             contacts: contacts.into(),
         })
@@ -214,7 +214,7 @@ impl<'t> One<'t> {
 fn last_known<'t>(ones: &[One<'t>]) -> Vec<&'t FixedContact> {
     let mut known: Vec<&FixedContact> = Vec::new();
     for one in ones.iter().rev() {
-        let Some(fixed) = one.fixed.filter(|fixed| len_around(fixed) <= URI_BYTES_MAX) else { break };
+        let Some(fixed) = one.fixed.filter(|fixed| fixed.len_around() <= URI_BYTES_MAX) else { break };
         if !known.iter().all(|later| differ_in_host(later.host(), fixed.host())) {
             break;
         }
@@ -222,11 +222,6 @@ fn last_known<'t>(ones: &[One<'t>]) -> Vec<&'t FixedContact> {
     }
     known.reverse();
     known
-}
-
-/// Length of a Contact without its number.
-fn len_around(fixed: &FixedContact) -> usize {
-    fixed.before_number.len() + fixed.behind_number.len()
 }
 
 fn text_of(
@@ -245,9 +240,9 @@ fn text_of(
     let first = ones.len() - known.len();
     for (at, (fixed, q_milli)) in known.iter().zip(q_milli.skip(first)).enumerate() {
         text.extend_from_slice(if first + at == 0 { FIRST } else { NEXT });
-        text.extend_from_slice(&fixed.before_number);
+        text.extend_from_slice(fixed.before_number());
         let number_at = text.len();
-        text.extend_from_slice(&fixed.behind_number);
+        text.extend_from_slice(fixed.behind_number());
         text.extend_from_slice(b">;q=");
         let (q, q_len) = q_text(q_milli);
         text.extend_from_slice(q.get(..q_len).unwrap_or_default());

@@ -2,12 +2,13 @@
 //! patterns and templates, so that a decision compares and copies and does nothing else.
 
 use super::{
-    Calendar, CertificatePattern, Dispatch, FixedContact, Normalisation, NumberPattern, NumberTable,
-    SealedContacts, Template, TextPattern, UriTemplate,
+    Calendar, CertificatePattern, ContactsOfColumn, Dispatch, FixedContact, Normalisation, NumberPattern,
+    NumberTable, SealedContacts, Template, TextPattern, UriTemplate,
 };
 use crate::{
     access::{AccessId, AccessLists},
     dns::{EnumPlan, Failure},
+    limits::COLUMN_CONTACTS_MAX,
     sip::{Method, Scheme},
 };
 use ipnet::IpNet;
@@ -61,9 +62,13 @@ impl RouteTable {
         self.fixed = self.gateways.iter().map(FixedContact::of_gateway).collect();
         for contact in self.contacts_mut() {
             contact.fixed = FixedContact::of_template(contact);
+        let tables = std::mem::take(&mut self.tables);
+        let mut room = COLUMN_CONTACTS_MAX;
         }
         self.sealed = self.routes.iter().map(|route| self.sealed_contacts(route)).collect();
+            contact.of_column = ContactsOfColumn::of(contact, &tables, &mut room);
         if self.sealed.iter().all(Option::is_none) {
+        self.tables = tables;
             self.sealed = Vec::new();
         }
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
@@ -590,3 +595,13 @@ impl Answer {
         }
     }
 }
+    /// The same for each value of the column of a table that it names.
+    pub of_column: Option<ContactsOfColumn>,
+}
+
+impl ContactTemplate {
+    /// As a route file has it.
+    #[must_use]
+    pub fn new(uri: UriTemplate, q_milli: Option<u16>, expires_s: Option<u32>) -> Self {
+        Self { uri, expires_s, q_milli, fixed: None, of_column: None }
+    }

@@ -277,6 +277,35 @@ impl UriTemplate {
             Some([Piece::Text(user)]) => (&**user, NumberIn::Nothing),
             Some([Piece::Value { of, filters, .. }]) if is_number(of, filters) => (&[][..], NumberIn::User),
             Some([Piece::Text(text), Piece::Value { of, filters, .. }]) if is_number(of, filters) => {
+        self.parts_with(rest)
+    }
+
+    /// The column of a table that is the only value of a template but for the number.
+    #[must_use]
+    pub fn column(&self) -> Option<(TableId, usize)> {
+        self.parts_with(b"")?;
+        let mut columns = self.rest.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value { of: ValueOf::Column(table, column), filters, .. } if filters.is_empty() => {
+                Some(Some((*table, *column)))
+            }
+            Piece::Value { .. } => Some(None),
+        });
+        let first = columns.next()??;
+        columns.all(|other| other == Some(first)).then_some(first)
+    }
+
+    /// The same parts with this value for [`UriTemplate::column`]; `rest` is room for the last of them.
+    #[must_use]
+    pub fn fixed_parts_with<'t>(&'t self, value: &[u8], rest: &'t mut Vec<u8>) -> Option<FixedParts<'t>> {
+        rest.clear();
+        if !all_or_nothing(&self.rest, &OneColumn(value), rest) {
+            return None;
+        }
+        self.parts_with(rest)
+    }
+
+    fn parts_with<'t>(&'t self, rest: &'t [u8]) -> Option<FixedParts<'t>> {
                 (&**text, NumberIn::User)
             }
             Some(_) => return None,
@@ -383,6 +412,21 @@ pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
     escape_in_place(out, start, as_it_came, |byte| {
         is_user_char(byte) || (as_it_came && b",/?".contains(&byte))
+/// The only value there is: a cell of a table.
+struct OneColumn<'v>(&'v [u8]);
+
+impl Values for OneColumn<'_> {
+    fn append(&self, _of: &ValueOf, out: &mut Vec<u8>) -> bool {
+        // An empty cell is a value that is missing.
+        out.extend_from_slice(self.0);
+        !self.0.is_empty()
+    }
+
+    fn normalise(&self, _by: NormalisationId, number: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(number);
+    }
+}
+
     });
 }
 

@@ -48,7 +48,7 @@ pub use reason::reason_phrase;
 pub use request::Request;
 pub use response::{reply_address, write_head, write_head_with};
 pub use same_uri::{differ_in_host, same_uri};
-pub use scan::{host_address, list_values};
+pub use scan::{host_address, list_values, place_in};
 pub use stretch::{NO_CONTENT, stretch_at};
 pub use uri::{Scheme, Uri, UriOutline, is_visual_separator};
 pub use via::Via;

@@ -3,7 +3,10 @@
 //!
 //! Never: steps outside the bytes it was given; every step moves forward.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::Range,
+};
 
 use memchr::memchr;
 
@@ -23,6 +26,14 @@ pub fn list_values(line: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = line.get(end.saturating_add(1)..);
         line.get(..end).map(trim)
     })
+}
+
+/// Where a part that was read of a text stands in it.
+#[must_use]
+pub fn place_in(text: &[u8], part: &[u8]) -> Range<usize> {
+    let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
+    // An empty part may be of no text at all.
+    if part.is_empty() { 0..0 } else { start..start.saturating_add(part.len()) }
 }
 
 /// Where the first value of a list ends: its comma, or the end of the line.

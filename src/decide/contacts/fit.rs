@@ -9,7 +9,7 @@ use super::super::{
 use crate::{
     limits::URI_BYTES_MAX,
     route::{FixedContact, SealedContacts},
-    sip::{Scheme, Uri, differ_in_host, host_address, same_name, same_uri},
+    sip::{Scheme, Uri, differ_in_host, host_address, place_in, same_name, same_uri},
 };
 
 /// Where the host stands of a URI that may be a Contact; or why it may not. `uri` is what was read of `bytes`.
@@ -28,13 +28,6 @@ pub(super) fn host_of_fit(
         Some(why) => Err(why),
         None => Ok(place_in(bytes, uri.host)),
     }
-}
-
-/// Where a part of a text stands in it.
-fn place_in(text: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-    // An empty part may be of no text at all.
-    if part.is_empty() { 0..0 } else { start..start.saturating_add(part.len()) }
 }
 
 /// Why a legal URI may not be a Contact.
@@ -77,8 +70,8 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
 /// Whether the Contact of a gateway may stand in the list, whatever the number. `false` says nothing: then it is
 /// to be rendered and judged as a whole.
 pub(super) fn is_fit(fixed: &FixedContact, call: &Call<'_>, work: &Work) -> bool {
-    let hop = &fixed.next_hop;
-    let place = Place { host: &hop.host, port: hop.port, default_port: hop.default_port };
+    let hop = fixed.next_hop();
+    let place = Place { host: hop.host, port: hop.port, default_port: hop.default_port };
     !is_ourselves(&place, || hop.address, call)
         && differ_in_host(fixed.host(), call.uri.host)
         && work.contacts.iter().all(|contact| differ_in_host(fixed.host(), work.bytes(contact.host)))

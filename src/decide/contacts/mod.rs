@@ -18,8 +18,9 @@ use super::{
 use crate::{
     dns::Ask,
     route::{
-        Answer, AnswerTarget, ContactTemplate, Down, FixedContact, GatewayId, GroupId, LeastCost, NumberIn,
-        RouteId, RowTarget, SealedContacts, Template, UriTemplate, deck, is_plain_number, micro_of,
+        Answer, AnswerTarget, ContactTemplate, ContactsOfColumn, Down, FixedContact, GatewayId, GroupId,
+        LeastCost, NumberIn, RouteId, RowTarget, SealedContacts, Template, UriTemplate, deck,
+        is_plain_number, micro_of,
     },
     sip::Uri,
 };
@@ -132,9 +133,16 @@ struct List<'l, 'a, T> {
 
 impl<T: Trace> List<'_, '_, T> {
     fn add_template(&mut self, contact: &ContactTemplate) {
-        if !self.add_fixed(contact.fixed.as_ref(), contact.q_milli) {
+        let fixed = contact.fixed.as_ref().or_else(|| self.of_row(contact.of_column.as_ref()?));
+        if !self.add_fixed(fixed, contact.q_milli) {
             self.giving_back(|list| list.add_template_uri(contact));
         }
+    }
+
+    /// What was made of the value that the row of this call has.
+    fn of_row<'c>(&self, contacts: &'c ContactsOfColumn) -> Option<&'c FixedContact> {
+        let row = self.work.hits.get(contacts.table).copied().flatten()?;
+        contacts.of_row(self.call.context.table.tables.get(contacts.table)?, row)
     }
 
     fn add_template_uri(&mut self, contact: &ContactTemplate) {
@@ -171,10 +179,11 @@ impl<T: Trace> List<'_, '_, T> {
         if !has_place || !fixed.has_room_for(number.len()) || !fit::is_fit(fixed, self.call, self.work) {
             return false;
         }
-        let Some(uri) = self.work.keep_around(&fixed.before_number, number, &fixed.behind_number) else {
+        let before_number = fixed.before_number();
+        let Some(uri) = self.work.keep_around(before_number, number, fixed.behind_number()) else {
             return false;
         };
-        let host_start = fixed.before_number.len() + number.len() + b"@".len();
+        let host_start = before_number.len() + number.len() + b"@".len();
         let host = host_start..host_start + fixed.host().len();
         self.push(uri, host, q_milli, fixed.expires_s);
         true

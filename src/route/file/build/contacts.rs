@@ -56,7 +56,7 @@ impl Builder<'_> {
         match written {
             ContactWritten::Text(Text(text)) if text.contains(':') || text.starts_with('{') => {
                 let uri = self.uri_template(at, text)?;
-                Some(AnswerTarget::Uri(ContactTemplate { uri, expires_s: None, q_milli: None, fixed: None }))
+                Some(AnswerTarget::Uri(ContactTemplate::new(uri, None, None)))
             }
             ContactWritten::Text(Text(name)) => {
                 Some(match self.findings.ok(&at.place(), self.names.target(name))? {
@@ -88,12 +88,7 @@ impl Builder<'_> {
         if let Some(Text(uri)) = uri {
             let q_milli = q.and_then(|q| self.thousandths(at.key("q"), q));
             let uri = self.uri_template(at.key("uri"), uri)?;
-            return Some(AnswerTarget::Uri(ContactTemplate {
-                uri,
-                expires_s: *expires,
-                q_milli,
-                fixed: None,
-            }));
+            return Some(AnswerTarget::Uri(ContactTemplate::new(uri, q_milli, *expires)));
         }
         if let Some(Text(name)) = gateway {
             let gateway = self.names.gateways.find_or_say("gateway", "gateways", name);
