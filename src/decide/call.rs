@@ -162,10 +162,10 @@ impl<'a> Call<'a> {
     /// A parameter of the Request-URI, as the routes so far left it: `None` when it is not there,
     /// `Some(None)` when it has no value.
     pub(super) fn param<'w>(&'w self, name: &[u8], work: &'w Work) -> Option<Option<&'w [u8]>> {
+        let found = self.param_alone(name, work)?;
         if is_of_another_value(name, work) {
             return None;
         }
-        let found = self.param_alone(name, work)?;
         let Some(partner) = trunk_group_partner(name) else { return Some(found) };
         let has_value = |value: Option<&[u8]>| value.is_some_and(|value| !value.is_empty());
         // RFC 4904 §5: with one of the two, it is as if there were neither.

@@ -20,6 +20,7 @@ use hashbrown::HashTable;
 
 use super::{
     Answer, Failure, Kind, Lives, Naptr, Nothing, OwnLives, Question, Record, Srv, Upstream,
+    ready::Ready,
     rule::{Rule, rules},
 };
 use crate::limits::{
@@ -72,6 +73,8 @@ pub(super) struct Entry {
     pub(super) answer: Answer,
     /// One for each record of a NAPTR answer.
     pub(super) rules: Box<[Option<Rule>]>,
+    /// What they make of the number of the question.
+    pub(super) ready: Option<Ready>,
     born_ms: u64,
     ends_ms: u64,
     stale_ends_ms: u64,
@@ -278,11 +281,14 @@ impl Cache {
         let ends_ms = now_ms.saturating_add(ms(life_s(&answer, lives)));
         let stale_ms = if is_failure(&answer) { 0 } else { ms(lives.stale_s) };
         let rules = rules(&answer);
-        let bytes = bytes_of(question.name(), &answer, &rules);
+        let ready = Ready::of(question.name(), &answer, &rules);
+        let bytes_ready = ready.as_ref().map_or(0, Ready::heap_bytes);
+        let bytes = bytes_of(question.name(), &answer, &rules) + bytes_ready;
         Entry {
             question,
             answer,
             rules,
+            ready,
             born_ms: now_ms,
             ends_ms,
             stale_ends_ms: ends_ms.saturating_add(stale_ms),

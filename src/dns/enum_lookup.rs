@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{
     Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream,
+    ready::Ready,
     rule::Rule,
     view::{Sight, Wanted},
 };
@@ -303,7 +304,8 @@ impl<'s> Search<'s> {
                 None
             }
             Ok(sight) => {
-                if let Seen::Found(records) = sight.seen {
+                // What is ready leads nowhere else.
+                if let (Seen::Found(records), None) = (sight.seen, sight.ready) {
                     for next in records.iter().filter_map(|record| next_name(record)) {
                         self.ask(next, hops, questions);
                     }
@@ -334,7 +336,10 @@ impl<'s> Search<'s> {
             Ok(sight) => {
                 self.dns.used(sight);
                 match sight.seen {
-                    Seen::Found(records) => self.emit_records(records, sight.rules, hops, sink),
+                    Seen::Found(records) => match sight.ready.filter(|ready| self.takes(ready)) {
+                        Some(ready) => self.emit_ready(ready, sink),
+                        None => self.emit_records(records, sight.rules, hops, sink),
+                    },
                     Seen::Nothing(nothing) => Err(Why::Nothing(nothing)),
                     Seen::Failed(failure) => Err(Why::Failed(failure)),
                     Seen::Unknown => Err(Why::Failed(Failure::Timeout)),
@@ -344,6 +349,26 @@ impl<'s> Search<'s> {
         };
         hops.leave();
         result
+    }
+
+    fn takes(&self, ready: &Ready) -> bool {
+        self.results == Results::Uris && ready.is_of(self.number)
+    }
+
+    /// What [`Self::emit_records`] would emit.
+    fn emit_ready(&self, ready: &Ready, sink: &mut Sink<'_, '_>) -> Result<usize, Why> {
+        let (mut count, mut tries) = (0, sink.tries);
+        ready.each(&self.apex.services, &mut |result| {
+            let Some(left) = tries.checked_sub(1) else { return false };
+            tries = left;
+            if let Some((result, uri)) = result {
+                (sink.emit)(result, uri);
+                count += 1;
+            }
+            true
+        });
+        sink.tries = tries;
+        if count == 0 { Err(Why::Unusable) } else { Ok(count) }
     }
 
     fn emit_records<'n>(

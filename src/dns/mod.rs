@@ -14,6 +14,7 @@ mod locate;
 mod naptr;
 mod policy;
 mod question;
+mod ready;
 mod replacement;
 mod rule;
 mod substitution;

@@ -53,6 +53,11 @@ impl Naptr {
         self.services.get(E2U.len()..).is_some_and(|service| is_one_of(service, wanted))
     }
 
+    /// The enumservice of such a field; `None` of another.
+    pub(super) fn the_service(&self) -> Option<&[u8]> {
+        if self.has_one_service() { self.services.get(E2U.len()..) } else { None }
+    }
+
     /// Whether the field is `E2U` and one enumservice, as nearly all are. That one is wanted, or the record is not,
     /// of a private network or not.
     pub(super) fn has_one_service(&self) -> bool {

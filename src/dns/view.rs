@@ -6,6 +6,7 @@ use super::{
     Answer, Cache, Failure, Kind, Nothing, Question, Record, Upstream,
     cache::{Age, Entry},
     question::LowerName,
+    ready::Ready,
     rule::Rule,
 };
 
@@ -48,13 +49,15 @@ pub(super) struct Sight<'a> {
     pub(super) seen: Seen<'a>,
     /// One for each record of a NAPTR answer.
     pub(super) rules: &'a [Option<Rule>],
+    /// What they make of the number of the name.
+    pub(super) ready: Option<&'a Ready>,
     /// What the cache has.
     kept: Option<(&'a Entry, Age)>,
 }
 
 impl<'a> Sight<'a> {
     fn of_nothing(seen: Seen<'a>) -> Self {
-        Self { seen, rules: &[], kept: None }
+        Self { seen, rules: &[], ready: None, kept: None }
     }
 }
 
@@ -135,7 +138,8 @@ impl<'a> DnsView<'a> {
                 Answer::Nothing { why, .. } => Seen::Nothing(*why),
                 Answer::Failed(failure) => Seen::Failed(*failure),
             };
-            return Sight { seen, rules: &entry.rules, kept: Some((entry, age)) };
+            let kept = Some((entry, age));
+            return Sight { seen, rules: &entry.rules, ready: entry.ready.as_ref(), kept };
         }
         Sight::of_nothing(if Question::new(name, kind).is_none() {
             Seen::Failed(Failure::Malformed)

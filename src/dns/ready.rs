@@ -1,0 +1,205 @@
+//! Pure. What the rules of an answer make of the number that its name stands for: made once, when the answer comes, for
+//! every call to that number will have it.
+//!
+//! In:    a name, and the records of its answer with their rules; later, a number and the services wanted.
+//! Out:   the URIs that the rules would make, read.
+//! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
+
+use super::{Answer, Record, rule::Rule};
+use crate::{
+    limits::URI_BYTES_MAX,
+    sip::{Uri, UriOutline},
+};
+
+/// Digits of the longest number, and its `+`.
+const NUMBER_BYTES_MAX: usize = 16;
+
+/// The URIs of a number. All that a call looks at lies side by side.
+#[derive(Debug)]
+pub(super) struct Ready {
+    number: [u8; NUMBER_BYTES_MAX],
+    number_len: usize,
+    records: Box<[OfRecord]>,
+    /// Service and URI of each, end to end.
+    text: Box<[u8]>,
+}
+
+/// What becomes of one record.
+#[derive(Debug)]
+struct OfRecord {
+    /// Where they end in the text.
+    service_end: u32,
+    uri_end: u32,
+    /// Whether there is a URI that a call can go to.
+    is_uri: bool,
+    outline: Option<UriOutline>,
+}
+
+impl Ready {
+    /// `None` says nothing: then the rules are to be applied.
+    pub(super) fn of(name: &str, answer: &Answer, rules: &[Option<Rule>]) -> Option<Self> {
+        let Answer::Found { records, .. } = answer else { return None };
+        let (number, number_len) = number_of(name)?;
+        let digits = number.get(..number_len)?;
+        let (mut all, mut text) = (Vec::with_capacity(records.len()), Vec::new());
+        let mut room = [0; URI_BYTES_MAX];
+        for (record, rule) in records.iter().zip(rules) {
+            let (Record::Naptr(naptr), Some(rule)) = (record, rule) else { return None };
+            text.extend_from_slice(naptr.the_service()?);
+            let service_end = u32::try_from(text.len()).ok()?;
+            let uri = rule.uri(digits, &mut room).map(|(uri, _)| uri);
+            text.extend_from_slice(uri.unwrap_or_default());
+            let uri_end = u32::try_from(text.len()).ok()?;
+            let outline = uri.and_then(|uri| UriOutline::of(uri, None));
+            all.push(OfRecord { service_end, uri_end, is_uri: uri.is_some(), outline });
+        }
+        let (records, is_whole) = (all.into(), rules.len() == records.len());
+        is_whole.then_some(Self { number, number_len, records, text: text.into() })
+    }
+
+    /// Whether it is what the rules make of this number.
+    pub(super) fn is_of(&self, number: &[u8]) -> bool {
+        self.number.get(..self.number_len) == Some(number)
+    }
+
+    /// For each record with one of the services that are wanted, in their order: what its rule makes of the number, and what
+    /// is read of that; `None` where it makes no URI that a call can go to. Until `take` says no.
+    pub(super) fn each(
+        &self,
+        wanted: &[Box<str>],
+        take: &mut impl FnMut(Option<(&[u8], Option<&Uri<'_>>)>) -> bool,
+    ) {
+        let mut start = 0_usize;
+        for record in &self.records {
+            let (service_end, uri_end) = (record.service_end as usize, record.uri_end as usize);
+            let service = self.text.get(start..service_end).unwrap_or_default();
+            let uri = self.text.get(service_end..uri_end).unwrap_or_default();
+            start = uri_end;
+            if !wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes())) {
+                continue;
+            }
+            let goes_on = match (record.is_uri, record.outline) {
+                (false, _) => take(None),
+                (true, Some(outline)) => take(Some((uri, outline.read(uri).as_ref()))),
+                (true, None) => take(Some((uri, Uri::parse(uri).as_ref()))),
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Memory taken, in bytes, besides its own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.records) + self.text.len()
+    }
+}
+
+/// The number that a name stands for, when its digits stand together (RFC 6116 §3.2); and its length.
+fn number_of(name: &str) -> Option<([u8; NUMBER_BYTES_MAX], usize)> {
+    let labels = name.as_bytes().as_chunks::<2>().0;
+    let count = labels.iter().take_while(|[digit, dot]| digit.is_ascii_digit() && *dot == b'.').count();
+    let mut number = [b'+'; NUMBER_BYTES_MAX];
+    let places = number.get_mut(1..=count)?;
+    for (place, [digit, _]) in places.iter_mut().rev().zip(labels) {
+        *place = *digit;
+    }
+    (count > 0).then_some((number, count + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Naptr, rule::rules};
+
+    const NAME: &str = "3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.";
+    const NUMBER: &[u8] = b"+441632960083";
+
+    fn naptr(flags: &str, services: &str, regexp: &str) -> Naptr {
+        Naptr {
+            order: 1,
+            preference: 1,
+            flags: flags.as_bytes().into(),
+            services: services.as_bytes().into(),
+            regexp: regexp.as_bytes().into(),
+            replacement: "other.example.".into(),
+        }
+    }
+
+    fn found(records: &[Naptr]) -> Answer {
+        Answer::Found { records: records.iter().cloned().map(Record::Naptr).collect(), ttl_s: 60 }
+    }
+
+    #[test]
+    fn what_is_ready_is_what_the_rules_make() {
+        let records = [
+            ("E2U+sip", r"!^(.*)$!sip:\1@a.example.net!"),
+            ("e2u+SIP", r"!^\+44(.*)$!sip:0\1@b.example.net:5061;transport=tcp?x=y!"),
+            ("E2U+sip", "!^.*$!sip:host.example.net!"),
+            // Another number's, and no URI that a call can go to.
+            ("E2U+sip", r"!^\+1(.*)$!sip:\1@c.example.net!"),
+            ("E2U+sip", "!^.*$!mailto:a@d.example.net!"),
+            ("E2U+pstn:tel", r"!^(.*)$!tel:\1;npdi!"),
+            ("E2U+pstn:sip", r"!^(\+44)(.*)$!sip:\2;x\1@[2001:db8::1]!"),
+        ]
+        .map(|(services, regexp)| naptr("u", services, regexp));
+        let answer = found(&records);
+        let rules = rules(&answer);
+        let ready = Ready::of(NAME, &answer, &rules).expect("records of one service each");
+        assert!(ready.is_of(NUMBER) && !ready.is_of(b"+44163296008") && !ready.is_of(b"+441632960084"));
+        for wanted in [&["sip"][..], &["pstn:tel"], &["pstn:sip", "sip"], &["sips"], &[]] {
+            let wanted: Vec<Box<str>> = wanted.iter().map(|name| (*name).into()).collect();
+            let mut room = [0; URI_BYTES_MAX];
+            let mut expected = Vec::new();
+            for (record, rule) in records.iter().zip(&rules) {
+                let rule = rule.as_ref().expect("an expression");
+                if rule.is_of(record, &wanted) {
+                    expected.push(rule.uri(NUMBER, &mut room).map(|(uri, _)| uri.to_vec()));
+                }
+            }
+            let mut made = Vec::new();
+            ready.each(&wanted, &mut |one| {
+                assert!(one.is_none_or(|(uri, read)| read == Uri::parse(uri).as_ref()), "{one:?}");
+                made.push(one.map(|(uri, _)| uri.to_vec()));
+                true
+            });
+            assert_eq!(made, expected, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn what_has_to_be_looked_at_is_not_ready() {
+        let usual = || naptr("u", "E2U+sip", r"!^(.*)$!sip:\1@h!");
+        for (what, name, records, is_ready) in [
+            ("a usual record", NAME, vec![usual()], true),
+            ("one that leads on", NAME, vec![usual(), naptr("", "", "")], false),
+            ("several services", NAME, vec![naptr("u", "E2U+sip+voice:tel", r"!^(.*)$!sip:\1@h!")], false),
+            ("no expression", NAME, vec![usual(), naptr("u", "E2U+sip", "!")], false),
+            ("a name that is no number", "a.example.", vec![usual()], false),
+        ] {
+            let answer = found(&records);
+            assert_eq!(Ready::of(name, &answer, &rules(&answer)).is_some(), is_ready, "{what}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_a_name() {
+        let text = |(number, len): ([u8; NUMBER_BYTES_MAX], usize)| {
+            String::from_utf8(number[..len].into()).expect("digits")
+        };
+        for (name, expected) in [
+            ("3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.", Some("+441632960083")),
+            ("5.4.3.2.1.0.9.8.7.6.5.4.3.2.1.e164.arpa.", Some("+123456789012345")),
+            ("6.5.4.3.2.1.0.9.8.7.6.5.4.3.2.1.e164.arpa.", None),
+            ("1.", Some("+1")),
+            ("1", None),
+            ("", None),
+            ("e164.arpa.", None),
+            // Digits of a branch, or of an apex, make another number than was asked for.
+            ("3.8.i.4.4.e164.arpa.", Some("+83")),
+            ("3.8.44.e164.arpa.", Some("+83")),
+        ] {
+            assert_eq!(number_of(name).map(text).as_deref(), expected, "{name}");
+        }
+    }
+}
