@@ -715,6 +715,10 @@ pub const RETIRED_GRACE_MS: u64 = 100;
 /// has seen it. `docker stop` kills after 10 s: the rest is for what is left then.
 pub const LAME_DUCK_S_DEFAULT: u64 = 5;
 
+/// Up to this size, in bytes, a number table is of huge pages from the moment it is written: what that takes more of memory is at
+/// most a few pages. A larger one has them once the system has gathered what was written.
+pub const WORDS_HUGE_AT_ONCE_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Longest such time, in seconds: who waits longer has forgotten.
 pub const LAME_DUCK_S_MAX: u64 = 3600;
 

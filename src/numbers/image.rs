@@ -166,7 +166,7 @@ impl Facts {
             at += words_of(section.len * section.width as usize);
         }
         // Numbers are read from two neighbouring words, those of no bits too.
-        let mut words = Words::zeroed(at + 2);
+        let mut words = Words::zeroed_to_write(at + 2);
         for (word, value) in words.iter_mut().zip(header) {
             *word = value;
         }

@@ -48,7 +48,7 @@ impl Table {
     /// From an image that was just written.
     pub(super) fn sealed(shape: Shape, words: Words, facts: Facts, lines: Vec<Box<[u32]>>) -> Self {
         let numbers = numbers(&words, &facts).unwrap_or_else(|_| (Sorted::none(), Segments::none()));
-        // Not before: rows on their way are still in memory while the image is written, at two places at once.
+        // Of a large one not before: rows on their way are still in memory while the image is written, at a few places at once.
         Self::of(shape, words.for_lookup(), facts, numbers, lines)
     }
 

@@ -13,9 +13,11 @@ use std::ops::{Deref, DerefMut};
 
 use memmap2::{Advice, MmapMut};
 
-use crate::limits::WORDS_MAPPED_FROM_BYTES;
+use crate::limits::{WORDS_HUGE_AT_ONCE_BYTES_MAX, WORDS_MAPPED_FROM_BYTES};
 
 const WORD_BYTES: usize = size_of::<u64>();
+/// A mapping of a multiple of it begins where a page of this size can.
+const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Words of a table.
 #[derive(Debug)]
@@ -24,7 +26,8 @@ pub struct Words(Memory);
 #[derive(Debug)]
 enum Memory {
     Heap(Vec<u64>),
-    Mapped(MmapMut),
+    /// So many words; there may be room for more.
+    Mapped(MmapMut, usize),
 }
 
 impl Words {
@@ -32,19 +35,34 @@ impl Words {
     #[must_use]
     pub fn zeroed(words: usize) -> Self {
         let bytes = words.saturating_mul(WORD_BYTES);
+        // What is beyond the words, nobody writes to.
+        let room = if bytes < HUGE_PAGE_BYTES {
+            Some(bytes)
+        } else {
+            bytes.checked_next_multiple_of(HUGE_PAGE_BYTES)
+        };
         if bytes >= WORDS_MAPPED_FROM_BYTES
-            && let Ok(map) = MmapMut::map_anon(bytes)
+            && let Some(map) = room.and_then(|room| MmapMut::map_anon(room).ok())
         {
-            return Self(Memory::Mapped(map));
+            return Self(Memory::Mapped(map, words));
         }
         Self(Memory::Heap(vec![0; words]))
+    }
+
+    /// The same for a table that is about to be written, where what the writing takes more of with huge pages is little: it is
+    /// at a few places at once, at each up to a page ahead of itself. For others see [`Words::for_lookup`].
+    #[must_use]
+    pub fn zeroed_to_write(words: usize) -> Self {
+        let zeroed = Self::zeroed(words);
+        let is_small = words.saturating_mul(WORD_BYTES) <= WORDS_HUGE_AT_ONCE_BYTES_MAX;
+        if is_small { zeroed.for_lookup() } else { zeroed }
     }
 
     /// From now on they are looked up at random: of huge pages where the system has them. What is written to later
     /// comes in huge pages at once; what was written before, the system gathers by and by.
     #[must_use]
     pub fn for_lookup(self) -> Self {
-        if let Memory::Mapped(map) = &self.0 {
+        if let Memory::Mapped(map, _) = &self.0 {
             // A system without huge pages says no, and lookups take longer.
             let _ = map.advise(Advice::HugePage);
         }
@@ -66,7 +84,7 @@ impl Deref for Words {
         match &self.0 {
             Memory::Heap(words) => words,
             // Of whole words, and aligned to a page.
-            Memory::Mapped(map) => bytemuck::cast_slice(map),
+            Memory::Mapped(map, words) => bytemuck::cast_slice(map).get(..*words).unwrap_or_default(),
         }
     }
 }
@@ -76,7 +94,7 @@ impl DerefMut for Words {
     fn deref_mut(&mut self) -> &mut [u64] {
         match &mut self.0 {
             Memory::Heap(words) => words,
-            Memory::Mapped(map) => bytemuck::cast_slice_mut(map),
+            Memory::Mapped(map, words) => bytemuck::cast_slice_mut(map).get_mut(..*words).unwrap_or_default(),
         }
     }
 }
@@ -94,15 +112,46 @@ mod tests {
     #[test]
     fn many_words_have_memory_of_their_own() {
         let many = WORDS_MAPPED_FROM_BYTES / WORD_BYTES;
-        for zeroed in [Words::zeroed, |words| Words::zeroed(words).for_lookup()] {
-            for (count, mapped) in [(0, false), (1, false), (many - 1, false), (many, true), (many + 1, true)]
-            {
+        let huge = HUGE_PAGE_BYTES / WORD_BYTES;
+        let counts = [0, 1, many - 1, many, many + 1, huge - 1, huge, huge + 1];
+        for zeroed in [Words::zeroed, Words::zeroed_to_write, |words| Words::zeroed(words).for_lookup()] {
+            for (count, mapped) in counts.map(|count| (count, count >= many)) {
                 let mut words = zeroed(count);
-                assert_eq!(matches!(words.0, Memory::Mapped(_)), mapped, "{count}");
+                assert_eq!(matches!(words.0, Memory::Mapped(..)), mapped, "{count}");
                 assert!(words.len() == count && words.iter().all(|&word| word == 0));
                 words.fill(7);
                 assert!(words.iter().all(|&word| word == 7));
             }
+        }
+    }
+
+    /// Whether the memory of words was asked to be of huge pages.
+    fn is_huge(words: &Words) -> bool {
+        let at = words.as_ptr().addr();
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("the mappings of this process");
+        let mut is_it = false;
+        for line in maps.lines() {
+            let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-'));
+            let number = |text| usize::from_str_radix(text, 16).ok();
+            if let Some((Some(from), Some(to))) = range.map(|(from, to)| (number(from), number(to))) {
+                is_it = (from..to).contains(&at);
+            } else if let Some(flags) = line.strip_prefix("VmFlags:").filter(|_| is_it) {
+                return flags.split_whitespace().any(|flag| flag == "hg");
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn a_small_table_is_of_huge_pages_at_once_and_a_large_one_later() {
+        let most = WORDS_HUGE_AT_ONCE_BYTES_MAX / WORD_BYTES;
+        for (words, huge) in [
+            (Words::zeroed_to_write(most), true),
+            (Words::zeroed_to_write(most + 1), false),
+            (Words::zeroed_to_write(most + 1).for_lookup(), true),
+            (Words::zeroed(most), false),
+        ] {
+            assert_eq!(is_huge(&words), huge, "{}", words.len());
         }
     }
 
