@@ -702,9 +702,22 @@ pub const DIFFS_AT_ONCE_MAX: usize = 1;
 /// alone are at most 16 deep.
 pub const NESTED_RANGES_MAX: usize = 64;
 
+/// Numbers that are looked for ahead in a table at one time: as many as the reads of memory that a processor has under way.
+pub const NUMBERS_AHEAD_MAX: usize = 8;
+
+/// Tables that are looked ahead in for each message.
+pub const TABLES_AHEAD_MAX: usize = 4;
+
+/// From this size on, in bytes, a table is looked ahead in: smaller ones are in the caches of a processor as it is.
+pub const TABLE_AHEAD_FROM_BYTES: usize = 1024 * 1024;
+
 /// From this size on, in bytes, words of number tables have a mapping of their own, which goes back to the
 /// system with them. Smaller ones are not worth one.
 pub const WORDS_MAPPED_FROM_BYTES: usize = 256 * 1024;
+
+/// Up to this size, in bytes, a number table is of huge pages from the moment it is written: what that takes more of memory is at
+/// most a few pages. A larger one has them once the system has gathered what was written.
+pub const WORDS_HUGE_AT_ONCE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Longest wait for the old route tables to be gone before the next one is loaded, in milliseconds: the
 /// loop lets go of them in its next turn. Two tables of carrier size are in memory then, not three.
@@ -714,10 +727,6 @@ pub const RETIRED_GRACE_MS: u64 = 100;
 /// that it will: Kubernetes takes a pod out of its lists within a second or two, and a proxy that probes every few seconds
 /// has seen it. `docker stop` kills after 10 s: the rest is for what is left then.
 pub const LAME_DUCK_S_DEFAULT: u64 = 5;
-
-/// Up to this size, in bytes, a number table is of huge pages from the moment it is written: what that takes more of memory is at
-/// most a few pages. A larger one has them once the system has gathered what was written.
-pub const WORDS_HUGE_AT_ONCE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Longest such time, in seconds: who waits longer has forgotten.
 pub const LAME_DUCK_S_MAX: u64 = 3600;

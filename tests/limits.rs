@@ -11,7 +11,7 @@ use waypost::{
         ANSWER_BYTES_MIN, ANSWER_BYTES_ROOM, ANSWER_HEADERS_MAX, CARRIERS_PER_TABLE_MAX, ENUM_APEXES_MAX,
         GATEWAYS_MAX, GATEWAYS_PROBED_MAX, GROUP_MEMBERS_MAX, PROBE_INTERVAL_S_MAX, PROBE_TIMEOUT_MS_MAX,
         PROBE_TIMEOUT_MS_MIN, PROBES_IN_A_ROW_MAX, REASON_BYTES_MAX, REGEX_BYTES_MAX, ROUTES_MAX,
-        TABLE_COLUMNS_MAX, TABLES_MAX, YAML_NODES_MAX,
+        TABLE_AHEAD_FROM_BYTES, TABLE_COLUMNS_MAX, TABLES_AHEAD_MAX, TABLES_MAX, YAML_NODES_MAX,
     },
     route::{
         RouteTable,
@@ -118,6 +118,31 @@ fn tables_in_all() {
     };
     assert_eq!(table(&text(TABLES_MAX)).tables.len(), TABLES_MAX);
     assert!(error(&text(TABLES_MAX + 1)).ends_with("65 tables in all; expected at most 64"));
+}
+
+#[test]
+fn tables_that_are_looked_ahead_in() {
+    let columns = "match: prefix, columns: [prefix, word]";
+    let text = |count| {
+        let table = |index| format!("  t{index}: {{ file: t.csv, {columns} }}\n");
+        let route = |index| format!("  - {{ when: {{ not: {{ in: [t{index}] }} }}, answer: 404 }}\n");
+        format!("tables:\n{}routes:\n{}", joined(count, "", table), joined(count, "", route))
+    };
+    let of_rows = |count, rows: usize| {
+        let word = "x".repeat(200);
+        let data = joined(rows, "", |row| format!("{row}9,{row}{word}\n"));
+        load(&text(count), &|| data.clone().into_bytes()).unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    let mut seen = BTreeSet::new();
+    for rows in [100, 4000, 5000, 6000] {
+        let table = of_rows(1, rows);
+        let is_large = table.tables[0].table().resident_bytes() >= TABLE_AHEAD_FROM_BYTES;
+        assert_eq!(table.ahead, if is_large { vec![0] } else { vec![] }, "{rows}");
+        seen.insert(is_large);
+    }
+    assert_eq!(seen.len(), 2);
+    assert_eq!(of_rows(TABLES_AHEAD_MAX, 6000).ahead.len(), TABLES_AHEAD_MAX);
+    assert_eq!(of_rows(TABLES_AHEAD_MAX + 1, 6000).ahead, (0..TABLES_AHEAD_MAX).collect::<Vec<_>>());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::{
     sip::{Fault, Feedback, Method, Parsed, Request, Unanswerable, parse},
 };
 
+mod ahead;
 mod amplification;
 mod answer;
 mod authenticate;
@@ -32,6 +33,7 @@ mod weigh;
 
 use scratch::Work;
 
+pub use ahead::look_ahead;
 pub use amplification::Capped;
 pub use refuse::refuse;
 pub use scratch::Scratch;

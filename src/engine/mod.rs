@@ -22,7 +22,7 @@ use waiting::{Waiting, WaitingRoom};
 
 use crate::{
     access::Identity,
-    decide::{Arrival, Context, Reply, Settings, Silence, Verdict},
+    decide::{Arrival, Context, Reply, Settings, Silence, Verdict, look_ahead},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
     overload::Admission,
@@ -166,6 +166,15 @@ impl<D: Decide> Engine<D> {
     /// Forgets all that DNS has said, and hands it over: to free it takes time.
     pub fn forget_all(&mut self) -> Cache {
         self.cache.take()
+    }
+
+    /// Reads what the first messages of several that follow will look up; see [`look_ahead`].
+    pub fn look_ahead<'m, 't>(
+        &self,
+        messages: impl Iterator<Item = &'m [u8]>,
+        routes: impl Into<Routes<'t>>,
+    ) {
+        look_ahead(messages, routes.into().table);
     }
 
     /// Handles one message. The method, once it could be read, is for the metrics.

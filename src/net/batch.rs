@@ -160,6 +160,12 @@ impl Inbox {
         })
     }
 
+    /// The bytes of the datagrams from the `index`-th on.
+    pub(super) fn bytes_from(&self, index: usize) -> impl Iterator<Item = &[u8]> {
+        let slots = self.slots.chunks(SLOT_STRIDE_BYTES).zip(self.envelopes.iter().take(self.count));
+        slots.skip(index).filter_map(|(slot, envelope)| slot.get(..envelope.len.min(SLOT_BYTES)))
+    }
+
     /// The control messages of a datagram, as many bytes of them as the kernel wrote.
     fn control(&self, index: usize) -> Option<&[u8]> {
         let envelope = self.envelopes.get(..self.count)?.get(index)?;

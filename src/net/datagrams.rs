@@ -27,7 +27,7 @@ use crate::{
     config::Batching,
     counters::SocketTrouble,
     engine::{Now, Path},
-    limits::BATCHES_PER_TURN_MAX,
+    limits::{BATCHES_PER_TURN_MAX, NUMBERS_AHEAD_MAX},
     route::Transport,
 };
 
@@ -181,6 +181,10 @@ impl Datagrams {
         let age_ms = arrived.map_or(0, |stamp| self.ages.age_ms(stamp, clocks));
         let is_timed = service.batch_begins(index, age_ms);
         for number in 0..count {
+            // One alone has nobody to wait with.
+            if number.is_multiple_of(NUMBERS_AHEAD_MAX) && number + 1 < count {
+                service.look_ahead(self.inbox.bytes_from(number).take(NUMBERS_AHEAD_MAX));
+            }
             let Some(datagram) = self.inbox.datagram(number) else {
                 service.trouble(SocketTrouble::Receive);
                 continue;

@@ -48,6 +48,8 @@ pub trait Service {
     }
     /// The batch is answered. From the call that read it to that which sent its answers it took so long.
     fn batch_ended(&mut self, _took: Duration) {}
+    /// These messages of the batch are the next, some of them maybe not.
+    fn look_ahead<'m>(&mut self, _messages: impl Iterator<Item = &'m [u8]>) {}
     /// Deals with one message. An answer is written to the start of `out`.
     fn message(&mut self, bytes: &[u8], peer: Peer<'_>, now: Now, out: &mut [u8]) -> Option<Departure>;
     /// Takes the answer to a question.

@@ -173,6 +173,11 @@ impl Service for Serving<'_> {
         self.engine.batch_ended(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
+    fn look_ahead<'m>(&mut self, messages: impl Iterator<Item = &'m [u8]>) {
+        let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
+        self.engine.look_ahead(messages, routes);
+    }
+
     fn message(&mut self, bytes: &[u8], peer: Peer<'_>, now: Now, out: &mut [u8]) -> Option<Departure> {
         let routes = routes(&mut self.snapshot, self.table, &mut self.down, &mut self.down_is_of);
         let (method, outcome) = self.engine.datagram(bytes, peer, routes, now, out);

@@ -16,8 +16,9 @@ use super::{
     line::{self, LINE_WORDS, Line},
     packed::width_of,
     scatter::{Lines, Mixer},
-    sorted::{LANE_WORDS, LANES},
+    sorted::{LANE_WORDS, LANES, touch},
 };
+use crate::limits::NUMBERS_AHEAD_MAX;
 
 /// Numbers of a segment: enough for lines to be filled evenly, few enough that what describes all segments of a hundred
 /// million stays in the cache.
@@ -242,6 +243,35 @@ impl Segments {
             }
         }
         None
+    }
+
+    /// Reads what [`Segments::find`] will read first, of several numbers with their lanes: each step of all of them before the
+    /// next.
+    pub(super) fn look_ahead(
+        &self,
+        words: &[u64],
+        facts: &Facts,
+        wanted: &[Option<(usize, u64)>; NUMBERS_AHEAD_MAX],
+    ) {
+        let stretches = wanted.map(|wanted| {
+            let (lane, wanted) = wanted?;
+            let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
+            Some((lane, lane.directory.stretch(wanted)?, wanted))
+        });
+        let lines = stretches.map(|stretch| {
+            let (lane, stretch, wanted) = stretch?;
+            let (index, _) = stretch.last_until(&lane.described, wanted)?;
+            let segment = lane.segments.get(index)?;
+            let distance = wanted.wrapping_sub(segment.base);
+            let (first, lines) = segment.lines().next()?;
+            segment.mixer.takes(distance).then(|| {
+                let (index, _) = lines.place(segment.mixer.mixed(distance));
+                first.wrapping_add(to_usize(index))
+            })
+        });
+        for line in lines.into_iter().flatten() {
+            touch(words, facts.keys.at.wrapping_add(line.wrapping_mul(LINE_WORDS)));
+        }
     }
 
     #[inline(always)]

@@ -6,10 +6,11 @@
 //! Never: trusts what the words say: a wrong image gives wrong answers, and nothing worse.
 
 use super::{
-    directory::{BLOCK_WORDS, Block, Directory},
+    directory::{BLOCK_WORDS, Block, Directory, Stretch},
     image::{Facts, ImageFault},
     packed::{Packed, bits},
 };
+use crate::limits::NUMBERS_AHEAD_MAX;
 
 /// Numbers of a block. Their distances are a few lines of cache, which come together; what describes the
 /// blocks stays in the cache.
@@ -31,6 +32,28 @@ struct Lane {
     directory: Directory,
 }
 
+/// The block of a number.
+#[derive(Clone, Copy)]
+struct Place {
+    /// The entry of its first number, and how many it has.
+    first: usize,
+    size: usize,
+    base: u64,
+    /// Where its distances begin among all, and their width.
+    at: usize,
+    width: u32,
+}
+
+impl Lane {
+    #[inline(always)]
+    fn place(&self, blocks: &[Block], stretch: Stretch, wanted: u64) -> Option<Place> {
+        let (block, [base, described]) = stretch.last_until(blocks, wanted)?;
+        let (at, width) = head_parts(described);
+        let size = BLOCK.min(self.entries.checked_sub(block * BLOCK)?);
+        Some(Place { first: self.first_entry + block * BLOCK, size, base, at, width })
+    }
+}
+
 /// All lanes of a table.
 #[derive(Debug)]
 pub(super) struct Sorted {
@@ -45,7 +68,7 @@ pub(super) struct Sorted {
 
 /// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
 #[inline(always)]
-fn touch(words: &[u64], at: usize) {
+pub(super) fn touch(words: &[u64], at: usize) {
     std::hint::black_box(words.get(at).copied().unwrap_or(0));
 }
 
@@ -114,25 +137,12 @@ impl Sorted {
     /// The entry of the last number of a lane that is not greater than `wanted`, and that number.
     #[inline]
     pub(super) fn last_until(&self, words: &[u64], lane: usize, wanted: u64) -> Option<(usize, u64)> {
-        let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
-        let blocks = described_in(words, self.blocks).get(lane.first_block..)?;
-        let (block, [base, described]) = lane.directory.stretch(wanted)?.last_until(blocks, wanted)?;
-        let (at, width) = head_parts(described);
-        let at = self.keys.at.wrapping_add(at);
-        let mut size = BLOCK.min(lane.entries.checked_sub(block * BLOCK)?);
+        let lane = self.lane(lane)?;
+        let place = lane.place(self.blocks_of(words, lane)?, lane.directory.stretch(wanted)?, wanted)?;
+        let Place { first, mut size, base, width, .. } = place;
+        let keys = self.keys_at(words, place)?;
+        self.touch(words, keys, place);
         let step = width as usize;
-        let keys = words.get(at..)?;
-        // The words of the distances, and one more.
-        let keys = keys.get(..keys.len().min(size * step / 64 + 2))?;
-        for line in (0..keys.len()).step_by(LINE_WORDS) {
-            touch(keys, line);
-        }
-        for section in &self.beside {
-            let first = (lane.first_entry + block * BLOCK) * section.width as usize / 64;
-            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
-                touch(words, section.at.wrapping_add(first + line));
-            }
-        }
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
         // Seven steps for a whole block. Which way they go is not to be guessed: no branches.
@@ -144,7 +154,61 @@ impl Sorted {
             found = std::hint::select_unpredictable(go, there, found);
             size -= half;
         }
-        Some((lane.first_entry + block * BLOCK + low, base.wrapping_add(found)))
+        Some((first + low, base.wrapping_add(found)))
+    }
+
+    /// Reads what [`Sorted::last_until`] will read, of several numbers with their lanes: each step of all of them before the
+    /// next, so that they wait for memory together and not one after the other.
+    pub(super) fn look_ahead(&self, words: &[u64], wanted: &[Option<(usize, u64)>; NUMBERS_AHEAD_MAX]) {
+        let stretches = wanted.map(|wanted| {
+            let (lane, wanted) = wanted?;
+            let lane = self.lane(lane)?;
+            Some((lane, lane.directory.stretch(wanted)?, wanted))
+        });
+        for (lane, stretch, _) in stretches.iter().flatten() {
+            let block = lane.first_block.wrapping_add(stretch.start);
+            touch(words, self.blocks.at.wrapping_add(block.wrapping_mul(BLOCK_WORDS)));
+        }
+        let places = stretches.map(|stretch| {
+            let (lane, stretch, wanted) = stretch?;
+            lane.place(self.blocks_of(words, lane)?, stretch, wanted)
+        });
+        for place in places.into_iter().flatten() {
+            if let Some(keys) = self.keys_at(words, place) {
+                self.touch(words, keys, place);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn lane(&self, id: usize) -> Option<&Lane> {
+        self.lanes.get(usize::from(*self.by_id.get(id)?))
+    }
+
+    #[inline(always)]
+    fn blocks_of<'w>(&self, words: &'w [u64], lane: &Lane) -> Option<&'w [Block]> {
+        described_in(words, self.blocks).get(lane.first_block..)
+    }
+
+    /// The words of the distances of a block, and one more.
+    #[inline(always)]
+    fn keys_at<'w>(&self, words: &'w [u64], place: Place) -> Option<&'w [u64]> {
+        let keys = words.get(self.keys.at.wrapping_add(place.at)..)?;
+        keys.get(..keys.len().min(place.size * place.width as usize / 64 + 2))
+    }
+
+    /// Reads each line of a block, and of what stands beside it.
+    #[inline(always)]
+    fn touch(&self, words: &[u64], keys: &[u64], place: Place) {
+        for line in (0..keys.len()).step_by(LINE_WORDS) {
+            touch(keys, line);
+        }
+        for section in &self.beside {
+            let first = place.first * section.width as usize / 64;
+            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
+                touch(words, section.at.wrapping_add(first + line));
+            }
+        }
     }
 
     /// The lane and the number of an entry.

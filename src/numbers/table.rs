@@ -15,7 +15,7 @@ use super::{
     sorted::Sorted,
     words::Words,
 };
-use crate::limits::NUMBER_BYTES_MAX;
+use crate::limits::{NUMBER_BYTES_MAX, NUMBERS_AHEAD_MAX};
 
 /// An entry that matches a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,23 @@ impl Table {
             return Some(Hit { entry, length: number.len() });
         }
         self.matches(number).next()
+    }
+
+    /// Reads what the look-ups of these numbers will read, [`NUMBERS_AHEAD_MAX`] of them at most. Nothing comes of it but time:
+    /// they wait for memory together, and what is looked up then is near.
+    pub fn look_ahead<'n>(&self, numbers: impl Iterator<Item = &'n [u8]>) {
+        let mut wanted = [None; NUMBERS_AHEAD_MAX];
+        for (place, number) in wanted.iter_mut().zip(numbers) {
+            let (digits, whole) = Digits::leading(number);
+            *place = match self.shape.kind {
+                Kind::Exact => whole.then(|| self::place(Kind::Exact, digits)),
+                Kind::Prefix | Kind::Deck => Some((usize::from(digits.plus), digits.start())),
+            };
+        }
+        match self.shape.kind {
+            Kind::Exact => self.segments.look_ahead(&self.words, &self.facts, &wanted),
+            Kind::Prefix | Kind::Deck => self.sorted.look_ahead(&self.words, &wanted),
+        }
     }
 
     /// Its rows; in order of their values, whatever the order in the file.

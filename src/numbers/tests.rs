@@ -8,7 +8,9 @@ use super::{
     key::{Digits, unit},
     *,
 };
-use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX, TABLE_ROWS_MAX, TWINS_SHOWN_MAX};
+use crate::limits::{
+    NESTED_RANGES_MAX, NUMBER_BYTES_MAX, NUMBERS_AHEAD_MAX, TABLE_ROWS_MAX, TWINS_SHOWN_MAX,
+};
 
 type Cells = Vec<String>;
 
@@ -333,11 +335,23 @@ fn use_all(words: Vec<u64>) {
             (0..6).for_each(|column| assert!(table.value(row, column).len() < 1 << 20));
         }
         let number = String::from_utf8_lossy(&key).into_owned();
-        for number in [&number, "+", "", "0", "1", "12", "+1", "*2", "111111111111111111"] {
+        let numbers = [&number, "+", "", "0", "1", "12", "+1", "*2", "111111111111111111"];
+        table.look_ahead(numbers.iter().map(|number| number.as_bytes()));
+        for number in numbers {
             assert!(table.matches(number.as_bytes()).count() <= NESTED_RANGES_MAX + 1 + NUMBER_BYTES_MAX);
         }
     }
     (0..6).for_each(|column| assert!(table.values(column).count() < 1 << 20));
+}
+
+#[test]
+fn no_more_numbers_are_looked_for_ahead_than_the_limit() {
+    let exact = build(&shape(Kind::Exact, false), &[]).table;
+    for table in [small(), exact] {
+        let mut asked = 0;
+        table.look_ahead(std::iter::repeat_n(&b"+4420"[..], NUMBERS_AHEAD_MAX + 1).inspect(|_| asked += 1));
+        assert_eq!(asked, NUMBERS_AHEAD_MAX);
+    }
 }
 
 fn small() -> Table {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     access::{AccessId, AccessLists},
     dns::{EnumPlan, Failure},
-    limits::COLUMN_CONTACTS_MAX,
+    limits::{COLUMN_CONTACTS_MAX, TABLE_AHEAD_FROM_BYTES, TABLES_AHEAD_MAX},
     sip::{Method, Scheme},
 };
 use ipnet::IpNet;
@@ -49,6 +49,8 @@ pub struct RouteTable {
     pub fixed: Vec<Option<FixedContact>>,
     /// The Contacts of the answer of each route that are known together, by [`RouteId`]; empty when there are none.
     pub sealed: Vec<Option<Box<SealedContacts>>>,
+    /// The large tables that calls are looked up in by their number; see [`RouteTable::seal`].
+    pub ahead: Vec<TableId>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
     /// Who may ask.
@@ -60,22 +62,37 @@ impl RouteTable {
     /// change after it. Without it every decision is the same, looks at each route and renders each Contact.
     pub fn seal(&mut self) {
         self.fixed = self.gateways.iter().map(FixedContact::of_gateway).collect();
-        for contact in self.contacts_mut() {
-            contact.fixed = FixedContact::of_template(contact);
         let tables = std::mem::take(&mut self.tables);
         let mut room = COLUMN_CONTACTS_MAX;
-        }
-        self.sealed = self.routes.iter().map(|route| self.sealed_contacts(route)).collect();
+        for contact in self.contacts_mut() {
+            contact.fixed = FixedContact::of_template(contact);
             contact.of_column = ContactsOfColumn::of(contact, &tables, &mut room);
-        if self.sealed.iter().all(Option::is_none) {
+        }
         self.tables = tables;
+        self.sealed = self.routes.iter().map(|route| self.sealed_contacts(route)).collect();
+        if self.sealed.iter().all(Option::is_none) {
             self.sealed = Vec::new();
         }
+        self.ahead = self.tables_ahead();
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
         // A decision asks this once, however many short lists there are.
         if self.dispatch.iter().all(Option::is_none) {
             self.dispatch = Vec::new();
         }
+    }
+
+    fn tables_ahead(&self) -> Vec<TableId> {
+        let is_large = |id: &TableId| {
+            let table = self.tables.get(*id);
+            table.is_some_and(|table| table.table().resident_bytes() >= TABLE_AHEAD_FROM_BYTES)
+        };
+        let mut found = Vec::new();
+        self.routes.iter().for_each(|route| route.add_tables_by_number(&mut found));
+        found.retain(is_large);
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(TABLES_AHEAD_MAX);
+        found
     }
 
     fn sealed_contacts(&self, route: &Route) -> Option<Box<SealedContacts>> {
@@ -229,6 +246,38 @@ pub struct Route {
     pub when: Vec<Condition>,
     pub set: Vec<Setting>,
     pub then: Then,
+}
+
+impl Route {
+    /// Adds the tables in which it looks up the number of a call.
+    fn add_tables_by_number(&self, found: &mut Vec<TableId>) {
+        self.when.iter().for_each(|condition| condition.add_tables_by_number(found));
+        match &self.then {
+            Then::Dip(dip) => found.push(dip.table),
+            Then::Answer(answer) => {
+                found.extend(answer.targets.iter().filter_map(|target| match target {
+                    AnswerTarget::LeastCost(wanted) if wanted.key.is_number() => Some(wanted.table),
+                    _ => None,
+                }));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Condition {
+    fn add_tables_by_number(&self, found: &mut Vec<TableId>) {
+        match self {
+            Self::In(table, key) if key.is_number() => found.push(*table),
+            Self::Not(together) => {
+                together.iter().for_each(|condition| condition.add_tables_by_number(found))
+            }
+            Self::Any(choices) => {
+                choices.iter().flatten().for_each(|condition| condition.add_tables_by_number(found));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A condition.
@@ -564,6 +613,16 @@ pub struct ContactTemplate {
     pub q_milli: Option<u16>,
     /// See [`RouteTable::seal`].
     pub fixed: Option<FixedContact>,
+    /// The same for each value of the column of a table that it names.
+    pub of_column: Option<ContactsOfColumn>,
+}
+
+impl ContactTemplate {
+    /// As a route file has it.
+    #[must_use]
+    pub fn new(uri: UriTemplate, q_milli: Option<u16>, expires_s: Option<u32>) -> Self {
+        Self { uri, expires_s, q_milli, fixed: None, of_column: None }
+    }
 }
 
 /// Addresses that are ourselves: no Contact may name them.
@@ -595,13 +654,3 @@ impl Answer {
         }
     }
 }
-    /// The same for each value of the column of a table that it names.
-    pub of_column: Option<ContactsOfColumn>,
-}
-
-impl ContactTemplate {
-    /// As a route file has it.
-    #[must_use]
-    pub fn new(uri: UriTemplate, q_milli: Option<u16>, expires_s: Option<u32>) -> Self {
-        Self { uri, expires_s, q_milli, fixed: None, of_column: None }
-    }

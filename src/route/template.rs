@@ -150,6 +150,13 @@ impl Template {
         }
     }
 
+    /// Whether it is the number that routes go by, and nothing else.
+    #[must_use]
+    pub fn is_number(&self) -> bool {
+        let [Piece::Value { of, filters, .. }] = self.pieces.as_slice() else { return false };
+        matches!(of, ValueOf::Number | ValueOf::Routing) && filters.is_empty()
+    }
+
     /// Every value named, for the loader's checks.
     pub fn values(&self) -> impl Iterator<Item = &ValueOf> {
         values(&self.pieces)
@@ -270,13 +277,6 @@ impl UriTemplate {
     #[must_use]
     pub fn fixed_parts(&self) -> Option<FixedParts<'_>> {
         let [Piece::Text(rest)] = self.rest.as_slice() else { return None };
-        let SchemePart::Written(scheme @ (Scheme::Sip | Scheme::Sips)) = self.scheme else { return None };
-        let is_number = |of: &ValueOf, filters: &[Filter]| *of == ValueOf::Number && filters.is_empty();
-        let (before_number, number) = match self.user.as_deref() {
-            None => (&[][..], NumberIn::UserOfCall),
-            Some([Piece::Text(user)]) => (&**user, NumberIn::Nothing),
-            Some([Piece::Value { of, filters, .. }]) if is_number(of, filters) => (&[][..], NumberIn::User),
-            Some([Piece::Text(text), Piece::Value { of, filters, .. }]) if is_number(of, filters) => {
         self.parts_with(rest)
     }
 
@@ -306,6 +306,13 @@ impl UriTemplate {
     }
 
     fn parts_with<'t>(&'t self, rest: &'t [u8]) -> Option<FixedParts<'t>> {
+        let SchemePart::Written(scheme @ (Scheme::Sip | Scheme::Sips)) = self.scheme else { return None };
+        let is_number = |of: &ValueOf, filters: &[Filter]| *of == ValueOf::Number && filters.is_empty();
+        let (before_number, number) = match self.user.as_deref() {
+            None => (&[][..], NumberIn::UserOfCall),
+            Some([Piece::Text(user)]) => (&**user, NumberIn::Nothing),
+            Some([Piece::Value { of, filters, .. }]) if is_number(of, filters) => (&[][..], NumberIn::User),
+            Some([Piece::Text(text), Piece::Value { of, filters, .. }]) if is_number(of, filters) => {
                 (&**text, NumberIn::User)
             }
             Some(_) => return None,
@@ -405,13 +412,6 @@ impl UriTemplate {
     }
 }
 
-/// Appends bytes to a user part, escaping what may not stand there. Those `as_it_came` are a part of a
-/// user already: they keep their `%HH`, and the reserved characters that are legal there.
-pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(bytes);
-    escape_in_place(out, start, as_it_came, |byte| {
-        is_user_char(byte) || (as_it_came && b",/?".contains(&byte))
 /// The only value there is: a cell of a table.
 struct OneColumn<'v>(&'v [u8]);
 
@@ -427,6 +427,13 @@ impl Values for OneColumn<'_> {
     }
 }
 
+/// Appends bytes to a user part, escaping what may not stand there. Those `as_it_came` are a part of a
+/// user already: they keep their `%HH`, and the reserved characters that are legal there.
+pub fn push_user_escaped(bytes: &[u8], as_it_came: bool, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(bytes);
+    escape_in_place(out, start, as_it_came, |byte| {
+        is_user_char(byte) || (as_it_came && b",/?".contains(&byte))
     });
 }
 
