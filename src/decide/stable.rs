@@ -140,13 +140,26 @@ impl Fields {
     }
 }
 
-fn hexadecimal(mut hash: u64) -> [u8; 16] {
+fn hexadecimal(hash: u64) -> [u8; 16] {
     let mut text = [0; 16];
-    for digit in text.iter_mut().rev() {
-        *digit = b"0123456789abcdef"[(hash & 15) as usize];
-        hash >>= 4;
+    let halves = [(hash >> 32) as u32, hash as u32];
+    for (place, half) in text.as_chunks_mut::<8>().0.iter_mut().zip(halves) {
+        *place = eight_digits(half).to_be_bytes();
     }
     text
+}
+
+/// The hexadecimal digits of a number, a byte for each, the first one the highest.
+fn eight_digits(number: u32) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Four bits to each byte, by halves.
+    let mut digits = u64::from(number);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // Ten and above: six more reach the next bit, and their letters stand further behind.
+    let letters = (digits + 6 * ONES) >> 4 & ONES;
+    digits + u64::from(b'0') * ONES + u64::from(b'a' - b'0' - 10) * letters
 }
 
 #[cfg(test)]
@@ -157,6 +170,11 @@ mod tests {
     use crate::sip::{HeaderIndex, Parsed, parse};
 
     proptest! {
+        #[test]
+        fn digits_are_those_of_the_library(hash: u64) {
+            prop_assert_eq!(&hexadecimal(hash)[..], format!("{hash:016x}").as_bytes().to_vec());
+        }
+
         #[test]
         fn gathered_or_in_pieces_a_hash_is_the_same(
             key: [u8; 16],

@@ -48,7 +48,10 @@ pub fn write_head_with(
     source: SocketAddr,
     to_tag: &[u8],
 ) {
-    out.put_all([b"SIP/2.0 ", decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
+    match usual_status_line(status, reason) {
+        Some(line) => out.put(line),
+        None => put_status_line(out, status, reason),
+    }
     let mut vias = request.lines.iter().filter(|line| line.name == HeaderName::Via);
     if let Some(top) = vias.next() {
         put_top_via(out, top, request, source, feedback);
@@ -63,6 +66,28 @@ pub fn write_head_with(
     echo.field(out, b"Call-ID: ", &request.call_id);
     echo.field(out, b"CSeq: ", &request.cseq);
     echo.finish(out);
+}
+
+const BEFORE_CODE: &[u8] = b"SIP/2.0 ";
+
+#[inline(never)]
+fn put_status_line(out: &mut Writer<'_>, status: u16, reason: &[u8]) {
+    out.put_all([BEFORE_CODE, decimal(status.into(), &mut [0; DECIMAL_BYTES_MAX]), b" ", reason, b"\r\n"]);
+}
+
+/// The status line of a redirect with its usual reason phrase.
+#[inline]
+fn usual_status_line(status: u16, reason: &[u8]) -> Option<&'static [u8]> {
+    let line: &[u8] = match status {
+        300 => b"SIP/2.0 300 Multiple Choices\r\n",
+        301 => b"SIP/2.0 301 Moved Permanently\r\n",
+        302 => b"SIP/2.0 302 Moved Temporarily\r\n",
+        305 => b"SIP/2.0 305 Use Proxy\r\n",
+        380 => b"SIP/2.0 380 Alternative Service\r\n",
+        _ => return None,
+    };
+    let usual = line.get(BEFORE_CODE.len() + b"300 ".len()..)?.strip_suffix(b"\r\n")?;
+    (usual == reason).then_some(line)
 }
 
 /// Lines as they came. Those that stand in the request as the answer has them, one behind the other, are copied
@@ -120,15 +145,17 @@ pub fn reply_address(via: &Via<'_>, source: SocketAddr) -> SocketAddr {
 }
 
 fn put_to(out: &mut Writer<'_>, request: &Request<'_>, tag: &[u8]) {
-    let Some((value, Line { shape, .. })) = request.to.field.found else { return };
+    let Some((value, line)) = &request.to.field.found else { return };
     let unread = request.to.read.uri.is_empty();
     let has_tag = if unread { seems_tagged(value) } else { request.to.read.tag().is_some() };
     let (name, tag): (&[u8], &[u8]) = if has_tag || tag.is_empty() { (b"", b"") } else { (b";tag=", tag) };
-    if shape == Shape::Plain {
-        return out.put_all([b"To: ", value, name, tag, b"\r\n"]);
+    if let Some(echoed) = line.as_echoed(b"To: ", request.bytes).and_then(|place| request.bytes.get(place))
+        && let Some(text) = echoed.strip_suffix(b"\r\n")
+    {
+        return out.put_all([text, name, tag, b"\r\n"]);
     }
     out.put(b"To: ");
-    out.put_value(value, shape);
+    out.put_value(value, line.shape);
     out.put_all([name, tag, b"\r\n"]);
 }
 
@@ -151,7 +178,7 @@ fn put_top_via(
     if told.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
         return;
     }
-    if put_usual_via(out, top, line, whole, source) {
+    if put_usual_via(out, top, line, request.bytes, source) {
         return;
     }
     out.put(b"Via: ");
@@ -169,25 +196,26 @@ fn put_usual_via(
     out: &mut Writer<'_>,
     top: &TopVia<'_>,
     line: &Line,
-    whole: &[u8],
+    bytes: &[u8],
     source: SocketAddr,
 ) -> bool {
-    let is_usual = top.sound && line.shape == Shape::Plain && top.received.is_none();
+    const NAME: &[u8; 5] = b"Via: ";
+    let is_usual = top.sound && top.received.is_none();
     let (true, Some(rport), IpAddr::V4(ip)) = (is_usual, &top.rport, source.ip().to_canonical()) else {
         return false;
     };
-    let value = top.via.value;
-    let part = |place: Range<usize>| whole.get(place).unwrap_or_default();
+    let Some(text) = line.as_echoed(NAME, bytes).and_then(|place| bytes.get(place)) else { return false };
+    // Where the value ends: others may follow it in the line.
+    let end = NAME.len() + top.via.value.len();
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     out.put_all([
-        b"Via: ",
-        part(0..rport.start),
+        part(0, NAME.len() + rport.start),
         b";rport=",
         decimal(source.port().into(), &mut [0; DECIMAL_BYTES_MAX]),
-        part(rport.end..value.len()),
+        part(NAME.len() + rport.end, end),
         b";received=",
         dotted(ip, &mut [0; DOTTED_BYTES_ROOM]),
-        part(value.len()..whole.len()),
-        b"\r\n",
+        part(end, text.len()),
     ]);
     true
 }
@@ -268,7 +296,7 @@ fn bracketed(host: &[u8]) -> Option<Ipv6Addr> {
 #[cfg(test)]
 mod tests {
     use super::{super::cases::with, *};
-    use crate::sip::{HeaderIndex, Parsed, parse};
+    use crate::sip::{HeaderIndex, Parsed, parse, reason_phrase};
 
     fn head_of(text: &str, source: &str) -> String {
         let mut index = HeaderIndex::new();
@@ -280,6 +308,20 @@ mod tests {
         let mut out = Writer::new(&mut buffer);
         write_head(&mut out, &request, 302, b"Moved Temporarily", source, b"T");
         String::from_utf8_lossy(out.written()).into_owned()
+    }
+
+    #[test]
+    fn usual_status_lines_are_those_that_would_be_written() {
+        for status in 100..700 {
+            let reason = reason_phrase(status).as_bytes();
+            let mut buffer = [0; 80];
+            let mut out = Writer::new(&mut buffer);
+            put_status_line(&mut out, status, reason);
+            let usual = usual_status_line(status, reason);
+            assert_eq!(usual.is_some(), matches!(status, 300..=302 | 305 | 380), "{status}");
+            assert!(usual.is_none_or(|line| line == out.written()), "{status}");
+            assert_eq!(usual_status_line(status, b"Elsewhere"), None);
+        }
     }
 
     #[test]
