@@ -5,7 +5,7 @@
 #
 # For each of two requests (benches/requests) and each server, in turns, so that what else the machine does hits
 # all of them: SECONDS of calls in a closed loop that keeps the server's thread busy, then SECONDS at half of the rate
-# that went. The server has processor 0, the generator processor 1. Every answer is checked against its request, all its
+# that went; and before each server the echo, since the machine may be slower a few seconds later. The server has processor 0, the generator processor 1. Every answer is checked against its request, all its
 # Contacts too: one that is wrong or lost ends the script.
 #
 # Both have real-time priority, where that is allowed (chrt; root): no other program takes their processors. Still the p99 is
@@ -54,38 +54,9 @@ for program in taskset curl; do
 done
 
 source benches/beside/places.sh
-names=() left_out=()
-declare -A pids ports right # right: options of the generator that say which answers are right
+source benches/beside/servers.sh
 
 is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
-leave_out() { left_out+=("$1: $2"); echo "left out: $1: $2" >&2; }
-contacts() { echo "<sip:$1@$2.example.net>;q=0.99, <sip:$1@gw-9002.example.net>;q=0.98, <sip:$1@gw-9003.example.net>;q=0.97"; }
-static_contacts=$(contacts +441632960123 gw-9001)
-
-# take NAME PORT: from now on it is one of the servers.
-take() {
-    names+=("$1")
-    pids[$1]=${peers[$1]}
-    ports[$1]=$2
-}
-
-# start_one NAME ROUTES [LINE]: Waypost with these routes, and this line in its configuration.
-start_one() {
-    free_port sip admin
-    printf '%s\n' "admin: 127.0.0.1:$admin" "routes: $2" "listen: [\"udp:$host:$sip\"]" "log: { level: warn }" \
-        "key: 000102030405060708090a0b0c0d0e0f" "${3:-}" >"$work/$1.yaml"
-    start "$1" "${server_core[@]}" "$waypost" serve --config "$work/$1.yaml"
-    await "$1 is ready" 60 ready "$1"
-    take "$1" "$sip"
-}
-
-start_waypost_static() {
-    mkdir -p "$work/static"
-    cp benches/beside/routes/static.yaml "$work/static/"
-    start_one waypost "$work/static"
-    right[waypost]="--contacts|$static_contacts"
-}
-
 start_waypost_gso() {
     local status=0
     mkdir -p "$work/static"
@@ -98,28 +69,6 @@ start_waypost_gso() {
     fi
     start_one waypost_gso "$work/static" "$waypost_gso"
     right[waypost_gso]="--contacts|$static_contacts"
-}
-
-# Gateways have names of one length, and numbers that of the requests', so that all answers are as long.
-start_waypost_prefix() {
-    mkdir "$work/prefix"
-    cp benches/beside/routes/prefix.yaml "$work/prefix/"
-    local gateways='function gateway(name) { return sprintf("gw-%04d", substr(name, 4)) }'
-    "$tabledata" prefixes --rows "$rows" | awk -F, "$gateways"' NR > 1 { print $1 "," gateway($2) }' >"$work/prefix/prefixes.csv"
-    "$tabledata" calls --of "$rows" --rows 500000 --table prefixes |
-        awk -F, "$gateways"' length($1) == 13 && $2 != "" { print $1 "," gateway($2) }' >"$work/prefix.calls"
-    start_one waypost_prefix "$work/prefix"
-    right[waypost_prefix]="--calls-from|$work/prefix.calls|--contacts|$(contacts '{n}' '{v}')"
-}
-
-start_waypost_enum() {
-    [ -n "${nsd:-}" ] || { leave_out waypost_enum "no nsd: apt-get install nsd"; return; }
-    mkdir -p "$work/enum" "$work/zones"
-    cp benches/beside/routes/enum.yaml "$work/enum/"
-    awk -v numbers=1000 -f benches/beside/zone.awk >"$work/zones/e164.example.net.zone" 2>"$work/enum.calls"
-    start_nsd
-    start_one waypost_enum "$work/enum" "dns: { servers: [\"$host:$dns\"] }"
-    right[waypost_enum]="--calls-from|$work/enum.calls|--contacts|$(contacts '{n}' gw-9001)"
 }
 
 # start_kamailio NAME PROGRAM [MODULES]: the process that answers is found when it has answered.
@@ -144,15 +93,6 @@ start_opensips() {
     await "opensips listens" 10 anybody_has "$sip"
     take opensips "$sip"
     right[opensips]="--contacts|$static_contacts"
-}
-
-# start_echo NAME MODE BYTES
-start_echo() {
-    free_port sip
-    start "$1" "${server_core[@]}" "$echo_server" --listen "$host:$sip" --mode "$2" --answer-bytes "$3"
-    await "$1 listens" 5 anybody_has "$sip"
-    take "$1" "$sip"
-    right[$1]="--echo|$3"
 }
 
 # busiest PID: of it and its children, the process that has worked most.
@@ -218,7 +158,7 @@ if is_wanted kamailio_native; then
 fi
 is_wanted opensips && start_opensips
 
-declare -A answer_bytes us user system per_s busy p99 p99_all stalled
+declare -A answer_bytes us of_echo user system per_s busy p99 p99_all stalled
 for name in "${names[@]}"; do
     # ENUM numbers are asked for once.
     saturate "$name" small --calls 5000
@@ -239,8 +179,14 @@ for size in "${sizes[@]}"; do
     for ((round = 1; round <= rounds; round++)); do
         for name in "${servers[@]}"; do
             key=$size/${name%_"$size"}
-            saturate "$name" "$size" --calls 100000000 --seconds "$seconds"
+            # Right before each: a machine with other tenants may be a quarter slower ten seconds later.
+            saturate "echo_batched_$size" "$size" --calls 100000000 --seconds "$seconds"
+            echo_us=$(reported "echo_batched_$size" thread_us_per_answer)
+            if [ "$name" != "echo_batched_$size" ]; then
+                saturate "$name" "$size" --calls 100000000 --seconds "$seconds"
+            fi
             us[$key]+=" $(reported "$name" thread_us_per_answer)"
+            of_echo[$key]+=" $(compute "$(reported "$name" thread_us_per_answer) / $echo_us" %.4f)"
             user[$key]+=" $(reported "$name" thread_user_us_per_answer)"
             system[$key]+=" $(reported "$name" thread_system_us_per_answer)"
             busy[$key]+=" $(reported "$name" thread_busy)"
@@ -274,7 +220,7 @@ table() {
     echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)$([ -z "${kamailio:-}" ] || "$kamailio" -v | sed -n 's/^version: \([a-z]* [0-9.]*\).*/, \1/p')"
     echo "# run: $(date -u +%Y-%m-%d), $rounds rounds of $seconds s, $flows flows, $window calls under way, $rows prefixes, generator: ${load_options[*]:-no options}$( ((repeated == 0)) || echo ", $repeated times again since the machine stood still at half load")"
     for name in "${left_out[@]}"; do echo "# left out: $name"; done
-    echo "# us: processor time of the answering thread for one answer, at saturation; user_us, system_us: its parts, by the kernel's tick; of_*: ratio of us, median of the rounds"
+    echo "# us: processor time of the answering thread for one answer, at saturation; user_us, system_us: its parts, by the kernel's tick; of_echo: to the echo right before, median of the rounds; of_native, of_debian: ratio of these"
     echo "# server and generator had $( ((${#fifo[@]})) && echo "real-time priority" || echo "no priority over other programs"); p99 at half of that rate: of calls that no stall of the machine touched; p99_all_us of all; stalled: the share that one touched"
     printf '%s\t' request server answer_bytes us us_min us_max of_echo of_native of_debian user_us system_us per_s busy p99_us p99_us_min p99_us_max p99_of_echo p99_all_us
     echo stalled
@@ -284,8 +230,8 @@ table() {
             [ -n "${us[$key]:-}" ] || continue
             # shellcheck disable=SC2086
             printf '%s\t' "$size" "$name" "${answer_bytes[$key]}" "$(median ${us[$key]})" "$(least ${us[$key]})" "$(most ${us[$key]})" \
-                "$(ratios "${us[$key]}" "${us[$size/echo_batched]}")" "$(ratios "${us[$key]}" "${us[$size/kamailio_native]:-}")" \
-                "$(ratios "${us[$key]}" "${us[$size/kamailio]:-}")" "$(median ${user[$key]})" "$(median ${system[$key]})" "$(median ${per_s[$key]})" "$(median ${busy[$key]})" \
+                "$(median ${of_echo[$key]})" "$(ratios "${of_echo[$key]}" "${of_echo[$size/kamailio_native]:-}")" \
+                "$(ratios "${of_echo[$key]}" "${of_echo[$size/kamailio]:-}")" "$(median ${user[$key]})" "$(median ${system[$key]})" "$(median ${per_s[$key]})" "$(median ${busy[$key]})" \
                 "$(median ${p99[$key]})" "$(least ${p99[$key]})" "$(most ${p99[$key]})" \
                 "$(ratios "${p99[$key]}" "${p99[$size/echo_batched]}")" "$(median ${p99_all[$key]})"
             # shellcheck disable=SC2086

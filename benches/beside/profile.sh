@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Where the processor time of an answer goes, of Waypost and of the bare echo: in the program, in libc, in the kernel.
+# Where the processor time of an answer goes, of Waypost with each of its routes and of the bare echo: in the program, in libc, in the
+# kernel.
 #
 #   benches/beside/profile.sh [SECONDS [TOP]]      10 seconds of samples of each, the 25 dearest functions of each
 #
@@ -11,13 +12,15 @@
 # Writes a text to $RESULTS (benches/beside/profile.txt) and standard output. `us` is the share of the processor time that the thread
 # took for an answer in that run. Builds nothing; the release profile keeps names of functions.
 #
-#   WAYPOST, LOAD, ECHO   programs (default: newest in target/release)
-#   SIZE                  real: the INVITE of 1,461 bytes; small: of 364
-#   GSO                   true: Waypost with batching: {gso: true}, and the echo with GSO
+#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
+#   SERVERS   "waypost waypost_prefix waypost_enum", rows of beside.sh
+#   SIZE      real: the INVITE of 1,461 bytes; small: of 364
+#   GSO       true: waypost with batching: {gso: true}, and the echo with GSO
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-10} top=${2:-25}
-size=${SIZE:-real} gso=${GSO:-false}
+size=${SIZE:-real} gso=${GSO:-false} rows=1000000
+read -ra wanted <<<"${SERVERS:-waypost waypost_prefix waypost_enum}"
 results=${RESULTS:-benches/beside/profile.txt}
 if ! [[ $seconds =~ ^[1-9][0-9]{0,2}$ && $top =~ ^[1-9][0-9]{0,2}$ ]]; then
     sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2
@@ -28,31 +31,36 @@ for program in taskset curl perf; do
 done
 
 source tests/figures.sh
-LOAD=${LOAD:-$(built load)} echo_server=${ECHO:-$(built echo)}
-export WAYPOST=${WAYPOST:-${CARGO_TARGET_DIR:-target}/release/waypost}
-source tests/interop/peers.sh
+LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
+echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
+if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
+    source tests/dns/ground.sh
+else
+    source tests/interop/peers.sh
+fi
 source benches/beside/places.sh
-cp benches/beside/routes/static.yaml "$work/routes/"
+source benches/beside/servers.sh
 
 # send NAME OPTION...
 send() {
-    local status=0
-    "${load_core[@]}" "$LOAD" --request "benches/requests/invite-$size.sip" --from "$from" --to "$host:$sip" \
-        --flows 4 --gso --closed 256 --wait-ms 3000 --pid "${peers[$1]}" "${@:2}" >"$work/$1.report" 2>&1 || status=$?
+    local options status=0
+    IFS='|' read -ra options <<<"${right[$1]}"
+    "${load_core[@]}" "$LOAD" --request "benches/requests/invite-$size.sip" --from "$from" --to "$host:${ports[$1]}" \
+        --flows 4 --gso --closed 256 --wait-ms 3000 --pid "${pids[$1]}" "${options[@]}" "${@:2}" >"$work/$1.report" 2>&1 || status=$?
     [ "$status" != 2 ] || { cat "$work/$1.report" >&2; exit 1; }
     all_right "$1"
 }
 
-# profile NAME OPTION...: samples of a server that is up, and its part of the text.
+# profile NAME: samples of a server that is up, and its part of the text.
 profile() {
     local sampler us
-    send "$@" --calls 20000
+    send "$1" --calls 20000
     # The sampler, too, must have a processor when its buffer is full.
-    "${load_core[@]}" perf record --quiet --event cpu-clock --freq 5000 --pid "${peers[$1]}" --output "$work/$1.data" \
+    "${load_core[@]}" perf record --quiet --event cpu-clock --freq 5000 --pid "${pids[$1]}" --output "$work/$1.data" \
         -- sleep "$((seconds + 1))" >"$work/logs/perf-$1" 2>&1 &
     sampler=$!
     sleep 0.5
-    send "$@" --calls 100000000 --seconds "$seconds"
+    send "$1" --calls 100000000 --seconds "$seconds"
     wait "$sampler"
     us=$(reported "$1" thread_us_per_answer)
     perf report --input "$work/$1.data" --stdio --quiet --sort dso,symbol --field-separator '|' 2>/dev/null >"$work/$1.samples"
@@ -77,28 +85,30 @@ profile() {
         }' "$work/$1.samples"
 }
 
-free_port sip
-more=() mode=batched
-if [ "$gso" = true ]; then more=("batching: {gso: true}") mode=gso; fi
-printf '%s\n' "log: { level: warn }" "key: 000102030405060708090a0b0c0d0e0f" "${more[@]}" >"$work/waypost.more"
-start_waypost waypost "udp:$host:$sip"
-for thread in "/proc/${peers[waypost]}/task"/*; do
-    taskset -pc 0 "${thread##*/}" >/dev/null
-    ((${#fifo[@]} == 0)) || chrt -f -p 1 "${thread##*/}"
-done
+line= mode=batched
+if [ "$gso" = true ]; then line="batching: { gso: true }" mode=gso; fi
+declare -A us
 {
     echo "# machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors, Linux $(uname -r)"
     echo "# versions: waypost $(git describe --always --dirty --exclude '*'), $(rustc --version | cut -d' ' -f1-2)"
-    echo "# run: $(date -u +%Y-%m-%d), $seconds s each, invite-$size, static route with three Contacts, 256 calls under way from 4 peers, GSO of answers: $gso"
-    profile waypost
-    waypost_us=$(reported waypost thread_us_per_answer) bytes=$(reported waypost answer_bytes_max)
-    stop waypost
-    free_port sip
-    start echo "${server_core[@]}" "$echo_server" --listen "$host:$sip" --mode "$mode" --answer-bytes "$bytes"
-    await "echo listens" 5 anybody_has "$sip"
-    profile echo --echo "$bytes"
+    echo "# run: $(date -u +%Y-%m-%d), $seconds s each, invite-$size, three Contacts, 256 calls under way from 4 peers, GSO of answers: $gso"
+    # The answer to a static route says how long the echo's are to be.
+    start_waypost_static "$line"
+    send waypost --calls 5000
+    start_echo echo "$mode" "$(reported waypost answer_bytes_max)"
+    profile echo
+    us[echo]=$(reported echo thread_us_per_answer)
+    for name in "${wanted[@]}"; do
+        [ "$name" = waypost ] || "start_$name"
+        [ -n "${pids[$name]:-}" ] || continue
+        profile "$name"
+        us[$name]=$(reported "$name" thread_us_per_answer)
+        stop "$name"
+    done
     echo
-    echo "waypost / echo: $(compute "$waypost_us / $(reported echo thread_us_per_answer)" %.2f)"
+    for name in "${wanted[@]}"; do
+        [ -z "${us[$name]:-}" ] || echo "$name / echo: $(compute "${us[$name]} / ${us[echo]}" %.2f)"
+    done
 } >"$work/profile.txt"
 cp "$work/profile.txt" "$results"
 cat "$results"
