@@ -35,7 +35,7 @@ fn dialled(message: &[u8]) -> Option<&[u8]> {
     let user = [&b"sip:"[..], b"tel:", b"sips:"].iter().find_map(|scheme| uri.strip_prefix(*scheme))?;
     let user = user.get(..NUMBER_BYTES_MAX).unwrap_or(user);
     let len = user.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b'+'))?;
-    user.get(..len)
+    user.get(..len).filter(|number| !number.is_empty())
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
             ("INVITE sip:+441632960083@h SIP/2.0\r\n", Some("+441632960083")),
             ("SUBSCRIBE sips:44;npdi@h SIP/2.0\r\n", Some("44")),
             ("OPTIONS tel:+44;x=y SIP/2.0\r\n", Some("+44")),
-            ("INVITE sip:alice@h SIP/2.0\r\n", Some("")),
+            ("INVITE sip:alice@h SIP/2.0\r\n", None),
             ("INVITE SIP:+44@h SIP/2.0\r\n", None),
             ("INVITE sip:+44", None),
             ("SIP/2.0 200 OK\r\n", None),
