@@ -5,8 +5,8 @@
 #
 # For each of two requests (benches/requests) and each server, in turns, so that what else the machine does hits
 # all of them: SECONDS of calls in a closed loop that keeps the server's thread busy, then SECONDS at half of the rate
-# that went; and before each server the echo, since the machine may be slower a few seconds later. The server has processor 0, the generator processor 1. Every answer is checked against its request, all its
-# Contacts too: one that is wrong or lost ends the script.
+# that went; and before each server the echo, since the machine may be slower a few seconds later. The server has processor 0, the
+# generator processor 1. Every answer is checked against its request, all its Contacts too: one that is wrong or lost ends the script.
 #
 # Both have real-time priority, where that is allowed (chrt; root): no other program takes their processors. Still the p99 is
 # of a thing that takes tens of microseconds, on a machine that stands still for milliseconds. So calls that were under way
@@ -41,22 +41,14 @@ for number in "$rounds" "$seconds" "$flows" "$window" "$rows"; do
     [[ $number =~ ^[1-9][0-9]{0,6}$ ]] || { echo "beside: $number is not a number from 1 to 9999999" >&2; exit 2; }
 done
 
-source tests/figures.sh
-LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
-echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
-if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
-    source tests/dns/ground.sh
-else
-    source tests/interop/peers.sh
-fi
 for program in taskset curl; do
     command -v "$program" >/dev/null || { echo "beside: no $program: apt-get install util-linux curl" >&2; exit 1; }
 done
 
-source benches/beside/places.sh
 source benches/beside/servers.sh
 
 is_wanted() { [[ " ${wanted[*]} " == *" $1 "* ]]; }
+
 start_waypost_gso() {
     local status=0
     mkdir -p "$work/static"

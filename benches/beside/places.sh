@@ -1,4 +1,4 @@
-# Sourced by beside.sh and profile.sh, after peers.sh: addresses and processors of the server and the generator.
+# Sourced by servers.sh, after peers.sh: addresses and processors of the server and the generator.
 
 # Calls come from the addresses from here on. The servers have the address that the kernel sends from, as on an interface with
 # one address: elsewhere in 127.0.0.0/8, `batching: {connected: true}` would have no effect.

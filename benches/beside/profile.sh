@@ -30,15 +30,6 @@ for program in taskset curl perf; do
     command -v "$program" >/dev/null || { echo "profile: no $program: apt-get install util-linux curl linux-perf" >&2; exit 2; }
 done
 
-source tests/figures.sh
-LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
-echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
-if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
-    source tests/dns/ground.sh
-else
-    source tests/interop/peers.sh
-fi
-source benches/beside/places.sh
 source benches/beside/servers.sh
 
 # send NAME OPTION...

@@ -1,4 +1,14 @@
-# Sourced by beside.sh and profile.sh, after places.sh: Waypost with each of the routes, and the echo. $rows is the number of prefixes.
+# Sourced by beside.sh and profile.sh: Waypost with each of the routes, and the echo. $rows is the number of prefixes.
+
+source tests/figures.sh
+LOAD=${LOAD:-$(built load)} MISBEHAVE=${MISBEHAVE:-$(built misbehave)}
+echo_server=${ECHO:-$(built echo)} tabledata=${TABLEDATA:-$(built tabledata)}
+if [ -x "${NSD:-/usr/sbin/nsd}" ]; then
+    source tests/dns/ground.sh
+else
+    source tests/interop/peers.sh
+fi
+source benches/beside/places.sh
 
 # By the name of a server: its process, its port, and the options of the generator that say which answers are right.
 names=() left_out=()
