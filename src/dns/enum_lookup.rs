@@ -19,7 +19,7 @@ use crate::{
 
 /// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
 /// E.164 §6.2.1.
-const E164_DIGITS: std::ops::RangeInclusive<usize> = 2..=15;
+pub(super) const E164_DIGITS: std::ops::RangeInclusive<usize> = 2..=15;
 /// Longest domain name, in bytes, with its final dot.
 const DOMAIN_BYTES_MAX: usize = 254;
 

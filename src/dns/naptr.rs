@@ -71,7 +71,8 @@ impl Naptr {
 /// What stands before the enumservices.
 const E2U: &[u8] = b"E2U+";
 
-fn is_one_of(service: &[u8], wanted: &[Box<str>]) -> bool {
+/// Whether a service is wanted, in any case.
+pub(super) fn is_one_of(service: &[u8], wanted: &[Box<str>]) -> bool {
     wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 

@@ -5,19 +5,19 @@
 //! Out:   the URIs that the rules would make, read.
 //! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
 
-use super::{Answer, Record, rule::Rule};
+use super::{Answer, Record, enum_lookup::E164_DIGITS, naptr::is_one_of, rule::Rule};
 use crate::{
     limits::URI_BYTES_MAX,
     sip::{Uri, UriOutline},
 };
 
-/// Digits of the longest number, and its `+`.
-const NUMBER_BYTES_MAX: usize = 16;
+/// Room for the longest number, with its `+`.
+const NUMBER_ROOM: usize = 1 + *E164_DIGITS.end();
 
 /// The URIs of a number. All that a call looks at lies side by side.
 #[derive(Debug)]
 pub(super) struct Ready {
-    number: [u8; NUMBER_BYTES_MAX],
+    number: [u8; NUMBER_ROOM],
     number_len: usize,
     records: Box<[OfRecord]>,
     /// Service and URI of each, end to end.
@@ -27,11 +27,9 @@ pub(super) struct Ready {
 /// What becomes of one record.
 #[derive(Debug)]
 struct OfRecord {
-    /// Where they end in the text.
+    /// Where they end in the text; there is no URI where no call can go to what the rule makes.
     service_end: u32,
     uri_end: u32,
-    /// Whether there is a URI that a call can go to.
-    is_uri: bool,
     outline: Option<UriOutline>,
 }
 
@@ -51,7 +49,7 @@ impl Ready {
             text.extend_from_slice(uri.unwrap_or_default());
             let uri_end = u32::try_from(text.len()).ok()?;
             let outline = uri.and_then(|uri| UriOutline::of(uri, None));
-            all.push(OfRecord { service_end, uri_end, is_uri: uri.is_some(), outline });
+            all.push(OfRecord { service_end, uri_end, outline });
         }
         let (records, is_whole) = (all.into(), rules.len() == records.len());
         is_whole.then_some(Self { number, number_len, records, text: text.into() })
@@ -75,13 +73,13 @@ impl Ready {
             let service = self.text.get(start..service_end).unwrap_or_default();
             let uri = self.text.get(service_end..uri_end).unwrap_or_default();
             start = uri_end;
-            if !wanted.iter().any(|wanted| service.eq_ignore_ascii_case(wanted.as_bytes())) {
+            if !is_one_of(service, wanted) {
                 continue;
             }
-            let goes_on = match (record.is_uri, record.outline) {
-                (false, _) => take(None),
-                (true, Some(outline)) => take(Some((uri, outline.read(uri).as_ref()))),
-                (true, None) => take(Some((uri, Uri::parse(uri).as_ref()))),
+            let goes_on = match record.outline {
+                _ if uri.is_empty() => take(None),
+                Some(outline) => take(Some((uri, outline.read(uri).as_ref()))),
+                None => take(Some((uri, Uri::parse(uri).as_ref()))),
             };
             if !goes_on {
                 return;
@@ -96,10 +94,10 @@ impl Ready {
 }
 
 /// The number that a name stands for, when its digits stand together (RFC 6116 §3.2); and its length.
-fn number_of(name: &str) -> Option<([u8; NUMBER_BYTES_MAX], usize)> {
+fn number_of(name: &str) -> Option<([u8; NUMBER_ROOM], usize)> {
     let labels = name.as_bytes().as_chunks::<2>().0;
     let count = labels.iter().take_while(|[digit, dot]| digit.is_ascii_digit() && *dot == b'.').count();
-    let mut number = [b'+'; NUMBER_BYTES_MAX];
+    let mut number = [b'+'; NUMBER_ROOM];
     let places = number.get_mut(1..=count)?;
     for (place, [digit, _]) in places.iter_mut().rev().zip(labels) {
         *place = *digit;
@@ -184,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_number_of_a_name() {
-        let text = |(number, len): ([u8; NUMBER_BYTES_MAX], usize)| {
+        let text = |(number, len): ([u8; NUMBER_ROOM], usize)| {
             String::from_utf8(number[..len].into()).expect("digits")
         };
         for (name, expected) in [

@@ -11,7 +11,7 @@
 use std::num::NonZeroU64;
 
 use super::{
-    directory::{BLOCK_WORDS, Block, Directory},
+    directory::{BLOCK_WORDS, Block, Directory, Stretch},
     image::{Facts, ImageFault},
     line::{self, LINE_WORDS, Line},
     packed::width_of,
@@ -145,6 +145,17 @@ struct Lane {
     directory: Directory,
 }
 
+impl Lane {
+    /// The segment where a number of a stretch may be, and the number mixed as it is there.
+    #[inline(always)]
+    fn mixed(&self, stretch: Stretch, wanted: u64) -> Option<(&Segment, u64)> {
+        let (index, _) = stretch.last_until(&self.described, wanted)?;
+        let segment = self.segments.get(index)?;
+        let distance = wanted.wrapping_sub(segment.base);
+        segment.mixer.takes(distance).then(|| (segment, segment.mixer.mixed(distance)))
+    }
+}
+
 /// All whole numbers of a table.
 #[derive(Debug)]
 pub(super) struct Segments {
@@ -223,14 +234,8 @@ impl Segments {
     /// The entry of a number of a lane.
     #[inline]
     pub(super) fn find(&self, words: &[u64], facts: &Facts, lane: usize, wanted: u64) -> Option<u32> {
-        let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
-        let (index, _) = lane.directory.stretch(wanted)?.last_until(&lane.described, wanted)?;
-        let segment = lane.segments.get(index)?;
-        let distance = wanted.wrapping_sub(segment.base);
-        if !segment.mixer.takes(distance) {
-            return None;
-        }
-        let mixed = segment.mixer.mixed(distance);
+        let lane = self.lane(lane)?;
+        let (segment, mixed) = lane.mixed(lane.directory.stretch(wanted)?, wanted)?;
         for (first, lines) in segment.lines() {
             let (index, left) = lines.place(mixed);
             let at = first.wrapping_add(to_usize(index));
@@ -255,23 +260,23 @@ impl Segments {
     ) {
         let stretches = wanted.map(|wanted| {
             let (lane, wanted) = wanted?;
-            let lane = self.lanes.get(usize::from(*self.by_id.get(lane)?))?;
+            let lane = self.lane(lane)?;
             Some((lane, lane.directory.stretch(wanted)?, wanted))
         });
         let lines = stretches.map(|stretch| {
             let (lane, stretch, wanted) = stretch?;
-            let (index, _) = stretch.last_until(&lane.described, wanted)?;
-            let segment = lane.segments.get(index)?;
-            let distance = wanted.wrapping_sub(segment.base);
+            let (segment, mixed) = lane.mixed(stretch, wanted)?;
             let (first, lines) = segment.lines().next()?;
-            segment.mixer.takes(distance).then(|| {
-                let (index, _) = lines.place(segment.mixer.mixed(distance));
-                first.wrapping_add(to_usize(index))
-            })
+            Some(first.wrapping_add(to_usize(lines.place(mixed).0)))
         });
         for line in lines.into_iter().flatten() {
             touch(words, facts.keys.at.wrapping_add(line.wrapping_mul(LINE_WORDS)));
         }
+    }
+
+    #[inline(always)]
+    fn lane(&self, id: usize) -> Option<&Lane> {
+        self.lanes.get(usize::from(*self.by_id.get(id)?))
     }
 
     #[inline(always)]

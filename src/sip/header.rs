@@ -55,6 +55,12 @@ impl Line {
         (start == name && is_trimmed && self.shape == Shape::Plain).then_some(place)
     }
 
+    /// That line.
+    #[inline]
+    pub(super) fn echoed_in<'a, const N: usize>(&self, name: &[u8; N], bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(self.as_echoed(name, bytes)?)
+    }
+
     /// The value, trimmed.
     #[inline]
     pub(super) fn value_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {

@@ -149,9 +149,7 @@ fn put_to(out: &mut Writer<'_>, request: &Request<'_>, tag: &[u8]) {
     let unread = request.to.read.uri.is_empty();
     let has_tag = if unread { seems_tagged(value) } else { request.to.read.tag().is_some() };
     let (name, tag): (&[u8], &[u8]) = if has_tag || tag.is_empty() { (b"", b"") } else { (b";tag=", tag) };
-    if let Some(echoed) = line.as_echoed(b"To: ", request.bytes).and_then(|place| request.bytes.get(place))
-        && let Some(text) = echoed.strip_suffix(b"\r\n")
-    {
+    if let Some(text) = line.echoed_in(b"To: ", request.bytes).and_then(|line| line.strip_suffix(b"\r\n")) {
         return out.put_all([text, name, tag, b"\r\n"]);
     }
     out.put(b"To: ");
@@ -204,7 +202,7 @@ fn put_usual_via(
     let (true, Some(rport), IpAddr::V4(ip)) = (is_usual, &top.rport, source.ip().to_canonical()) else {
         return false;
     };
-    let Some(text) = line.as_echoed(NAME, bytes).and_then(|place| bytes.get(place)) else { return false };
+    let Some(text) = line.echoed_in(NAME, bytes) else { return false };
     // Where the value ends: others may follow it in the line.
     let end = NAME.len() + top.via.value.len();
     let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
