@@ -6,12 +6,10 @@
 //! Never: one whose URI may be no Contact, or has other values than the number and one column: those are judged call
 //!        by call.
 
-use std::net::IpAddr;
-
 use super::{ContactTemplate, FixedParts, Gateway, NumberIn, NumberTable, Row, TableId};
 use crate::{
     limits::URI_BYTES_MAX,
-    sip::{Scheme, Uri, host_address, place_in, same_name},
+    sip::{Destination, NextHop, Scheme},
 };
 
 /// A Contact without the number: all that a call reads of it lies together.
@@ -20,33 +18,13 @@ pub struct FixedContact {
     /// The scheme and what stands before the number, then what follows from the `@` on.
     text: Box<[u8]>,
     number_at: u16,
-    /// Of the URI, behind the `@`.
-    host_len: u16,
-    /// Where the host of the next hop stands in the text.
-    hop_at: u16,
-    hop_len: u16,
-    address: Option<IpAddr>,
-    port: Option<u16>,
-    default_port: u16,
+    destination: Destination,
     /// Whether the number stands between them.
     pub number: NumberIn,
     /// See [`Gateway::strip`].
     pub strip: usize,
     /// See [`Gateway::expires_s`].
     pub expires_s: Option<u32>,
-}
-
-/// Where a client sends a call that has a URI: its `maddr` counts for its host (RFC 3261 §19.1.1).
-#[derive(Clone, Copy, Debug)]
-pub struct NextHop<'f> {
-    /// A name or an address.
-    pub host: &'f [u8],
-    /// The same when it is an address.
-    pub address: Option<IpAddr>,
-    /// When the URI says it.
-    pub port: Option<u16>,
-    /// When it does not.
-    pub default_port: u16,
 }
 
 impl FixedContact {
@@ -77,27 +55,19 @@ impl FixedContact {
     }
 
     fn of_parts(parts: FixedParts<'_>) -> Option<Self> {
-        let (scheme_name, default_port) = match parts.scheme {
-            Scheme::Sip => (&b"sip:"[..], 5060),
-            Scheme::Sips => (&b"sips:"[..], 5061),
+        let scheme_name = match parts.scheme {
+            Scheme::Sip => &b"sip:"[..],
+            Scheme::Sips => b"sips:",
             Scheme::Tel | Scheme::Other => return None,
         };
         let before_number = [scheme_name, parts.before_number].concat();
         let behind_number = [b"@", parts.rest].concat();
-        // Whatever plain number stands in it, it is the same to the grammar and to the rules below.
+        // Whatever plain number stands in it, it leads to the same place.
         let number = if parts.number == NumberIn::Nothing { &b""[..] } else { b"0" };
-        let probe = [&before_number, number, &behind_number].concat();
-        let uri = Uri::parse(&probe).filter(may_be_contact)?;
-        let hop = uri.param(b"maddr").flatten().unwrap_or(uri.host);
-        let short = |len: usize| u16::try_from(len).ok();
+        let destination = Destination::of(&[&before_number, number, &behind_number].concat())?;
         Some(Self {
-            number_at: short(before_number.len())?,
-            host_len: short(uri.host.len())?,
-            hop_at: short(place_in(&probe, hop).start.checked_sub(number.len())?)?,
-            hop_len: short(hop.len())?,
-            address: host_address(hop),
-            port: uri.port,
-            default_port,
+            number_at: before_number.len().try_into().ok()?,
+            destination,
             number: parts.number,
             strip: 0,
             expires_s: None,
@@ -120,15 +90,13 @@ impl FixedContact {
     /// The host of the URI.
     #[must_use]
     pub fn host(&self) -> &[u8] {
-        self.behind_number().get(1..=self.host_len.into()).unwrap_or_default()
+        self.destination.host(&self.text)
     }
 
     /// Where a client sends the call.
     #[must_use]
     pub fn next_hop(&self) -> NextHop<'_> {
-        let (start, len) = (usize::from(self.hop_at), usize::from(self.hop_len));
-        let host = self.text.get(start..start + len).unwrap_or_default();
-        NextHop { host, address: self.address, port: self.port, default_port: self.default_port }
+        self.destination.next_hop(&self.text)
     }
 
     /// Its length without a number.
@@ -185,15 +153,4 @@ impl ContactsOfColumn {
 #[must_use]
 pub fn is_plain_number(number: &[u8]) -> bool {
     number.iter().all(|byte| byte.is_ascii_digit() || *byte == b'+')
-}
-
-/// What is asked of every Contact, as far as it is the same for all calls.
-fn may_be_contact(uri: &Uri<'_>) -> bool {
-    let transport = uri.param(b"transport").flatten();
-    let transport = |name| transport.is_some_and(|value| same_name(value, name));
-    // RFC 5630 §5.4, RFC 3261 §19.1.1.
-    let is_no_transport = transport(b"tls") || (uri.scheme == Scheme::Sips && transport(b"udp"));
-    // An IPv6 address has many spellings: whether it is that of another URI, its text does not say.
-    let is_ipv6 = uri.host.starts_with(b"[");
-    !(is_ipv6 || uri.has_double_param() || uri.has_mandatory_param() || is_no_transport)
 }

@@ -25,7 +25,7 @@ pub use decimal::micro_of;
 pub use deck::Offer;
 pub use dispatch::Dispatch;
 pub use down::Down;
-pub use fixed::{ContactsOfColumn, FixedContact, NextHop, is_plain_number};
+pub use fixed::{ContactsOfColumn, FixedContact, is_plain_number};
 pub use health::{AliveCodes, Health};
 pub use number::Normalisation;
 pub use numbers::{Meaning, NumberTable, Row, RowTarget, Terms};

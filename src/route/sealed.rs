@@ -6,10 +6,10 @@
 
 use std::{net::IpAddr, ops::RangeInclusive};
 
-use super::{Answer, AnswerTarget, Defaults, FixedContact, GatewayId, NextHop, NumberIn, RouteTable};
+use super::{Answer, AnswerTarget, Defaults, FixedContact, GatewayId, NumberIn, RouteTable};
 use crate::{
     limits::URI_BYTES_MAX,
-    sip::{Writer, differ_in_host},
+    sip::{NextHop, Writer, differ_in_host},
 };
 
 /// The last Contacts of an answer, or all of them.

@@ -10,6 +10,7 @@ mod call_id;
 #[cfg(test)]
 mod cases;
 mod class;
+mod destination;
 mod escape;
 mod fault;
 mod fold;
@@ -34,6 +35,7 @@ mod via;
 mod writer;
 
 pub use call_id::call_id_in;
+pub use destination::{Destination, NextHop};
 pub use escape::{decoded, same_name};
 pub use fault::{Fault, Unanswerable};
 pub use fold::unfolded;
