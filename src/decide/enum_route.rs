@@ -11,7 +11,7 @@ use super::{
     walk::{Walked, nothing_left},
 };
 use crate::{
-    dns::{EnumResult, Failure, Nothing, Step, attribute, lookup_read},
+    dns::{EnumResult, Failure, Nothing, Step, attribute, lookup_known},
     limits::URI_BYTES_MAX,
     route::{EnumRoute, Party, RouteId},
 };
@@ -32,8 +32,8 @@ pub(super) fn follow<T: Trace>(
     let number = std::mem::take(&mut work.temp);
     let mut first = true;
     let result =
-        lookup_read(&number, &route.plan, &call.context.dns, &mut |found, uri| match &route.attributes {
-            None => contacts::add_uri(found, uri, &route.answer, call, work, trace),
+        lookup_known(&number, &route.plan, &call.context.dns, &mut |found, known| match &route.attributes {
+            None => contacts::add_uri(found, known, &route.answer, call, work, trace),
             Some(names) => {
                 if std::mem::take(&mut first) {
                     set_attributes(names, found, work, trace);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     limits::{NAPTR_HOPS_MAX, NAPTR_TRIED_MAX, QUESTIONS_PER_REQUEST_MAX, URI_BYTES_MAX},
-    sip::{Uri, Writer},
+    sip::{Destination, Uri, Writer},
 };
 
 /// Digits of an E.164 number: the shortest that has a country code and a subscriber, and ITU-T
@@ -92,11 +92,22 @@ pub fn lookup(
     dns: &DnsView<'_>,
     emit: &mut dyn FnMut(&[u8]),
 ) -> Step<EnumResult> {
-    lookup_read(number, plan, dns, &mut |result, _| emit(result))
+    lookup_known(number, plan, dns, &mut |result, _| emit(result))
 }
 
-/// The same; where [`Results::Uris`] are wanted, each comes with what was read of it.
-pub fn lookup_read(
+/// What is known of a result besides its text.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'k, 'u> {
+    /// Nothing: [`Results::Any`] are wanted.
+    Nothing,
+    /// What was read of it.
+    Uri(&'k Uri<'u>),
+    /// Where it leads: to a name.
+    Destination(&'k Destination),
+}
+
+/// The same; where [`Results::Uris`] are wanted, each comes with what is known of it.
+pub fn lookup_known(
     number: &[u8],
     plan: &EnumPlan,
     dns: &DnsView<'_>,
@@ -129,7 +140,7 @@ pub fn lookup_read(
         }
         // An apex that is preferred has not said yet: its answer, or the end of its time, is waited for.
         let is_first = so_far.questions.is_empty();
-        let mut nowhere = |_: &[u8], _: Option<&Uri<'_>>| {};
+        let mut nowhere = |_: &[u8], _: Known<'_, '_>| {};
         let sink: &mut Emit<'_> = if is_first { &mut *emit } else { &mut nowhere };
         let mut sink = Sink { emit: sink, tries: NAPTR_TRIED_MAX };
         match search.emit((domain, start), &mut Hops::new(names_max), &mut sink) {
@@ -141,8 +152,8 @@ pub fn lookup_read(
     so_far.step()
 }
 
-/// Takes a result, and what was read of it where [`Results::Uris`] are wanted.
-type Emit<'e> = dyn FnMut(&[u8], Option<&Uri<'_>>) + 'e;
+/// Takes a result, and what is known of it.
+type Emit<'e> = dyn FnMut(&[u8], Known<'_, '_>) + 'e;
 
 /// Why an apex has no result.
 #[derive(Clone, Copy)]
@@ -361,8 +372,8 @@ impl<'s> Search<'s> {
         ready.each(&self.apex.services, &mut |result| {
             let Some(left) = tries.checked_sub(1) else { return false };
             tries = left;
-            if let Some((result, uri)) = result {
-                (sink.emit)(result, uri);
+            if let Some((result, known)) = result {
+                (sink.emit)(result, known);
                 count += 1;
             }
             true
@@ -416,8 +427,8 @@ impl<'s> Search<'s> {
 
     fn emit_one(&self, rule: &Rule, room: &mut [u8], emit: &mut Emit<'_>) -> bool {
         match self.results {
-            Results::Uris => rule.uri(self.number, room).map(|(result, uri)| emit(result, Some(&uri))),
-            Results::Any => rule.result(self.number, room).map(|result| emit(result, None)),
+            Results::Uris => rule.uri(self.number, room).map(|(result, uri)| emit(result, Known::Uri(&uri))),
+            Results::Any => rule.result(self.number, room).map(|result| emit(result, Known::Nothing)),
         }
         .is_some()
     }

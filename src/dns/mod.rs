@@ -23,7 +23,7 @@ mod view;
 
 pub use attributes::attribute;
 pub use cache::{Cache, CacheTallies};
-pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Results, lookup, lookup_read};
+pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Known, Results, lookup, lookup_known};
 pub use health::{Health, Plan, Standing};
 pub use locate::{How, LocateResult, Located, Target, TargetTransport, locate, needs_dns};
 pub use naptr::Naptr;

@@ -2,13 +2,13 @@
 //! every call to that number will have it.
 //!
 //! In:    a name, and the records of its answer with their rules; later, a number and the services wanted.
-//! Out:   the URIs that the rules would make, read.
+//! Out:   the URIs that the rules would make, and where they lead.
 //! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
 
-use super::{Answer, Record, enum_lookup::E164_DIGITS, naptr::is_one_of, rule::Rule};
+use super::{Answer, Known, Record, enum_lookup::E164_DIGITS, naptr::is_one_of, rule::Rule};
 use crate::{
     limits::URI_BYTES_MAX,
-    sip::{Uri, UriOutline},
+    sip::{Destination, Uri},
 };
 
 /// Room for the longest number, with its `+`.
@@ -30,7 +30,8 @@ struct OfRecord {
     /// Where they end in the text; there is no URI where no call can go to what the rule makes.
     service_end: u32,
     uri_end: u32,
-    outline: Option<UriOutline>,
+    /// Of one that leads to a name; others are read again.
+    destination: Option<Destination>,
 }
 
 impl Ready {
@@ -48,8 +49,8 @@ impl Ready {
             let uri = rule.uri(digits, &mut room).map(|(uri, _)| uri);
             text.extend_from_slice(uri.unwrap_or_default());
             let uri_end = u32::try_from(text.len()).ok()?;
-            let outline = uri.and_then(|uri| UriOutline::of(uri, None));
-            all.push(OfRecord { service_end, uri_end, outline });
+            let destination = uri.and_then(Destination::of).filter(Destination::is_name);
+            all.push(OfRecord { service_end, uri_end, destination });
         }
         let (records, is_whole) = (all.into(), rules.len() == records.len());
         is_whole.then_some(Self { number, number_len, records, text: text.into() })
@@ -61,11 +62,11 @@ impl Ready {
     }
 
     /// For each record with one of the services that are wanted, in their order: what its rule makes of the number, and what
-    /// is read of that; `None` where it makes no URI that a call can go to. Until `take` says no.
+    /// is known of that; `None` where it makes no URI that a call can go to. Until `take` says no.
     pub(super) fn each(
         &self,
         wanted: &[Box<str>],
-        take: &mut impl FnMut(Option<(&[u8], Option<&Uri<'_>>)>) -> bool,
+        take: &mut impl FnMut(Option<(&[u8], Known<'_, '_>)>) -> bool,
     ) {
         let mut start = 0_usize;
         for record in &self.records {
@@ -76,10 +77,10 @@ impl Ready {
             if !is_one_of(service, wanted) {
                 continue;
             }
-            let goes_on = match record.outline {
+            let goes_on = match &record.destination {
                 _ if uri.is_empty() => take(None),
-                Some(outline) => take(Some((uri, outline.read(uri).as_ref()))),
-                None => take(Some((uri, Uri::parse(uri).as_ref()))),
+                Some(destination) => take(Some((uri, Known::Destination(destination)))),
+                None => take(Uri::parse(uri).as_ref().map(|read| (uri, Known::Uri(read)))),
             };
             if !goes_on {
                 return;
@@ -157,7 +158,12 @@ mod tests {
             }
             let mut made = Vec::new();
             ready.each(&wanted, &mut |one| {
-                assert!(one.is_none_or(|(uri, read)| read == Uri::parse(uri).as_ref()), "{one:?}");
+                let is_known = |(uri, known): (&[u8], Known<'_, '_>)| match known {
+                    Known::Uri(read) => Some(*read) == Uri::parse(uri),
+                    Known::Destination(destination) => Some(*destination) == Destination::of(uri),
+                    Known::Nothing => false,
+                };
+                assert!(one.is_none_or(is_known), "{one:?}");
                 made.push(one.map(|(uri, _)| uri.to_vec()));
                 true
             });

@@ -8,8 +8,8 @@ use super::super::{
 };
 use crate::{
     limits::URI_BYTES_MAX,
-    route::{FixedContact, SealedContacts},
-    sip::{Scheme, Uri, differ_in_host, host_address, place_in, same_name, same_uri},
+    route::SealedContacts,
+    sip::{NextHop, Scheme, Uri, differ_in_host, host_address, place_in, same_name, same_uri},
 };
 
 /// Where the host stands of a URI that may be a Contact; or why it may not. `uri` is what was read of `bytes`.
@@ -67,14 +67,13 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
     work.contacts.iter().any(is_there).then_some("it is in the list already")
 }
 
-/// Whether the Contact of a gateway may stand in the list, whatever the number. `false` says nothing: then it is
-/// to be rendered and judged as a whole.
-pub(super) fn is_fit(fixed: &FixedContact, call: &Call<'_>, work: &Work) -> bool {
-    let hop = fixed.next_hop();
+/// Whether a URI with this host may stand in the list, of which nothing else is to be asked: `hop` is where a client
+/// sends the call. `false` says nothing: then it is to be rendered and judged as a whole.
+pub(super) fn is_fit(host: &[u8], hop: NextHop<'_>, call: &Call<'_>, work: &Work) -> bool {
     let place = Place { host: hop.host, port: hop.port, default_port: hop.default_port };
     !is_ourselves(&place, || hop.address, call)
-        && differ_in_host(fixed.host(), call.uri.host)
-        && work.contacts.iter().all(|contact| differ_in_host(fixed.host(), work.bytes(contact.host)))
+        && differ_in_host(host, call.uri.host)
+        && work.contacts.iter().all(|contact| differ_in_host(host, work.bytes(contact.host)))
 }
 
 /// The same of the end of a list, at once.

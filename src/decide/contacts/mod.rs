@@ -16,13 +16,13 @@ use super::{
     weigh::order_members,
 };
 use crate::{
-    dns::Ask,
+    dns::{self, Ask},
     route::{
         Answer, AnswerTarget, ContactTemplate, ContactsOfColumn, Down, FixedContact, GatewayId, GroupId,
         LeastCost, NumberIn, RouteId, RowTarget, SealedContacts, Template, UriTemplate, deck,
         is_plain_number, micro_of,
     },
-    sip::Uri,
+    sip::{Destination, Uri, place_in},
 };
 
 mod fit;
@@ -68,20 +68,21 @@ pub(super) struct SealedEnd<'s> {
     pub(super) number: Span,
 }
 
-/// Adds one URI as it is, as ENUM found it; `read` is what was read of it.
+/// Adds one URI as it is, as ENUM found it.
 pub(super) fn add_uri<T: Trace>(
     uri: &[u8],
-    read: Option<&Uri<'_>>,
+    known: dns::Known<'_, '_>,
     answer: &Answer,
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
 ) {
     let mut list = List { answer, down: Down::NONE, call, work, trace, known: Known::default() };
-    if read.is_some_and(|read| fit::is_denied(read, call)) {
-        return list.drop_contact(uri, DENIED);
+    match known {
+        dns::Known::Destination(destination) => list.add_leading_to(destination, uri),
+        dns::Known::Uri(read) => list.add_found(uri, Some(read)),
+        dns::Known::Nothing => list.add_found(uri, Uri::parse(uri).as_ref()),
     }
-    list.add_read(uri, read, None, None);
 }
 
 /// What Contacts that are known but for the number can be made of.
@@ -176,7 +177,10 @@ impl<T: Trace> List<'_, '_, T> {
         let Some(number) = self.known.between(fixed.number) else { return false };
         let number = number.from(fixed.strip);
         let has_place = self.work.items.is_empty() && self.work.contacts.len() < self.answer.contacts_max;
-        if !has_place || !fixed.has_room_for(number.len()) || !fit::is_fit(fixed, self.call, self.work) {
+        if !has_place
+            || !fixed.has_room_for(number.len())
+            || !fit::is_fit(fixed.host(), fixed.next_hop(), self.call, self.work)
+        {
             return false;
         }
         let before_number = fixed.before_number();
@@ -368,16 +372,43 @@ impl<T: Trace> List<'_, '_, T> {
         self.add_read(uri, read.as_ref(), q_milli, expires_s);
     }
 
+    /// Adds a URI that leads to a name.
+    fn add_leading_to(&mut self, destination: &Destination, uri: &[u8]) {
+        let host = destination.host(uri);
+        let is_fit = || fit::is_fit(host, destination.next_hop(uri), self.call, self.work);
+        if self.is_full() || !is_fit() {
+            return self.add_found(uri, Uri::parse(uri).as_ref());
+        }
+        self.keep_and_push((uri, place_in(uri, host)), None, None);
+    }
+
+    /// Adds a URI that ENUM found; `read` is what was read of it.
+    fn add_found(&mut self, uri: &[u8], read: Option<&Uri<'_>>) {
+        if read.is_some_and(|read| fit::is_denied(read, self.call)) {
+            return self.drop_contact(uri, DENIED);
+        }
+        self.add_read(uri, read, None, None);
+    }
+
     /// Adds a URI; `read` is what was read of it.
     fn add_read(&mut self, uri: &[u8], read: Option<&Uri<'_>>, q_milli: Option<u16>, expires_s: Option<u32>) {
         if self.is_full() {
             self.work.trimmed = self.work.trimmed.saturating_add(1);
             return;
         }
-        let host = match fit::host_of_fit(uri, read, self.call, self.work) {
-            Ok(host) => host,
-            Err(why) => return self.drop_contact(uri, why),
-        };
+        match fit::host_of_fit(uri, read, self.call, self.work) {
+            Ok(host) => self.keep_and_push((uri, host), q_milli, expires_s),
+            Err(why) => self.drop_contact(uri, why),
+        }
+    }
+
+    /// Puts a URI that may be a Contact, and has its host there, at the end of the list.
+    fn keep_and_push(
+        &mut self,
+        (uri, host): (&[u8], Range<usize>),
+        q_milli: Option<u16>,
+        expires_s: Option<u32>,
+    ) {
         let Some(span) = self.work.keep(uri) else {
             return self.drop_contact(uri, TOO_MUCH);
         };
