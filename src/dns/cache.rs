@@ -20,6 +20,7 @@ use hashbrown::HashTable;
 
 use super::{
     Answer, Failure, Kind, Lives, Naptr, Nothing, OwnLives, Question, Record, Srv, Upstream,
+    name_key::NameKey,
     ready::Ready,
     rule::{Rule, rules},
 };
@@ -241,6 +242,25 @@ impl Cache {
         Some((entry, entry.age(now_ms)?))
     }
 
+    /// The answer for the name of a number, when it is known what becomes of that. `None` says nothing: then it is to be
+    /// looked for by its name.
+    pub(super) fn look_ready(
+        &self,
+        number: &[u8],
+        apex: &str,
+        upstream: Option<&Arc<Upstream>>,
+        now_ms: u64,
+    ) -> Option<(&Entry, &Ready, Age)> {
+        let key = NameKey::of_number(number.strip_prefix(b"+")?, apex)?;
+        let is_it = |slot: &u32| {
+            let entry = self.slots.get(index_of(*slot)).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.is_of_number(number, apex, upstream))
+        };
+        let slot = self.index.find(hash(&self.hasher, key, Kind::Naptr, upstream), is_it)?;
+        let entry = self.slots.get(index_of(*slot))?.as_ref()?;
+        Some((entry, entry.ready.as_ref()?, entry.age(now_ms)?))
+    }
+
     /// Notes that an answer was used.
     pub(super) fn used(&self, entry: &Entry, age: Age, now_ms: u64) {
         self.tally(|tallies| match (&entry.answer, age) {
@@ -300,20 +320,18 @@ impl Cache {
         }
     }
 
-    fn hash(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> u64 {
-        self.hasher.hash_one((name, kind, upstream))
-    }
-
     fn find(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> Option<usize> {
         let is_it = |slot: &u32| {
             let entry = self.slots.get(index_of(*slot)).and_then(Option::as_ref);
             entry.is_some_and(|entry| entry.is_of(name, kind, upstream))
         };
-        self.index.find(self.hash(name, kind, upstream), is_it).map(|slot| index_of(*slot))
+        self.index
+            .find(hash(&self.hasher, NameKey::of_name(name), kind, upstream), is_it)
+            .map(|slot| index_of(*slot))
     }
 
     fn add(&mut self, entry: Entry) {
-        let hash = self.hash(entry.question.name(), entry.question.kind(), entry.question.upstream());
+        let hash = hash_of(&self.hasher, &entry.question);
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -327,7 +345,7 @@ impl Cache {
         let (slots, hasher) = (&self.slots, &self.hasher);
         self.index.insert_unique(hash, slot, |slot| {
             let question = slots.get(index_of(*slot)).and_then(Option::as_ref).map(|entry| &entry.question);
-            question.map_or(0, |it| hasher.hash_one((it.name(), it.kind(), it.upstream())))
+            question.map_or(0, |question| hash_of(hasher, question))
         });
     }
 
@@ -349,7 +367,7 @@ impl Cache {
 
     fn remove(&mut self, slot: usize) {
         let Some(entry) = self.slots.get_mut(slot).and_then(Option::take) else { return };
-        let hash = self.hash(entry.question.name(), entry.question.kind(), entry.question.upstream());
+        let hash = hash_of(&self.hasher, &entry.question);
         if let Ok(found) = self.index.find_entry(hash, |other| index_of(*other) == slot) {
             let (number, _) = found.remove();
             self.free.push(number);
@@ -359,6 +377,15 @@ impl Cache {
 }
 
 impl Entry {
+    /// Whether it is of the name of a number under an apex, and what becomes of that number is known.
+    fn is_of_number(&self, number: &[u8], apex: &str, upstream: Option<&Arc<Upstream>>) -> bool {
+        let question = &self.question;
+        self.ready.as_ref().is_some_and(|ready| ready.is_of(number))
+            && question.name().get(2 * (number.len() - 1)..) == Some(apex)
+            && question.kind() == Kind::Naptr
+            && question.upstream() == upstream
+    }
+
     fn is_of(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> bool {
         let question = &self.question;
         question.kind() == kind && question.name() == name && question.upstream() == upstream
@@ -390,6 +417,14 @@ impl Entry {
         }
         stays
     }
+}
+
+fn hash(hasher: &RandomState, name: NameKey<'_>, kind: Kind, upstream: Option<&Arc<Upstream>>) -> u64 {
+    hasher.hash_one((name, kind, upstream))
+}
+
+fn hash_of(hasher: &RandomState, question: &Question) -> u64 {
+    hash(hasher, NameKey::of_name(question.name()), question.kind(), question.upstream())
 }
 
 fn index_of(slot: u32) -> usize {
@@ -519,6 +554,47 @@ mod tests {
         }
         assert_eq!(look(&cache, "sbc1.example.net.", Kind::Aaaa, 0), Seen::Unknown);
         assert_eq!(look(&cache, "sbc2.example.net.", Kind::A, 0), Seen::Unknown);
+    }
+
+    #[test]
+    fn what_becomes_of_a_number_is_found_where_its_name_is() {
+        const NAME: &str = "3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.";
+        const NUMBER: &[u8] = b"+441632960083";
+        let upstream = |name: &str| {
+            Some(Arc::new(Upstream::new(name, &[([192, 0, 2, 1], 53).into()], OwnLives::default())))
+        };
+        let (own, other) = (upstream("own"), upstream("other"));
+        let sip = |flags: &str| {
+            Record::Naptr(Naptr {
+                order: 1,
+                preference: 1,
+                flags: flags.as_bytes().into(),
+                services: b"E2U+sip".as_slice().into(),
+                regexp: b"!^(.*)$!sip:\\1@a.example!".as_slice().into(),
+                replacement: "b.example.".into(),
+            })
+        };
+        let mut cache = Cache::new();
+        cache.insert(question(NAME, Kind::Naptr).at(own.as_ref()), found(vec![sip("u")], 60), 0);
+        cache.insert(question("4.4.e164.arpa.", Kind::Naptr), found(vec![sip("")], 60), 0);
+        for (what, number, apex, upstream, now_ms, age) in [
+            ("fresh", NUMBER, "e164.arpa.", &own, 0, Some(Age::Fresh)),
+            ("past its end", NUMBER, "e164.arpa.", &own, 60_000, Some(Age::LastResort)),
+            ("of other servers", NUMBER, "e164.arpa.", &other, 0, None),
+            ("of the servers of the configuration", NUMBER, "e164.arpa.", &None, 0, None),
+            ("of another apex", NUMBER, "e164.example.", &own, 0, None),
+            ("of another number", b"+441632960084", "e164.arpa.", &own, 0, None),
+            ("of a longer number", b"+4416329600830", "e164.arpa.", &own, 0, None),
+            ("with a record that leads on", b"+44", "e164.arpa.", &None, 0, None),
+        ] {
+            let ready = cache.look_ready(number, apex, upstream.as_ref(), now_ms);
+            assert_eq!(ready.map(|(_, _, age)| age), age, "{what}");
+            if let Some((entry, _, age)) = ready {
+                let by_name = cache.look(NAME, Kind::Naptr, upstream.as_ref(), now_ms);
+                let by_name = by_name.map(|(entry, age)| (std::ptr::from_ref(entry), age));
+                assert_eq!(by_name, Some((std::ptr::from_ref(entry), age)), "{what}");
+            }
+        }
     }
 
     #[test]

