@@ -269,7 +269,7 @@ fn xml_escape(c: char) -> Option<&'static str> {
 
 fn reply(status: u16, request: &Request<'_>, arrival: &Arrival<'_>) -> Reply {
     let to = match arrival.transport {
-        Transport::Udp => reply_address(&request.top_via(), arrival.source),
+        Transport::Udp => reply_address(request.top_via(), arrival.source),
         // RFC 3261 §18.2.2: the connection the request came by.
         Transport::Tcp | Transport::Tls => arrival.source,
     };

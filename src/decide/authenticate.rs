@@ -32,7 +32,7 @@ pub(super) fn user_of<'r, T: Trace>(
     let subject = Subject { call_id: request.call_id(), from_tag: request.from().tag().unwrap_or_default() };
     let (key, here) = (&context.settings.key, request.request_uri());
     let is_here = |uri: &[u8]| {
-        uri == request.request_uri_bytes() || Uri::parse(uri).is_some_and(|uri| same_uri(&uri, &here))
+        uri == request.request_uri_bytes() || Uri::parse(uri).is_some_and(|uri| same_uri(&uri, here))
     };
     let lines = request.values_named(b"Authorization");
     match realm.check(request.method_token(), lines, is_here, &subject, key, context.unix_s) {

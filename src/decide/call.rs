@@ -26,7 +26,7 @@ pub(super) struct Call<'a> {
     pub(super) standing: Standing,
     /// Who has proved to be its user, as written in its credentials.
     pub(super) user: Option<&'a [u8]>,
-    pub(super) uri: Uri<'a>,
+    pub(super) uri: &'a Uri<'a>,
     from: OnceCell<Option<Uri<'a>>>,
     asserted: OnceCell<Option<Uri<'a>>>,
     draw: OnceCell<u64>,
@@ -61,7 +61,7 @@ impl<'a> Call<'a> {
     /// The URI of a party, when the request has it.
     pub(super) fn party(&self, party: Party) -> Option<&Uri<'a>> {
         match party {
-            Party::RequestUri => Some(&self.uri),
+            Party::RequestUri => Some(self.uri),
             Party::From => self.from.get_or_init(|| self.request.from().parsed_uri()).as_ref(),
             Party::PAssertedIdentity => self
                 .asserted

@@ -20,8 +20,8 @@ use crate::{
 pub(super) fn to_tag(key: &[u8; 16], request: &Request<'_>) -> [u8; 16] {
     let via = request.top_via();
     hexadecimal(match via.branch {
-        Some(branch) if is_unique(branch) => hash_of_transaction(key, &via, branch, request.call_id()),
-        _ => hash_of_request(key, &via, request),
+        Some(branch) if is_unique(branch) => hash_of_transaction(key, via, branch, request.call_id()),
+        _ => hash_of_request(key, via, request),
     })
 }
 

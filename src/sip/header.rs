@@ -230,6 +230,12 @@ fn marks_at(bytes: &[u8], at: usize) -> Option<u64> {
     }
 }
 
+/// So many bytes from a place on, where there are so many.
+#[inline]
+fn chunk_at<const N: usize>(bytes: &[u8], at: usize) -> Option<&[u8; N]> {
+    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+}
+
 /// The last bytes of a message, with spaces behind.
 #[cold]
 fn padded(rest: &[u8]) -> [u8; BLOCK] {
@@ -251,15 +257,14 @@ struct Ending {
 /// The end of a line that begins with this byte, if one does.
 #[inline]
 fn line_end(bytes: &[u8], at: usize) -> Option<Ending> {
-    let rest = bytes.get(at..)?;
-    if let Some(text) = rest.first_chunk().map(|text| u32::from_le_bytes(*text))
+    if let Some(text) = chunk_at(bytes, at).map(|text| u32::from_le_bytes(*text))
         && text as u16 == u16::from_le_bytes(*b"\r\n")
     {
         let first = (text >> 16) as u8;
         return Some(Ending { next: at + 2, is_crlf: true, continues: matches!(first, b' ' | b'\t') });
     }
     // The last bytes of the message, or a bare LF.
-    match rest {
+    match bytes.get(at..)? {
         [b'\r', b'\n', after @ ..] => {
             Some(Ending { next: at + 2, is_crlf: true, continues: matches!(after, [b' ' | b'\t', ..]) })
         }
@@ -279,7 +284,7 @@ fn is_stray(bytes: &[u8], at: usize) -> bool {
 /// What the name is of the line that stands from `start` to `end`, and how far its colon is.
 #[inline]
 fn name_at(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize)> {
-    match bytes.get(start..).and_then(<[u8]>::first_chunk).and_then(short_name) {
+    match chunk_at(bytes, start).and_then(short_name) {
         Some(found) => Some(found),
         None => any_name(bytes.get(start..end)?),
     }

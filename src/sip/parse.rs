@@ -56,13 +56,15 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
         Err(why) => return Parsed::Unanswerable(why),
     };
     let block = index.read(bytes, next);
+    let uri = Uri::parse(line.uri_bytes);
+    let faults = [line.fault, block.fault, fault_of_uri(uri.as_ref())];
     let request = Request {
         bytes,
         lines: index.lines(),
         method: line.method,
         method_token: line.method_token,
         uri_bytes: line.uri_bytes,
-        uri: line.uri,
+        uri: uri.unwrap_or_default(),
         top_via: TopVia::NONE,
         from: Address::default(),
         to: Address::default(),
@@ -71,7 +73,7 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
         content_length: None,
         body: bytes.get(block.body_start..).unwrap_or_default(),
     };
-    let fault = line.fault.into_iter().chain(block.fault).min();
+    let fault = faults.into_iter().flatten().min();
     let mut reader = Reader { request, fault, vias: 0 };
     let read = reader.read();
     match (read, reader.fault) {
@@ -113,7 +115,6 @@ struct RequestLine<'a> {
     method: Method,
     method_token: &'a [u8],
     uri_bytes: &'a [u8],
-    uri: Uri<'a>,
     fault: Option<Fault>,
 }
 
@@ -149,9 +150,7 @@ impl<'a> RequestLine<'a> {
         if !version.is_empty() && !version.eq_ignore_ascii_case(b"SIP/2.0") {
             note(&mut fault, Fault::BadVersion);
         }
-        let (uri, bad) = Self::read_uri(uri_bytes);
-        bad.into_iter().for_each(|bad| note(&mut fault, bad));
-        Ok(Self { method, method_token, uri_bytes, uri, fault })
+        Ok(Self { method, method_token, uri_bytes, fault })
     }
 
     /// An INVITE or OPTIONS of SIP/2.0 in the one form that there should be.
@@ -165,20 +164,18 @@ impl<'a> RequestLine<'a> {
         if !matches!(uri_bytes, [first, .., last] if !is_lws(*first) && !is_lws(*last)) {
             return None;
         }
-        let (uri, fault) = Self::read_uri(uri_bytes);
-        Some(Self { method, method_token: line.get(..len)?, uri_bytes, uri, fault })
+        Some(Self { method, method_token: line.get(..len)?, uri_bytes, fault: None })
     }
+}
 
-    fn read_uri(uri_bytes: &'a [u8]) -> (Uri<'a>, Option<Fault>) {
-        let uri = Uri::parse(uri_bytes);
-        let fault = match uri {
-            None => Some(Fault::BadRequestUri),
-            Some(uri) if !uri.headers.is_empty() => Some(Fault::RequestUriHeaders),
-            Some(uri) if uri.has_double_param() => Some(Fault::DoubleUriParameter),
-            Some(uri) if uri.has_mandatory_param() => Some(Fault::MandatoryUriParameter),
-            Some(_) => None,
-        };
-        (uri.unwrap_or_default(), fault)
+/// What is wrong with a Request-URI; `None` is one that cannot be read.
+fn fault_of_uri(uri: Option<&Uri<'_>>) -> Option<Fault> {
+    match uri {
+        None => Some(Fault::BadRequestUri),
+        Some(uri) if !uri.headers.is_empty() => Some(Fault::RequestUriHeaders),
+        Some(uri) if uri.has_double_param() => Some(Fault::DoubleUriParameter),
+        Some(uri) if uri.has_mandatory_param() => Some(Fault::MandatoryUriParameter),
+        Some(_) => None,
     }
 }
 
@@ -286,17 +283,14 @@ impl<'a> Reader<'a> {
     fn judge_missing(&mut self) -> Result<(), Unanswerable> {
         let request = &self.request;
         let echoed = [
-            (request.from.field, Fault::MissingFrom),
-            (request.to.field, Fault::MissingTo),
-            (request.call_id, Fault::MissingCallId),
-            (request.cseq, Fault::MissingCseq),
+            (&request.from.field, Fault::MissingFrom),
+            (&request.to.field, Fault::MissingTo),
+            (&request.call_id, Fault::MissingCallId),
+            (&request.cseq, Fault::MissingCseq),
         ];
-        let mut missing = 0;
-        for (_, fault) in echoed.iter().filter(|(field, _)| field.found.is_none()) {
-            self.note(*fault);
-            missing += 1;
-        }
-        if missing == echoed.len() { Err(Unanswerable::NothingToEcho) } else { Ok(()) }
+        let missing = echoed.map(|(field, fault)| field.found.is_none().then_some(fault));
+        missing.into_iter().flatten().for_each(|fault| self.note(fault));
+        if missing.iter().all(Option::is_some) { Err(Unanswerable::NothingToEcho) } else { Ok(()) }
     }
 
     /// RFC 3261 §18.3: bytes beyond Content-Length are dropped; fewer are a fault.

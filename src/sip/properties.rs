@@ -233,13 +233,13 @@ fn survives(bytes: &[u8], source: SocketAddr) {
     let mut index = HeaderIndex::new();
     if let Parsed::Sound(request) | Parsed::Faulty(request, _) = parse(bytes, &mut index) {
         assert_safe(&answer(&request, source));
-        assert_eq!(reply_address(&request.top_via(), source).ip(), source.ip());
+        assert_eq!(reply_address(request.top_via(), source).ip(), source.ip());
         let _ =
             (request.to().tag(), request.from().parsed_uri(), request.request_uri().user_params().count());
         for name in [HeaderName::Contact, HeaderName::Route, HeaderName::Other] {
             let _ = request.values(name).flat_map(list_values).map(NameAddr::parse).count();
         }
-        assert!(same_uri(&request.request_uri(), &request.request_uri()));
+        assert!(same_uri(request.request_uri(), request.request_uri()));
     }
 }
 
@@ -255,7 +255,7 @@ proptest! {
         let folded = |value: &str| value.replace(FOLD, message.fold).into_bytes();
         prop_assert_eq!(request.method_token(), message.method.as_bytes());
         prop_assert_eq!(request.request_uri_bytes(), message.uri.as_bytes());
-        prop_assert_eq!(Uri::parse(message.uri.as_bytes()), Some(request.request_uri()));
+        prop_assert_eq!(Uri::parse(message.uri.as_bytes()), Some(*request.request_uri()));
         let (from, to) = (folded(&message.from), folded(&message.to));
         prop_assert_eq!(NameAddr::parse(&from), Some(request.from()));
         prop_assert_eq!(NameAddr::parse(&to), Some(request.to()));
@@ -317,7 +317,7 @@ proptest! {
         let branch = format!(";branch={branch}");
         prop_assert!(value.contains(&branch));
         let port = if sent.rport.is_some() { source.port() } else { sent.port.unwrap_or(5060) };
-        prop_assert_eq!(reply_address(&sent, source), SocketAddr::new(source.ip(), port));
+        prop_assert_eq!(reply_address(sent, source), SocketAddr::new(source.ip(), port));
     }
 
     #[test]

@@ -76,14 +76,14 @@ impl<'a> Request<'a> {
     /// The Request-URI, read. A scheme other than sip, sips, tel reads as [`super::Scheme::Other`]; so
     /// does one that cannot be read, of a faulty request.
     #[must_use]
-    pub fn request_uri(&self) -> Uri<'a> {
-        self.uri
+    pub fn request_uri(&self) -> &Uri<'a> {
+        &self.uri
     }
 
     /// The topmost Via.
     #[must_use]
-    pub fn top_via(&self) -> Via<'a> {
-        self.top_via.via
+    pub fn top_via(&self) -> &Via<'a> {
+        &self.top_via.via
     }
 
     /// Whether the client offers the loss-based scheme of overload control (RFC 7339 §4.1, §4.2).

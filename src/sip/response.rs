@@ -436,7 +436,7 @@ mod tests {
             else {
                 panic!("{text}");
             };
-            let to = reply_address(&request.top_via(), source.parse().expect("an address"));
+            let to = reply_address(request.top_via(), source.parse().expect("an address"));
             assert_eq!(to, expected.parse().expect("an address"), "{sent}");
         }
     }

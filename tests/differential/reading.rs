@@ -47,7 +47,7 @@ fn of_request(request: &Request<'_>) -> Reading {
     let (number, method) = cseq.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or_default();
     Reading {
         method: text(request.method_token()),
-        uri: of_uri(&request.request_uri(), request.request_uri_bytes()),
+        uri: of_uri(request.request_uri(), request.request_uri_bytes()),
         vias: request.values(HeaderName::Via).flat_map(list_values).count(),
         transport: text(via.transport),
         sent_by: host_port(&text(via.host), via.port),

@@ -37,7 +37,7 @@ impl<'a> Call<'a> {
         let uri = request.request_uri();
         Self {
             method: present(request.method_token()),
-            called: user(&uri),
+            called: user(uri),
             caller: request.from().parsed_uri().as_ref().and_then(user),
             domain: present(uri.host),
         }

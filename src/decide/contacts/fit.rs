@@ -56,7 +56,7 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
         return Some("it names this server: the call would come back");
     }
     // RFC 3261 §8.3: MUST NOT redirect to the Request-URI.
-    if !differ_in_host(uri.host, call.uri.host) && same_uri(uri, &call.uri) {
+    if !differ_in_host(uri.host, call.uri.host) && same_uri(uri, call.uri) {
         return Some("it is the Request-URI (RFC 3261 §8.3)");
     }
     let is_there = |contact: &Contact| {

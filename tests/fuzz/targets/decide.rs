@@ -134,7 +134,7 @@ impl World {
         assert_eq!(read.body.starts_with(b"<?xml"), is_xml && reply.status == 380, "a body is of a 380");
         assert!(is_xml || read.body.is_empty());
         if self.transport == Transport::Udp {
-            echo::check_address(&request.top_via(), self.source, reply.to);
+            echo::check_address(request.top_via(), self.source, reply.to);
         } else {
             assert_eq!(reply.to, self.source, "the connection it came by");
         }
@@ -170,7 +170,7 @@ impl World {
         for (place, uri) in uris.iter().enumerate() {
             let transport = uri.param(b"transport").flatten();
             assert!(!transport.is_some_and(|value| same_name(value, b"tls")), "RFC 5630 §5.4");
-            let is_there = same_uri(uri, &request.request_uri());
+            let is_there = same_uri(uri, request.request_uri());
             assert!(!is_there, "RFC 3261 §8.3: the Request-URI itself");
             assert!(uris[..place].iter().all(|other| !same_uri(uri, other)), "twice the same");
             let sip = matches!(uri.scheme, Scheme::Sip | Scheme::Sips);

@@ -16,7 +16,7 @@ pub fn check(request: &Request<'_>, answer: &Answer<'_>, source: SocketAddr) {
         *value
     };
     let mut vias = request.values(HeaderName::Via);
-    check_top_via(&request.top_via(), vias.next().expect("a Via"), next("Via"), source);
+    check_top_via(request.top_via(), vias.next().expect("a Via"), next("Via"), source);
     for via in vias {
         assert_same(next("Via"), via);
     }

@@ -103,7 +103,7 @@ fn check_request(bytes: &[u8], request: &Request<'_>, status: u16, reason: &[u8]
         assert_eq!(answer.status, status);
         echo::check(request, &answer, source);
         let via = request.top_via();
-        echo::check_address(&via, source, reply_address(&via, source));
+        echo::check_address(via, source, reply_address(via, source));
     }
 }
 

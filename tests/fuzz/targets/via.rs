@@ -43,14 +43,14 @@ fn top_via_of_answer(value: &[u8], source: SocketAddr) -> Option<(Vec<u8>, Known
         return None;
     };
     let via = request.top_via();
-    check_via(&via);
+    check_via(via);
     let mut buffer = vec![0; ANSWER_BYTES_ROOM + MESSAGE_BYTES_MAX];
     let mut out = Writer::new(&mut buffer);
     write_head(&mut out, &request, 302, b"Moved Temporarily", source, b"t1");
     let len = out.finish().expect("room for all that was sent");
     let answer = Answer::read_head(&buffer[..len]);
     echo::check(&request, &answer, source);
-    echo::check_address(&via, source, reply_address(&via, source));
+    echo::check_address(via, source, reply_address(via, source));
     let line = answer.values(b"Via").next().expect("a Via").to_vec();
     let known = (
         via.transport.to_vec(),
