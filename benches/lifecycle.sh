@@ -27,11 +27,8 @@ if ! [[ $requests =~ ^[1-9][0-9]{0,7}$ ]]; then
     exit 2
 fi
 
-# The generator first: with it cargo makes another waypost, and puts it where the release build belongs.
-if [[ -z ${LOAD:-} ]]; then
-    LOAD=$(cargo bench --quiet --bench load --no-run --message-format=json-render-diagnostics |
-        sed -n 's/.*"kind":\["bench"\].*"executable":"\([^"]*\)".*/\1/p' | grep .)
-fi
+source tests/figures.sh
+LOAD=${LOAD:-$(program load)}
 if [[ -z ${WAYPOST:-} ]]; then
     cargo build --release --quiet
     WAYPOST=target/release/waypost

@@ -1,19 +1,16 @@
 # Sourced by scripts that judge figures: programs of benches/, reports of the load generator in $work/NAME.report, and verdicts that
 # are told at the end. $work is that of peers.sh; `built` does without.
 
-# built NAME: the newest program of benches/ with this name, for scripts that build nothing.
+# built NAME: the program of benches/ with this name, for scripts that build nothing.
 built() {
-    local newest
-    newest=$(find "${CARGO_TARGET_DIR:-target}/release/deps" -name "$1-*" ! -name '*.*' -type f -executable -printf '%T@ %p\n' 2>/dev/null |
-        sort -g | tail -n 1 | cut -d' ' -f2-)
-    [ -n "$newest" ] || { echo "${0##*/}: no $1: cargo bench --no-run && cargo build --release" >&2; return 1; }
-    echo "$newest"
+    local program=${CARGO_TARGET_DIR:-target}/release/examples/$1
+    [ -x "$program" ] || { echo "${0##*/}: no $program: cargo build --release --examples" >&2; return 1; }
+    echo "$program"
 }
 
-# program NAME: where cargo puts this program of benches/, built if it is not.
+# program NAME: the same, built if it is not.
 program() {
-    cargo bench --quiet --bench "$1" --no-run --message-format=json 2>"$work/logs/cargo" |
-        sed -n "s/.*\"kind\":\[\"bench\"\].*\"executable\":\"\([^\"]*\)\".*/\1/p" | grep . || { cat "$work/logs/cargo" >&2; return 1; }
+    cargo build --locked --quiet --release --example "$1" && built "$1"
 }
 
 # reported NAME VALUE: of its report; 0 when it is not there.

@@ -26,11 +26,8 @@ case ${1:-} in
         ;;
 esac
 
-answers=${ANSWERS:-}
-if [[ -z $answers ]]; then
-    answers=$(cargo bench --locked --bench answers --no-run --message-format=json |
-        sed -n 's/.*"name":"answers".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
-fi
+source tests/figures.sh
+answers=${ANSWERS:-$(program answers)}
 
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT

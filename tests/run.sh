@@ -91,15 +91,13 @@ tests/fuzz/run.sh "${FUZZ_SECONDS:-20}"
 say "the unsafe code, under AddressSanitizer"
 tests/sanitizers/run.sh
 
-# The programs of benches/ at once: each is linked by one processor alone, and several steps need them. They come first, and the
-# steps take them from here: with the features that development dependencies ask for, cargo makes another waypost beside
-# them, and puts it where the one that is shipped belongs.
-say "what measures it, and the release build"
-programs=$(cargo bench --locked --quiet --no-run --bench answers --bench load --bench misbehave --message-format=json-render-diagnostics)
-program() { sed -n "s/.*\"kind\":\[\"bench\"\][^}]*\"name\":\"$1\".*\"executable\":\"\([^\"]*\)\".*/\1/p" <<<"$programs" | grep .; }
-ANSWERS=$(program answers) LOAD=$(program load) MISBEHAVE=$(program misbehave)
-export ANSWERS LOAD MISBEHAVE
+# In two runs: in one, waypost would have the features that development dependencies ask for. Later steps take the programs from here.
+say "the release build, and what measures it"
 cargo build --release --locked
+cargo build --release --locked --examples
+source tests/figures.sh
+ANSWERS=$(built answers) LOAD=$(built load) MISBEHAVE=$(built misbehave)
+export ANSWERS LOAD MISBEHAVE
 
 say "instructions of one answer, by callgrind, within their bounds"
 tests/instructions.sh

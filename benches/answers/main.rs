@@ -1,7 +1,7 @@
 //! Answers of one kind, one after the other, and nothing else: for profilers and for counting
 //! instructions (tests/instructions.sh).
 //!
-//! In:    `cargo bench --bench answers -- KIND-SIZE COUNT`; see [`USAGE`].
+//! In:    `cargo run --release --example answers -- KIND-SIZE COUNT`; see [`USAGE`].
 //! Out:   the processor time of one answer.
 //! Never: opens a socket.
 
@@ -24,7 +24,7 @@ usage: answers KIND-SIZE COUNT [PREFIXES]
 ";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let arguments: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (name, count, prefixes) = match words[..] {
         [name, count] => (name, count, "1000000"),

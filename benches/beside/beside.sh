@@ -14,11 +14,9 @@
 # server (benches/load/stalls.rs); p99_all_us has them, and the table says which share that was.
 #
 # Writes one table, with ratios and the machine, to $RESULTS (benches/beside/results.tsv) and standard output.
-# Builds nothing. Needs cargo bench --no-run && cargo build --release, in this order: with its programs cargo makes a waypost that
-# has features of development dependencies, and puts it where the one that is shipped belongs. What is not there is left out
-# with a word.
+# Builds nothing. Needs cargo build --release and, in a run of its own, cargo build --release --examples. What is not there is left out with a word.
 #
-#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
+#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: those in target/release)
 #   KAMAILIO                                    Debian's (default: kamailio of PATH)
 #   KAMAILIO_NATIVE, KAMAILIO_NATIVE_MODULES    as build-kamailio.sh prints them
 #   OPENSIPS, OPENSIPS_MODULES                  (default: opensips of PATH)

@@ -12,7 +12,7 @@
 # Writes a text to $RESULTS (benches/beside/profile.txt) and standard output. `us` is the share of the processor time that the thread
 # took for an answer in that run. Builds nothing; the release profile keeps names of functions.
 #
-#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: newest in target/release)
+#   WAYPOST, LOAD, ECHO, TABLEDATA, MISBEHAVE   programs (default: those in target/release)
 #   SERVERS   "waypost waypost_prefix waypost_enum", rows of beside.sh
 #   SIZE      real: the INVITE of 1,461 bytes; small: of 364
 #   GSO       true: waypost with batching: {gso: true}, and the echo with GSO

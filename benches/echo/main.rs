@@ -1,6 +1,6 @@
 //! A bare UDP echo: the least that any server on this machine pays for an answer.
 //!
-//! In:    `cargo bench --bench echo -- --listen ADDRESS [--mode MODE] [--answer-bytes N]`.
+//! In:    `cargo run --release --example echo -- --listen ADDRESS [--mode MODE] [--answer-bytes N]`.
 //! Out:   each datagram again to where it came from, cut or filled with blanks to N bytes, so that the kernel
 //!        copies as much as for the answer of another server.
 //! Never: looks into a datagram, allocates while it serves, or takes up processor time while none comes.
@@ -14,7 +14,7 @@ use echo::{Args, Echo, Mode, ROOM};
 const USAGE: &str = "\
 Sends back what it gets, by UDP over IPv4, until it is ended.
 
-usage: cargo bench --bench echo -- --listen ADDRESS:PORT [options]
+usage: cargo run --release --example echo -- --listen ADDRESS:PORT [options]
 
   --mode MODE        batched: up to 64 datagrams by each system call   [batched]
                      single: one datagram by each
@@ -23,8 +23,7 @@ usage: cargo bench --bench echo -- --listen ADDRESS:PORT [options]
 ";
 
 fn main() -> ExitCode {
-    // `cargo bench` adds --bench; `cargo test --benches` runs it with nothing.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     if words.is_empty() || words.iter().any(|word| word == "--help") {
         print!("{USAGE}");
         return ExitCode::SUCCESS;

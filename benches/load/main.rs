@@ -1,6 +1,6 @@
 //! A load generator: INVITEs out, each answer checked against its request.
 //!
-//! In:    `cargo bench --bench load -- --to ADDRESS …`; see [`USAGE`].
+//! In:    `cargo run --release --example load -- --to ADDRESS …`; see [`USAGE`].
 //! Out:   a report, one `name value` to a line; status 0 when every call got its right answer, 1
 //!        when not, 2 when the command line is wrong.
 //! Never: sends without end: calls, flows, rate, window and time have limits.
@@ -28,7 +28,7 @@ use report::measured;
 const USAGE: &str = "\
 Sends INVITEs to a SIP redirect server and checks every answer.
 
-usage: cargo bench --bench load -- --to ADDRESS:PORT [options]
+usage: cargo run --release --example load -- --to ADDRESS:PORT [options]
 
   --to ADDRESS:PORT     the server
   --calls N             calls in all                                  [10000]
@@ -75,8 +75,7 @@ and server_stalls_us (with --pid: the thread that answers was ready to run, and 
 ";
 
 fn main() -> ExitCode {
-    // `cargo bench` adds --bench; `cargo test --benches` runs it with nothing.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     if words.is_empty() || words.iter().any(|word| word == "--help") {
         print!("{USAGE}");
         return ExitCode::SUCCESS;

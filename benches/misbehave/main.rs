@@ -61,8 +61,7 @@ enum Mode {
 }
 
 fn main() -> ExitCode {
-    // `cargo bench` adds --bench; `cargo test --benches` runs it with nothing.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match *words {
         [] | ["--help"] => {

@@ -1,6 +1,6 @@
 //! Data for tables as carriers have them, and calls to it.
 //!
-//! In:    `cargo bench --bench tabledata -- KIND --rows N …`; see [`USAGE`].
+//! In:    `cargo run --release --example tabledata -- KIND --rows N …`; see [`USAGE`].
 //! Out:   CSV on standard output, decided by the options alone; `send` gives the report of `benches/load`.
 //! Never: makes more rows than [`ROWS_MAX`].
 
@@ -29,8 +29,8 @@ use data::Deck;
 const USAGE: &str = "\
 Writes data for tables, the same for the same options on every machine.
 
-usage: cargo bench --bench tabledata -- KIND --rows N [options] > FILE
-       cargo bench --bench tabledata -- send --calls-from FILE --found CONTACT --to ADDRESS:PORT [options]
+usage: cargo run --release --example tabledata -- KIND --rows N [options] > FILE
+       cargo run --release --example tabledata -- send --calls-from FILE --found CONTACT --to ADDRESS:PORT [options]
 
   KIND  ported     number,rn,spid: ported numbers of a country, clustered by block
         prefixes   prefix,to: prefixes of all countries, nested
@@ -72,8 +72,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    // `cargo bench` adds --bench; `cargo test --benches` runs it with nothing.
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let result = match words.split_first() {
         Some((kind, _)) if kind == "--help" => return usage(),
         None => return usage(),

@@ -11,7 +11,7 @@ figure() { # figure SECONDS SCRIPT [ARGUMENT...]: bounded.
 }
 
 cargo build --release --locked --quiet
-cargo bench --locked --quiet --bench load --bench misbehave --no-run
+cargo build --release --locked --quiet --example load --example misbehave
 figure 900 blackhole.sh
 figure 300 cold.sh
 figure 600 warm.sh

@@ -10,7 +10,7 @@ part() { # part SECONDS SCRIPT [ARGUMENT...]: bounded.
 }
 
 # Built here when not given, where no time limit of a part cuts it short.
-[ -n "${LOAD:-}" ] && [ -n "${MISBEHAVE:-}" ] || cargo bench --locked --quiet --bench load --bench misbehave --no-run
+[ -n "${LOAD:-}" ] && [ -n "${MISBEHAVE:-}" ] || cargo build --locked --quiet --release --example load --example misbehave
 
 part 120 behaviour.sh
 part 60 blackhole.sh 1 3 counts
