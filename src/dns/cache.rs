@@ -246,18 +246,15 @@ impl Cache {
     /// looked for by its name.
     pub(super) fn look_ready(
         &self,
-        number: &[u8],
+        digits: &[u8],
         apex: &str,
         upstream: Option<&Arc<Upstream>>,
         now_ms: u64,
     ) -> Option<(&Entry, &Ready, Age)> {
-        let key = NameKey::of_number(number.strip_prefix(b"+")?, apex)?;
-        let is_it = |slot: &u32| {
-            let entry = self.slots.get(index_of(*slot)).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.is_of_number(number, apex, upstream))
-        };
-        let slot = self.index.find(hash(&self.hasher, key, Kind::Naptr, upstream), is_it)?;
-        let entry = self.slots.get(index_of(*slot))?.as_ref()?;
+        let key = NameKey::of_number(digits, apex)?;
+        let slot =
+            self.find_by(key, Kind::Naptr, upstream, |entry| entry.is_of_number(digits, apex, upstream))?;
+        let entry = self.slots.get(slot)?.as_ref()?;
         Some((entry, entry.ready.as_ref()?, entry.age(now_ms)?))
     }
 
@@ -321,13 +318,20 @@ impl Cache {
     }
 
     fn find(&self, name: &str, kind: Kind, upstream: Option<&Arc<Upstream>>) -> Option<usize> {
-        let is_it = |slot: &u32| {
-            let entry = self.slots.get(index_of(*slot)).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.is_of(name, kind, upstream))
-        };
-        self.index
-            .find(hash(&self.hasher, NameKey::of_name(name), kind, upstream), is_it)
-            .map(|slot| index_of(*slot))
+        self.find_by(NameKey::of_name(name), kind, upstream, |entry| entry.is_of(name, kind, upstream))
+    }
+
+    fn find_by(
+        &self,
+        key: NameKey<'_>,
+        kind: Kind,
+        upstream: Option<&Arc<Upstream>>,
+        is_it: impl Fn(&Entry) -> bool,
+    ) -> Option<usize> {
+        let entry = |slot: &u32| self.slots.get(index_of(*slot)).and_then(Option::as_ref);
+        let found =
+            self.index.find(hash(&self.hasher, key, kind, upstream), |slot| entry(slot).is_some_and(&is_it));
+        found.map(|slot| index_of(*slot))
     }
 
     fn add(&mut self, entry: Entry) {
@@ -378,10 +382,10 @@ impl Cache {
 
 impl Entry {
     /// Whether it is of the name of a number under an apex, and what becomes of that number is known.
-    fn is_of_number(&self, number: &[u8], apex: &str, upstream: Option<&Arc<Upstream>>) -> bool {
+    fn is_of_number(&self, digits: &[u8], apex: &str, upstream: Option<&Arc<Upstream>>) -> bool {
         let question = &self.question;
-        self.ready.as_ref().is_some_and(|ready| ready.is_of(number))
-            && question.name().get(2 * (number.len() - 1)..) == Some(apex)
+        self.ready.as_ref().is_some_and(|ready| ready.is_of(digits))
+            && question.name().get(2 * digits.len()..) == Some(apex)
             && question.kind() == Kind::Naptr
             && question.upstream() == upstream
     }
@@ -559,7 +563,7 @@ mod tests {
     #[test]
     fn what_becomes_of_a_number_is_found_where_its_name_is() {
         const NAME: &str = "3.8.0.0.6.9.2.3.6.1.4.4.e164.arpa.";
-        const NUMBER: &[u8] = b"+441632960083";
+        const DIGITS: &[u8] = b"441632960083";
         let upstream = |name: &str| {
             Some(Arc::new(Upstream::new(name, &[([192, 0, 2, 1], 53).into()], OwnLives::default())))
         };
@@ -577,17 +581,17 @@ mod tests {
         let mut cache = Cache::new();
         cache.insert(question(NAME, Kind::Naptr).at(own.as_ref()), found(vec![sip("u")], 60), 0);
         cache.insert(question("4.4.e164.arpa.", Kind::Naptr), found(vec![sip("")], 60), 0);
-        for (what, number, apex, upstream, now_ms, age) in [
-            ("fresh", NUMBER, "e164.arpa.", &own, 0, Some(Age::Fresh)),
-            ("past its end", NUMBER, "e164.arpa.", &own, 60_000, Some(Age::LastResort)),
-            ("of other servers", NUMBER, "e164.arpa.", &other, 0, None),
-            ("of the servers of the configuration", NUMBER, "e164.arpa.", &None, 0, None),
-            ("of another apex", NUMBER, "e164.example.", &own, 0, None),
-            ("of another number", b"+441632960084", "e164.arpa.", &own, 0, None),
-            ("of a longer number", b"+4416329600830", "e164.arpa.", &own, 0, None),
-            ("with a record that leads on", b"+44", "e164.arpa.", &None, 0, None),
+        for (what, digits, apex, upstream, now_ms, age) in [
+            ("fresh", DIGITS, "e164.arpa.", &own, 0, Some(Age::Fresh)),
+            ("past its end", DIGITS, "e164.arpa.", &own, 60_000, Some(Age::LastResort)),
+            ("of other servers", DIGITS, "e164.arpa.", &other, 0, None),
+            ("of the servers of the configuration", DIGITS, "e164.arpa.", &None, 0, None),
+            ("of another apex", DIGITS, "e164.example.", &own, 0, None),
+            ("of another number", b"441632960084", "e164.arpa.", &own, 0, None),
+            ("of a longer number", b"4416329600830", "e164.arpa.", &own, 0, None),
+            ("with a record that leads on", b"44", "e164.arpa.", &None, 0, None),
         ] {
-            let ready = cache.look_ready(number, apex, upstream.as_ref(), now_ms);
+            let ready = cache.look_ready(digits, apex, upstream.as_ref(), now_ms);
             assert_eq!(ready.map(|(_, _, age)| age), age, "{what}");
             if let Some((entry, _, age)) = ready {
                 let by_name = cache.look(NAME, Kind::Naptr, upstream.as_ref(), now_ms);

@@ -310,7 +310,7 @@ impl<'s> Search<'s> {
     /// What becomes of the number, where that is known.
     fn ready(&self) -> Option<(Sight<'s>, &'s Ready)> {
         let is_plain = self.results == Results::Uris && self.apex.branch.is_none();
-        is_plain.then(|| self.dns.foresee_number(self.number, self.wanted(&self.apex.name))).flatten()
+        is_plain.then(|| self.dns.foresee_number(self.digits, self.wanted(&self.apex.name))).flatten()
     }
 
     /// Follows the name of the number: asks what is not known on the way, or emits the results.

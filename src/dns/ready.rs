@@ -58,9 +58,9 @@ impl Ready {
         is_whole.then_some(Self { number, number_len, records, text: text.into() })
     }
 
-    /// Whether it is what the rules make of this number.
-    pub(super) fn is_of(&self, number: &[u8]) -> bool {
-        self.number.get(..self.number_len) == Some(number)
+    /// Whether it is what the rules make of the number that has these digits.
+    pub(super) fn is_of(&self, digits: &[u8]) -> bool {
+        self.number.get(1..self.number_len) == Some(digits)
     }
 
     /// For each record with one of the services that are wanted, in their order: what its rule makes of the number, and what
@@ -146,7 +146,7 @@ mod tests {
         let answer = found(&records);
         let rules = rules(&answer);
         let ready = Ready::of(NAME, &answer, &rules).expect("records of one service each");
-        assert!(ready.is_of(NUMBER) && !ready.is_of(b"+44163296008") && !ready.is_of(b"+441632960084"));
+        assert!(ready.is_of(&NUMBER[1..]) && !ready.is_of(b"44163296008") && !ready.is_of(b"441632960084"));
         for wanted in [&["sip"][..], &["pstn:tel"], &["pstn:sip", "sip"], &["sips"], &[]] {
             let wanted: Vec<Box<str>> = wanted.iter().map(|name| (*name).into()).collect();
             let mut room = [0; URI_BYTES_MAX];

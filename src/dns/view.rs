@@ -128,9 +128,9 @@ impl<'a> DnsView<'a> {
     }
 
     /// What is known of a number under an apex, and what becomes of it. `None` says nothing: then its name is to be looked up.
-    pub(super) fn foresee_number(&self, number: &[u8], wanted: Wanted<'_>) -> Option<(Sight<'a>, &'a Ready)> {
+    pub(super) fn foresee_number(&self, digits: &[u8], wanted: Wanted<'_>) -> Option<(Sight<'a>, &'a Ready)> {
         let Wanted { name: apex, upstream, within_ms, .. } = wanted;
-        let (entry, ready, age) = self.cache.look_ready(number, apex, upstream, self.now_ms)?;
+        let (entry, ready, age) = self.cache.look_ready(digits, apex, upstream, self.now_ms)?;
         let may_be_used = self.waited_ms >= within_ms || age != Age::LastResort;
         may_be_used.then(|| (Sight::of(entry, age), ready))
     }

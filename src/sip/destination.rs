@@ -35,24 +35,28 @@ pub struct NextHop<'u> {
     pub default_port: u16,
 }
 
-impl Destination {
-    /// `None` for a URI that is to be judged as a whole, or may be no Contact.
+impl<'u> NextHop<'u> {
+    /// `None` where a client of SIP does not send a call: tel: and others.
     #[must_use]
-    pub fn of(text: &[u8]) -> Option<Self> {
-        let uri = Uri::parse(text).filter(may_be_contact)?;
+    pub fn of(uri: &Uri<'u>) -> Option<Self> {
         let default_port = match uri.scheme {
             Scheme::Sip => 5060,
             Scheme::Sips => 5061,
             Scheme::Tel | Scheme::Other => return None,
         };
-        let hop = uri.param(b"maddr").flatten().unwrap_or(uri.host);
-        Some(Self {
-            host: FromEnd::of(text, uri.host)?,
-            hop: FromEnd::of(text, hop)?,
-            address: host_address(hop),
-            port: uri.port,
-            default_port,
-        })
+        let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
+        Some(Self { host, address: host_address(host), port: uri.port, default_port })
+    }
+}
+
+impl Destination {
+    /// `None` for a URI that is to be judged as a whole, or may be no Contact.
+    #[must_use]
+    pub fn of(text: &[u8]) -> Option<Self> {
+        let uri = Uri::parse(text).filter(may_be_contact)?;
+        let NextHop { host, address, port, default_port } = NextHop::of(&uri)?;
+        let (hop, host) = (FromEnd::of(text, host)?, FromEnd::of(text, uri.host)?);
+        Some(Self { host, hop, address, port, default_port })
     }
 
     /// The host of the URI.

@@ -1,6 +1,6 @@
 //! Pure. Which URIs may be Contacts.
 
-use std::{net::IpAddr, ops::Range};
+use std::ops::Range;
 
 use super::super::{
     call::Call,
@@ -52,7 +52,7 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
     if uri.scheme == Scheme::Sips && transport(b"udp") {
         return Some("it is sips: over UDP (RFC 3261 §19.1.1)");
     }
-    if Place::of(uri).is_some_and(|place| is_ourselves(&place, || host_address(place.host), call)) {
+    if NextHop::of(uri).is_some_and(|hop| is_ourselves(&hop, call)) {
         return Some("it names this server: the call would come back");
     }
     // RFC 3261 §8.3: MUST NOT redirect to the Request-URI.
@@ -70,8 +70,7 @@ fn unfit(uri: &Uri<'_>, call: &Call<'_>, work: &Work) -> Option<&'static str> {
 /// Whether a URI with this host may stand in the list, of which nothing else is to be asked: `hop` is where a client
 /// sends the call. `false` says nothing: then it is to be rendered and judged as a whole.
 pub(super) fn is_fit(host: &[u8], hop: NextHop<'_>, call: &Call<'_>, work: &Work) -> bool {
-    let place = Place { host: hop.host, port: hop.port, default_port: hop.default_port };
-    !is_ourselves(&place, || hop.address, call)
+    !is_ourselves(&hop, call)
         && differ_in_host(host, call.uri.host)
         && work.contacts.iter().all(|contact| differ_in_host(host, work.bytes(contact.host)))
 }
@@ -98,34 +97,15 @@ pub(super) fn is_denied(uri: &Uri<'_>, call: &Call<'_>) -> bool {
     is_denied(uri.host) || uri.param(b"maddr").flatten().is_some_and(is_denied)
 }
 
-/// Where a client sends a call: the maddr of a Contact counts for its host (RFC 3261 §19.1.1).
-struct Place<'p> {
-    host: &'p [u8],
-    port: Option<u16>,
-    default_port: u16,
-}
-
-impl<'p> Place<'p> {
-    fn of(uri: &Uri<'p>) -> Option<Self> {
-        let default_port = match uri.scheme {
-            Scheme::Sip => 5060,
-            Scheme::Sips => 5061,
-            Scheme::Tel | Scheme::Other => return None,
-        };
-        let host = uri.param(b"maddr").flatten().unwrap_or(uri.host);
-        Some(Self { host, port: uri.port, default_port })
-    }
-}
-
 /// Whether a Contact would bring the call back to us.
-fn is_ourselves(place: &Place<'_>, address: impl FnOnce() -> Option<IpAddr>, call: &Call<'_>) -> bool {
-    let port = place.port.unwrap_or(place.default_port);
+fn is_ourselves(hop: &NextHop<'_>, call: &Call<'_>) -> bool {
+    let port = hop.port.unwrap_or(hop.default_port);
     let ourselves = &call.context.settings.ourselves;
-    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(place.host));
+    let by_name = ourselves.names.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(hop.host));
     if by_name {
-        return place.port.is_none() || ourselves.listeners.iter().any(|(_, own)| *own == port);
+        return hop.port.is_none() || ourselves.listeners.iter().any(|(_, own)| *own == port);
     }
-    let Some(ip) = address() else { return false };
+    let Some(ip) = hop.address else { return false };
     let local = call.arrival.local;
     (ip == local.ip().to_canonical() && port == local.port())
         || ourselves.listeners.iter().any(|(own, own_port)| own.to_canonical() == ip && *own_port == port)
