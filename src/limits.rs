@@ -711,6 +711,9 @@ pub const TABLES_AHEAD_MAX: usize = 4;
 /// From this size on, in bytes, a table is looked ahead in: smaller ones are in the caches of a processor as it is.
 pub const TABLE_AHEAD_FROM_BYTES: usize = 1024 * 1024;
 
+/// From this size on, in bytes, the DNS cache is looked ahead in.
+pub const CACHE_AHEAD_FROM_BYTES: usize = 256 * 1024;
+
 /// From this size on, in bytes, words of number tables have a mapping of their own, which goes back to the
 /// system with them. Smaller ones are not worth one.
 pub const WORDS_MAPPED_FROM_BYTES: usize = 256 * 1024;

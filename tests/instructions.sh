@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.."
 
 table=tests/instructions.txt
 count=1000
-prefixes=20000
+# As many as are looked ahead in.
+prefixes=150000
 
 if ! command -v valgrind >/dev/null; then
     echo "instructions: valgrind is missing (apt-get install valgrind)" >&2

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use waypost::{
-    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::{Down, Transport, file},
@@ -25,8 +25,15 @@ fn a_hundred_thousand_calls_split_by_weight_within_one_percent() {
     let (table, _) = draft.build_from(&|_| Err("no file".to_owned())).expect("table");
     let (settings, cache) = (Settings { key: *b"a fleet's secret", ..Settings::default() }, Cache::new());
     let dns = DnsView::giving_up(&cache, 0);
-    let context =
-        Context { settings: &settings, table: &table, dns, unix_s: 0, draining: false, down: Down::NONE };
+    let context = Context {
+        settings: &settings,
+        table: &table,
+        dns,
+        unix_s: 0,
+        draining: false,
+        down: Down::NONE,
+        guess: Guess::default(),
+    };
     let arrival = Arrival {
         source: "198.51.100.7:5060".parse().expect("address"),
         local: "192.0.2.1:5060".parse().expect("address"),

@@ -1,36 +1,81 @@
-//! Pure. What several messages will look up in tables, read ahead of their decisions.
+//! Pure. What several messages will look up in tables and in the DNS cache, looked for ahead of their decisions.
 //!
-//! In:    messages that stand in line; the route table.
-//! Out:   nothing but time: a decision by one of a million numbers waits for memory longer than it works, and these
-//!        messages wait together.
-//! Never: changes what a decision says. Which number that will be is a guess: a normalisation may make another of it.
-
-use memchr::memchr;
+//! In:    messages that stand in line; the route table, the cache.
+//! Out:   time, and a guess for each: a decision by one of a million numbers waits for memory longer than it works, and
+//!        these messages wait together.
+//! Never: changes what a decision says. Which number that will be is a guess, for a normalisation may make another of it; so is
+//!        what is found for it, which a decision proves before it uses it.
 
 use crate::{
-    limits::{NUMBER_BYTES_MAX, NUMBERS_AHEAD_MAX},
-    route::RouteTable,
+    dns::{Cache, Slot},
+    limits::{CACHE_AHEAD_FROM_BYTES, NUMBER_BYTES_MAX, NUMBERS_AHEAD_MAX},
+    route::{RouteTable, TableId},
 };
 
-/// Looks for the numbers of the first [`NUMBERS_AHEAD_MAX`] messages in the tables that calls are looked up in by their number.
-pub fn look_ahead<'m>(messages: impl Iterator<Item = &'m [u8]>, table: &RouteTable) {
-    if table.ahead.is_empty() {
-        return;
+/// Where what a message asks for may be found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guess {
+    /// An entry of a table.
+    pub(super) entry: Option<(TableId, u32)>,
+    /// An answer of the DNS cache.
+    pub slot: Option<Slot>,
+}
+
+impl Guess {
+    /// The entry of this table.
+    pub(super) fn entry_of(&self, table: TableId) -> Option<u32> {
+        self.entry.filter(|(of, _)| *of == table).map(|(_, entry)| entry)
     }
-    let mut numbers = [&b""[..]; NUMBERS_AHEAD_MAX];
-    let mut count = 0;
-    for (place, number) in numbers.iter_mut().zip(messages.filter_map(dialled)) {
-        *place = number;
-        count += 1;
+}
+
+/// What was found for messages that stand in line.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    guesses: [Guess; NUMBERS_AHEAD_MAX],
+    /// That of the next message.
+    next: usize,
+}
+
+impl Ahead {
+    /// Looks for the numbers of the first [`NUMBERS_AHEAD_MAX`] messages in the tables that calls are looked up in by their
+    /// number, and in the cache.
+    pub fn look<'m>(&mut self, messages: impl Iterator<Item = &'m [u8]>, table: &RouteTable, cache: &Cache) {
+        *self = Self::default();
+        let apex = table.apex_ahead.as_ref().filter(|_| cache.bytes() >= CACHE_AHEAD_FROM_BYTES);
+        if table.ahead.is_empty() && apex.is_none() {
+            return;
+        }
+        let mut numbers = [&b""[..]; NUMBERS_AHEAD_MAX];
+        for (number, message) in numbers.iter_mut().zip(messages) {
+            *number = dialled(message).unwrap_or_default();
+        }
+        for id in &table.ahead {
+            let Some(of) = table.tables.get(*id) else { continue };
+            let entries = of.table().look_ahead(numbers.iter().copied());
+            for (guess, entry) in self.guesses.iter_mut().zip(entries) {
+                guess.entry = guess.entry.or_else(|| entry.map(|entry| (*id, entry)));
+            }
+        }
+        if let Some(apex) = apex {
+            let slots = cache.look_ahead(&numbers, apex);
+            self.guesses.iter_mut().zip(slots).for_each(|(guess, slot)| guess.slot = slot);
+        }
     }
-    let tables = table.ahead.iter().filter_map(|id| table.tables.get(*id));
-    tables.for_each(|table| table.table().look_ahead(numbers.iter().take(count).copied()));
+
+    /// That for the next of these messages.
+    #[inline]
+    pub fn take(&mut self) -> Guess {
+        let guess = self.guesses.get(self.next).copied().unwrap_or_default();
+        self.next = self.next.saturating_add(1);
+        guess
+    }
 }
 
 /// The number of a usual Request-URI, as it is written.
 fn dialled(message: &[u8]) -> Option<&[u8]> {
     const METHOD_BYTES_MAX: usize = "SUBSCRIBE ".len();
-    let method_end = memchr(b' ', message.get(..METHOD_BYTES_MAX)?)?;
+    // Of so few bytes, a loop is done before memchr has begun.
+    let method_end = message.get(..METHOD_BYTES_MAX)?.iter().position(|byte| *byte == b' ')?;
     let uri = message.get(method_end + 1..)?;
     let user = [&b"sip:"[..], b"tel:", b"sips:"].iter().find_map(|scheme| uri.strip_prefix(*scheme))?;
     let user = user.get(..NUMBER_BYTES_MAX).unwrap_or(user);
@@ -41,16 +86,53 @@ fn dialled(message: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::{Answer, Apex, Kind, Nothing, Question};
 
     #[test]
     fn no_message_is_read_where_no_table_is_looked_ahead_in_and_no_more_than_the_limit_elsewhere() {
         let message = &b"INVITE sip:+441632960083@h SIP/2.0\r\n"[..];
-        for (ahead, expected) in [(vec![], 0), (vec![0], NUMBERS_AHEAD_MAX)] {
-            let table = RouteTable { ahead, ..RouteTable::default() };
+        let read = |table: &RouteTable, cache: &Cache| {
             let mut read = 0;
-            look_ahead(std::iter::repeat_n(message, NUMBERS_AHEAD_MAX + 1).inspect(|_| read += 1), &table);
-            assert_eq!(read, expected);
+            let messages = std::iter::repeat_n(message, NUMBERS_AHEAD_MAX + 1).inspect(|_| read += 1);
+            Ahead::default().look(messages, table, cache);
+            read
+        };
+        let mut cache = Cache::new();
+        for (ahead, expected) in [(vec![], 0), (vec![0], NUMBERS_AHEAD_MAX)] {
+            assert_eq!(read(&RouteTable { ahead, ..RouteTable::default() }, &cache), expected);
         }
+        let apex = Apex {
+            name: "e164.arpa.".into(),
+            upstream: None,
+            services: vec!["sip".into()],
+            within_ms: None,
+            branch: None,
+        };
+        let table = RouteTable { apex_ahead: Some(apex), ..RouteTable::default() };
+        let mut number = 0;
+        while cache.bytes() < CACHE_AHEAD_FROM_BYTES {
+            assert_eq!(read(&table, &cache), 0, "{} bytes", cache.bytes());
+            number += 1;
+            let question = Question::new(&format!("n{number}.example."), Kind::A).expect("a name");
+            cache.insert(question, Answer::Nothing { why: Nothing::NoData, ttl_s: 60 }, 0);
+        }
+        assert_eq!(read(&table, &cache), NUMBERS_AHEAD_MAX);
+        assert_eq!(read(&RouteTable::default(), &cache), 0, "no route has ENUM");
+    }
+
+    #[test]
+    fn each_message_has_its_guess_and_those_behind_have_none() {
+        let mut ahead = Ahead::default();
+        let guess = |entry| Guess { entry: Some((1, entry)), slot: None };
+        for (entry, place) in (0..).zip(&mut ahead.guesses) {
+            *place = guess(entry);
+        }
+        for entry in 0..NUMBERS_AHEAD_MAX as u32 {
+            let taken = ahead.take();
+            assert_eq!(taken, guess(entry));
+            assert_eq!((taken.entry_of(1), taken.entry_of(0)), (Some(entry), None));
+        }
+        assert_eq!(ahead.take(), Guess::default());
     }
 
     #[test]

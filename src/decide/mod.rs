@@ -33,7 +33,7 @@ mod weigh;
 
 use scratch::Work;
 
-pub use ahead::look_ahead;
+pub use ahead::{Ahead, Guess};
 pub use amplification::Capped;
 pub use refuse::refuse;
 pub use scratch::Scratch;
@@ -100,6 +100,8 @@ pub struct Context<'a> {
     pub draining: bool,
     /// Gateways that are left out.
     pub down: &'a Down,
+    /// Where the number of the call may be found, if somebody has looked.
+    pub guess: Guess,
 }
 
 /// What a datagram deserves.

@@ -11,6 +11,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
+    hint::black_box,
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
@@ -20,6 +21,7 @@ use hashbrown::HashTable;
 
 use super::{
     Answer, Failure, Kind, Lives, Naptr, Nothing, OwnLives, Question, Record, Srv, Upstream,
+    ahead::{Slot, touch_lines},
     name_key::NameKey,
     ready::Ready,
     rule::{Rule, rules},
@@ -243,19 +245,40 @@ impl Cache {
     }
 
     /// The answer for the name of a number, when it is known what becomes of that. `None` says nothing: then it is to be
-    /// looked for by its name.
+    /// looked for by its name. It may be in the slot `guess`.
     pub(super) fn look_ready(
         &self,
         digits: &[u8],
         apex: &str,
         upstream: Option<&Arc<Upstream>>,
+        guess: Option<Slot>,
         now_ms: u64,
     ) -> Option<(&Entry, &Ready, Age)> {
-        let key = NameKey::of_number(digits, apex)?;
-        let slot =
-            self.find_by(key, Kind::Naptr, upstream, |entry| entry.is_of_number(digits, apex, upstream))?;
-        let entry = self.slots.get(slot)?.as_ref()?;
+        let is_it = |entry: &Entry| entry.is_of_number(digits, apex, upstream);
+        let guessed = guess.and_then(|slot| self.entry_at(slot)).filter(|entry| is_it(entry));
+        let entry = match guessed {
+            Some(entry) => entry,
+            None => {
+                let key = NameKey::of_number(digits, apex)?;
+                self.slots.get(self.find_by(key, Kind::Naptr, upstream, is_it)?)?.as_ref()?
+            }
+        };
         Some((entry, entry.ready.as_ref()?, entry.age(now_ms)?))
+    }
+
+    /// The first slot that may be the one of a key: its entry is not looked at.
+    pub(super) fn likely(
+        &self,
+        key: NameKey<'_>,
+        kind: Kind,
+        upstream: Option<&Arc<Upstream>>,
+    ) -> Option<Slot> {
+        self.index.find(hash(&self.hasher, key, kind, upstream), |_| true).copied().map(Slot)
+    }
+
+    /// What is in a slot.
+    pub(super) fn entry_at(&self, slot: Slot) -> Option<&Entry> {
+        self.slots.get(index_of(slot.0))?.as_ref()
     }
 
     /// Notes that an answer was used.
@@ -381,7 +404,22 @@ impl Cache {
 }
 
 impl Entry {
+    /// Reads what is looked at of it.
+    pub(super) fn touch(&self) {
+        black_box((self.question.kind(), self.ends_ms, self.again.get()));
+        black_box(self.ready.as_ref().map(Ready::len));
+    }
+
+    /// Reads what it leads to.
+    pub(super) fn touch_ready(&self) {
+        touch_lines(self.question.name().as_bytes());
+        if let Some(ready) = &self.ready {
+            ready.touch();
+        }
+    }
+
     /// Whether it is of the name of a number under an apex, and what becomes of that number is known.
+    #[inline]
     fn is_of_number(&self, digits: &[u8], apex: &str, upstream: Option<&Arc<Upstream>>) -> bool {
         let question = &self.question;
         self.ready.as_ref().is_some_and(|ready| ready.is_of(digits))
@@ -591,8 +629,14 @@ mod tests {
             ("of a longer number", b"4416329600830", "e164.arpa.", &own, 0, None),
             ("with a record that leads on", b"44", "e164.arpa.", &None, 0, None),
         ] {
-            let ready = cache.look_ready(digits, apex, upstream.as_ref(), now_ms);
+            let ready = cache.look_ready(digits, apex, upstream.as_ref(), None, now_ms);
             assert_eq!(ready.map(|(_, _, age)| age), age, "{what}");
+            // A guess is proved: a wrong one changes nothing.
+            for slot in [0, 1, 2, u32::MAX] {
+                let near = cache.look_ready(digits, apex, upstream.as_ref(), Some(Slot(slot)), now_ms);
+                let entry = |(entry, _, age)| (std::ptr::from_ref::<Entry>(entry), age);
+                assert_eq!(near.map(entry), ready.map(entry), "{what}, {slot}");
+            }
             if let Some((entry, _, age)) = ready {
                 let by_name = cache.look(NAME, Kind::Naptr, upstream.as_ref(), now_ms);
                 let by_name = by_name.map(|(entry, age)| (std::ptr::from_ref(entry), age));

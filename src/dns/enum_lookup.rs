@@ -206,7 +206,7 @@ impl SoFar {
 }
 
 /// The digits of `+` and 2 to 15 digits.
-fn e164_digits(number: &[u8]) -> Option<&[u8]> {
+pub(super) fn e164_digits(number: &[u8]) -> Option<&[u8]> {
     let digits = number.strip_prefix(b"+")?;
     (E164_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)).then_some(digits)
 }

@@ -4,6 +4,7 @@
 //! A function here never waits: it returns [`Step::Ask`] with the questions whose answers it lacks,
 //! and is called again from the start when one of the answers is in the cache.
 
+mod ahead;
 mod attributes;
 mod cache;
 mod callable;
@@ -22,6 +23,7 @@ mod substitution;
 mod upstream;
 mod view;
 
+pub use ahead::Slot;
 pub use attributes::attribute;
 pub use cache::{Cache, CacheTallies};
 pub use enum_lookup::{Apex, Branch, EnumPlan, EnumResult, Known, Results, lookup, lookup_known};

@@ -5,8 +5,11 @@
 //! Out:   the URIs that the rules would make, and where they lead.
 //! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
 
+use std::hint::black_box;
+
 use super::{
-    Answer, Known, Record, enum_lookup::E164_DIGITS, name_key::digit_labels, naptr::is_one_of, rule::Rule,
+    Answer, Known, Record, ahead::touch_lines, enum_lookup::E164_DIGITS, name_key::digit_labels,
+    naptr::is_one_of, rule::Rule,
 };
 use crate::{
     limits::URI_BYTES_MAX,
@@ -88,6 +91,19 @@ impl Ready {
                 return;
             }
         }
+    }
+
+    /// How many records it is of.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Reads all that a call looks at.
+    pub(super) fn touch(&self) {
+        self.records.iter().for_each(|record| {
+            black_box((record.uri_end, record.destination.is_some()));
+        });
+        touch_lines(&self.text);
     }
 
     /// Memory taken, in bytes, besides its own.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Cache, Failure, Kind, Nothing, Question, Record, Upstream,
+    Answer, Cache, Failure, Kind, Nothing, Question, Record, Slot, Upstream,
     cache::{Age, Entry},
     question::LowerName,
     ready::Ready,
@@ -31,6 +31,8 @@ pub struct DnsView<'a> {
     pub waited_ms: u64,
     /// What it counts as that something is not known by the time that a look-up allows.
     pub late: Failure,
+    /// Where the answer for the dialled number may be; see [`Cache::look_ahead`].
+    pub guess: Option<Slot>,
 }
 
 /// A name, where it is asked for, and until when.
@@ -72,13 +74,13 @@ impl<'a> DnsView<'a> {
     /// A view for a request that has just come.
     #[must_use]
     pub fn new(cache: &'a Cache, now_ms: u64) -> Self {
-        Self { cache, now_ms, waited_ms: 0, late: Failure::Timeout }
+        Self { cache, now_ms, waited_ms: 0, late: Failure::Timeout, guess: None }
     }
 
     /// A view for a request that waits no longer: nothing is unknown.
     #[must_use]
     pub fn giving_up(cache: &'a Cache, now_ms: u64) -> Self {
-        Self { cache, now_ms, waited_ms: u64::MAX, late: Failure::Timeout }
+        Self { waited_ms: u64::MAX, ..Self::new(cache, now_ms) }
     }
 
     /// Looks a question up. `name` is fully qualified, with or without its final dot, in any case. A
@@ -130,7 +132,7 @@ impl<'a> DnsView<'a> {
     /// What is known of a number under an apex, and what becomes of it. `None` says nothing: then its name is to be looked up.
     pub(super) fn foresee_number(&self, digits: &[u8], wanted: Wanted<'_>) -> Option<(Sight<'a>, &'a Ready)> {
         let Wanted { name: apex, upstream, within_ms, .. } = wanted;
-        let (entry, ready, age) = self.cache.look_ready(digits, apex, upstream, self.now_ms)?;
+        let (entry, ready, age) = self.cache.look_ready(digits, apex, upstream, self.guess, self.now_ms)?;
         let may_be_used = self.waited_ms >= within_ms || age != Age::LastResort;
         may_be_used.then(|| (Sight::of(entry, age), ready))
     }

@@ -22,7 +22,7 @@ use waiting::{Waiting, WaitingRoom};
 
 use crate::{
     access::Identity,
-    decide::{Arrival, Context, Reply, Settings, Silence, Verdict, look_ahead},
+    decide::{Ahead, Arrival, Context, Guess, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
     overload::Admission,
@@ -108,6 +108,8 @@ pub struct Engine<D = Decider> {
     room: WaitingRoom,
     /// Questions to put, no more than may be under way.
     questions: VecDeque<Question>,
+    /// What was found for the messages that come next.
+    ahead: Ahead,
     /// What [`Engine::next_ready`] last gave an outcome of, for whoever looks on.
     served: Option<Waiting>,
     tallies: Tallies,
@@ -139,6 +141,7 @@ impl<D: Decide> Engine<D> {
             draining: false,
             room: WaitingRoom::default(),
             questions: VecDeque::new(),
+            ahead: Ahead::default(),
             served: None,
             tallies: Tallies::default(),
             admission: None,
@@ -168,13 +171,13 @@ impl<D: Decide> Engine<D> {
         self.cache.take()
     }
 
-    /// Reads what the first messages of several that follow will look up; see [`look_ahead`].
+    /// Looks for what the first messages of several that follow will look up; see [`Ahead::look`].
     pub fn look_ahead<'m, 't>(
-        &self,
+        &mut self,
         messages: impl Iterator<Item = &'m [u8]>,
         routes: impl Into<Routes<'t>>,
     ) {
-        look_ahead(messages, routes.into().table);
+        self.ahead.look(messages, routes.into().table, &self.cache);
     }
 
     /// Handles one message. The method, once it could be read, is for the metrics.
@@ -189,12 +192,12 @@ impl<D: Decide> Engine<D> {
         now: Now,
         out: &mut [u8],
     ) -> (Option<Method>, Outcome) {
-        let peer = &peer.into();
+        let (peer, guess) = (&peer.into(), self.ahead.take());
         if self.room.len() > 0 && self.room.holds(bytes, peer) {
             self.tallies.retransmissions += 1;
             return (method_of(bytes), Outcome::Wait);
         }
-        let turn = Turn { routes: routes.into(), now };
+        let turn = Turn { routes: routes.into(), now, guess };
         let outcome = match self.refused(bytes, &peer.path, turn, out) {
             Some(outcome) => outcome,
             None => match self.decide(bytes, peer, turn, 0, Failure::Timeout, out) {
@@ -227,7 +230,7 @@ impl<D: Decide> Engine<D> {
         let is_late = waiting.deadline_ms <= now.ms;
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
-        let turn = Turn { routes: routes.into(), now };
+        let turn = Turn { routes: routes.into(), now, guess: Guess::default() };
         let outcome =
             match self.decide(&waiting.bytes, &waiting.peer(), turn, waited_ms, Failure::Timeout, out) {
                 Decided::Now(outcome) => {
@@ -394,10 +397,11 @@ impl<D: Decide> Engine<D> {
         let context = Context {
             settings: &self.settings,
             table: turn.routes.table,
-            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms, late },
+            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms, late, guess: turn.guess.slot },
             unix_s: turn.now.unix_s,
             draining: self.draining,
             down: turn.routes.down,
+            guess: turn.guess,
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path: *path }),
@@ -418,6 +422,8 @@ impl<D: Decide> Engine<D> {
 struct Turn<'t> {
     routes: Routes<'t>,
     now: Now,
+    /// Of the message at hand.
+    guess: Guess,
 }
 
 enum Decided {

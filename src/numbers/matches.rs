@@ -14,6 +14,15 @@ use crate::limits::{NESTED_RANGES_MAX, NUMBER_BYTES_MAX};
 impl Table {
     /// All entries that match, longest first; of ranges the innermost first. In an exact table at most one.
     pub fn matches<'t>(&'t self, number: &'t [u8]) -> impl Iterator<Item = Hit> + 't {
+        self.matches_near(number, None)
+    }
+
+    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    pub fn matches_near<'t>(
+        &'t self,
+        number: &'t [u8],
+        guess: Option<u32>,
+    ) -> impl Iterator<Item = Hit> + 't {
         let (digits, whole) = Digits::leading(number);
         let exact = self.shape.kind == Kind::Exact;
         let odd_lengths = match exact {
@@ -29,7 +38,7 @@ impl Table {
             return Matches { table: self, number, odd_lengths, whole, climb: None };
         }
         let (lane, wanted) = (usize::from(digits.plus), digits.start());
-        let found = self.sorted.last_until(&self.words, lane, wanted);
+        let found = self.sorted.last_until(&self.words, lane, wanted, guess);
         let climb = found.map(|(entry, number)| Climb {
             table: self,
             number,

@@ -72,6 +72,12 @@ pub(super) fn touch(words: &[u64], at: usize) {
     std::hint::black_box(words.get(at).copied().unwrap_or(0));
 }
 
+/// Reads each line of the distances of a block.
+#[inline(always)]
+fn touch_lines(keys: &[u64]) {
+    (0..keys.len()).step_by(LINE_WORDS).for_each(|line| touch(keys, line));
+}
+
 /// What describes a block: where its distances begin, and their width.
 pub(super) fn head(word: usize, width: u32) -> u64 {
     ((word as u64) << 8) | u64::from(width)
@@ -134,14 +140,36 @@ impl Sorted {
         self.lanes.iter().map(|lane| size_of::<Lane>() + lane.directory.resident_bytes()).sum()
     }
 
-    /// The entry of the last number of a lane that is not greater than `wanted`, and that number.
+    /// The entry of the last number of a lane that is not greater than `wanted`, and that number. It may be `guess`: what
+    /// [`Sorted::look_ahead`] has found for the same.
     #[inline]
-    pub(super) fn last_until(&self, words: &[u64], lane: usize, wanted: u64) -> Option<(usize, u64)> {
+    pub(super) fn last_until(
+        &self,
+        words: &[u64],
+        lane: usize,
+        wanted: u64,
+        guess: Option<u32>,
+    ) -> Option<(usize, u64)> {
         let lane = self.lane(lane)?;
+        if let Some(found) = guess.and_then(|guess| self.proved(words, lane, wanted, guess as usize)) {
+            return Some(found);
+        }
         let place = lane.place(self.blocks_of(words, lane)?, lane.directory.stretch(wanted)?, wanted)?;
-        let Place { first, mut size, base, width, .. } = place;
         let keys = self.keys_at(words, place)?;
-        self.touch(words, keys, place);
+        touch_lines(keys);
+        for section in &self.beside {
+            let first = place.first * section.width as usize / 64;
+            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
+                touch(words, section.at.wrapping_add(first + line));
+            }
+        }
+        Self::last_in(keys, place, wanted)
+    }
+
+    /// The same in its block.
+    #[inline(always)]
+    fn last_in(keys: &[u64], place: Place, wanted: u64) -> Option<(usize, u64)> {
+        let Place { first, mut size, base, width, .. } = place;
         let step = width as usize;
         let distance = wanted - base;
         let (mut low, mut found) = (0_usize, 0);
@@ -157,9 +185,34 @@ impl Sorted {
         Some((first + low, base.wrapping_add(found)))
     }
 
-    /// Reads what [`Sorted::last_until`] will read, of several numbers with their lanes: each step of all of them before the
-    /// next, so that they wait for memory together and not one after the other.
-    pub(super) fn look_ahead(&self, words: &[u64], wanted: &[Option<(usize, u64)>; NUMBERS_AHEAD_MAX]) {
+    /// That number, if it is the one of this entry.
+    #[inline(always)]
+    fn proved(&self, words: &[u64], lane: &Lane, wanted: u64, entry: usize) -> Option<(usize, u64)> {
+        let index = entry.checked_sub(lane.first_entry).filter(|index| *index < lane.entries)?;
+        let (block, within) = (index / BLOCK, index % BLOCK);
+        let blocks = self.blocks_of(words, lane)?;
+        let &[base, described] = blocks.get(block)?;
+        let distance = wanted.checked_sub(base)?;
+        let (at, width) = head_parts(described);
+        let at = self.keys.at.wrapping_add(at);
+        let found = bits(words, at, within * width as usize, width)?;
+        let is_last = if index + 1 == lane.entries {
+            true
+        } else if within + 1 < BLOCK {
+            bits(words, at, (within + 1) * width as usize, width)? > distance
+        } else {
+            blocks.get(block + 1).is_some_and(|&[next, _]| next > wanted)
+        };
+        (found <= distance && is_last).then(|| (entry, base.wrapping_add(found)))
+    }
+
+    /// Finds the entries that [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of
+    /// them: each step of all of them before the next, so that they wait for memory together and not one after the other.
+    pub(super) fn look_ahead(
+        &self,
+        words: &[u64],
+        wanted: &[Option<(usize, u64)>; NUMBERS_AHEAD_MAX],
+    ) -> [Option<u32>; NUMBERS_AHEAD_MAX] {
         let stretches = wanted.map(|wanted| {
             let (lane, wanted) = wanted?;
             let lane = self.lane(lane)?;
@@ -171,13 +224,18 @@ impl Sorted {
         }
         let places = stretches.map(|stretch| {
             let (lane, stretch, wanted) = stretch?;
-            lane.place(self.blocks_of(words, lane)?, stretch, wanted)
+            let place = lane.place(self.blocks_of(words, lane)?, stretch, wanted)?;
+            Some((self.keys_at(words, place)?, place, wanted))
         });
-        for place in places.into_iter().flatten() {
-            if let Some(keys) = self.keys_at(words, place) {
-                self.touch(words, keys, place);
+        places.iter().flatten().for_each(|(keys, ..)| touch_lines(keys));
+        places.map(|place| {
+            let (keys, place, wanted) = place?;
+            let (entry, _) = Self::last_in(keys, place, wanted)?;
+            for section in &self.beside {
+                touch(words, section.at.wrapping_add(entry * section.width as usize / 64));
             }
-        }
+            u32::try_from(entry).ok()
+        })
     }
 
     #[inline(always)]
@@ -195,20 +253,6 @@ impl Sorted {
     fn keys_at<'w>(&self, words: &'w [u64], place: Place) -> Option<&'w [u64]> {
         let keys = words.get(self.keys.at.wrapping_add(place.at)..)?;
         keys.get(..keys.len().min(place.size * place.width as usize / 64 + 2))
-    }
-
-    /// Reads each line of a block, and of what stands beside it.
-    #[inline(always)]
-    fn touch(&self, words: &[u64], keys: &[u64], place: Place) {
-        for line in (0..keys.len()).step_by(LINE_WORDS) {
-            touch(keys, line);
-        }
-        for section in &self.beside {
-            let first = place.first * section.width as usize / 64;
-            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
-                touch(words, section.at.wrapping_add(first + line));
-            }
-        }
     }
 
     /// The lane and the number of an entry.

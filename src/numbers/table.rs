@@ -117,6 +117,13 @@ impl Table {
     #[must_use]
     #[inline]
     pub fn find(&self, number: &[u8]) -> Option<Hit> {
+        self.find_near(number, None)
+    }
+
+    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    #[must_use]
+    #[inline]
+    pub fn find_near(&self, number: &[u8], guess: Option<u32>) -> Option<Hit> {
         if self.shape.kind == Kind::Exact {
             let (digits, whole) = Digits::leading(number);
             if !whole {
@@ -126,14 +133,21 @@ impl Table {
             let entry = self.segments.find(&self.words, &self.facts, lane, wanted)?;
             return Some(Hit { entry, length: number.len() });
         }
-        self.matches(number).next()
+        self.matches_near(number, guess).next()
     }
 
-    /// Reads what the look-ups of these numbers will read, [`NUMBERS_AHEAD_MAX`] of them at most. Nothing comes of it but time:
-    /// they wait for memory together, and what is looked up then is near.
-    pub fn look_ahead<'n>(&self, numbers: impl Iterator<Item = &'n [u8]>) {
+    /// Reads what the look-ups of these numbers will read, [`NUMBERS_AHEAD_MAX`] of them at most: they wait for memory together,
+    /// and what is looked up then is near. The entries that the look-ups may begin with, where it has gone so far; an empty
+    /// number has none.
+    pub fn look_ahead<'n>(
+        &self,
+        numbers: impl Iterator<Item = &'n [u8]>,
+    ) -> [Option<u32>; NUMBERS_AHEAD_MAX] {
         let mut wanted = [None; NUMBERS_AHEAD_MAX];
         for (place, number) in wanted.iter_mut().zip(numbers) {
+            if number.is_empty() {
+                continue;
+            }
             let (digits, whole) = Digits::leading(number);
             *place = match self.shape.kind {
                 Kind::Exact => whole.then(|| self::place(Kind::Exact, digits)),
@@ -141,7 +155,10 @@ impl Table {
             };
         }
         match self.shape.kind {
-            Kind::Exact => self.segments.look_ahead(&self.words, &self.facts, &wanted),
+            Kind::Exact => {
+                self.segments.look_ahead(&self.words, &self.facts, &wanted);
+                [None; NUMBERS_AHEAD_MAX]
+            }
             Kind::Prefix | Kind::Deck => self.sorted.look_ahead(&self.words, &wanted),
         }
     }

@@ -229,6 +229,14 @@ fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCa
         prop_assert_eq!(found(table, &number), model.matches(&number), "{}", number);
         let first = model.matches(&number).into_iter().next();
         prop_assert_eq!(table.find(number.as_bytes()).map(|hit| (hit.length, seen(table, hit.entry))), first);
+        // A guess is proved: a wrong one changes nothing.
+        let [ahead, ..] = table.look_ahead(std::iter::once(number.as_bytes()));
+        let entries = u32::try_from(table.entries()).expect("few");
+        let whole: Vec<Hit> = table.matches(number.as_bytes()).collect();
+        for guess in (0..entries).map(Some).chain([ahead, Some(entries), Some(u32::MAX)]) {
+            let near: Vec<Hit> = table.matches_near(number.as_bytes(), guess).collect();
+            prop_assert_eq!(&near, &whole, "{} near {:?}", number, guess);
+        }
     }
     Ok(())
 }
@@ -352,6 +360,37 @@ fn no_more_numbers_are_looked_for_ahead_than_the_limit() {
         table.look_ahead(std::iter::repeat_n(&b"+4420"[..], NUMBERS_AHEAD_MAX + 1).inspect(|_| asked += 1));
         assert_eq!(asked, NUMBERS_AHEAD_MAX);
     }
+}
+
+/// Blocks and lanes, and numbers before, between and behind them all.
+#[test]
+fn what_is_looked_for_ahead_is_what_a_look_up_begins_with() {
+    let key = |number: u32| match number % 3 {
+        0 => format!("+44{:05}", number * 7 % 99_991),
+        _ => format!("{:05}", number * 11 % 99_991),
+    };
+    let rows: Vec<(u32, Cells)> =
+        (1..3000).map(|line| (line, vec!["a".to_owned(), key(line), "x".to_owned()])).collect();
+    let table = build(&shape(Kind::Deck, false), &rows).table;
+    let mut found = 0;
+    for number in (0..1000).flat_map(|number| {
+        let number = number * 101;
+        [
+            format!("{number:05}99"),
+            format!("+44{number:05}"),
+            format!("+43{number:05}"),
+            format!("+45{number}"),
+        ]
+    }) {
+        let (digits, _) = Digits::leading(number.as_bytes());
+        let last = table.sorted.last_until(&table.words, usize::from(digits.plus), digits.start(), None);
+        let [ahead, ..] = table.look_ahead(std::iter::once(number.as_bytes()));
+        assert_eq!(ahead.map(|entry| entry as usize), last.map(|(entry, _)| entry), "{number}");
+        let near = table.sorted.last_until(&table.words, usize::from(digits.plus), digits.start(), ahead);
+        assert_eq!(near, last, "{number}");
+        found += usize::from(last.is_some());
+    }
+    assert!((2000..4000).contains(&found), "{found} of 4000");
 }
 
 fn small() -> Table {

@@ -22,6 +22,8 @@ pub struct Wanted<'w> {
     pub customer: &'w [u8],
     /// The time, in seconds since 1970.
     pub unix_s: i64,
+    /// The entry that the number may have; see [`crate::numbers::Table::look_ahead`].
+    pub guess: Option<u32>,
 }
 
 /// One carrier's row.
@@ -52,7 +54,7 @@ pub fn cheapest(
     let start = out.len();
     let Some(targets) = &deck.terms().targets else { return };
     let mut bidders = Bidders::default();
-    for hit in deck.table().matches(number) {
+    for hit in deck.table().matches_near(number, wanted.guess) {
         let first = out.len();
         for row in deck.table().rows_of(hit.entry) {
             let carrier = deck.table().value_id(row, targets.column);
@@ -214,6 +216,7 @@ mod tests {
         blocked: &[],
         customer: b"",
         unix_s: 0,
+        guess: None,
     };
 
     #[test]

@@ -124,8 +124,14 @@ impl NumberTable {
     /// The row of `number`: for a prefix table that of the longest prefix, the first among several.
     #[must_use]
     pub fn find(&self, number: &[u8]) -> Option<Row> {
+        self.find_near(number, None)
+    }
+
+    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    #[must_use]
+    pub fn find_near(&self, number: &[u8], guess: Option<u32>) -> Option<Row> {
         self.table
-            .find(number)
+            .find_near(number, guess)
             .and_then(|Hit { entry, .. }| self.table.rows_of(entry).next().map(|row| Row { entry, row }))
     }
 

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     access::{AccessId, AccessLists},
-    dns::{EnumPlan, Failure},
+    dns::{Apex, EnumPlan, Failure, Results},
     limits::{COLUMN_CONTACTS_MAX, TABLE_AHEAD_FROM_BYTES, TABLES_AHEAD_MAX},
     sip::{Method, Scheme},
 };
@@ -51,6 +51,8 @@ pub struct RouteTable {
     pub sealed: Vec<Option<Box<SealedContacts>>>,
     /// The large tables that calls are looked up in by their number; see [`RouteTable::seal`].
     pub ahead: Vec<TableId>,
+    /// The apex that most calls are looked up under by their number: the first one of the first route with ENUM.
+    pub apex_ahead: Option<Apex>,
     /// What holds where a route says nothing.
     pub defaults: Defaults,
     /// Who may ask.
@@ -74,6 +76,7 @@ impl RouteTable {
             self.sealed = Vec::new();
         }
         self.ahead = self.tables_ahead();
+        self.apex_ahead = self.routes.iter().find_map(Route::apex_by_number).cloned();
         self.dispatch = self.lists.iter().map(|list| Dispatch::of(list, &self.routes)).collect();
         // A decision asks this once, however many short lists there are.
         if self.dispatch.iter().all(Option::is_none) {
@@ -250,6 +253,13 @@ pub struct Route {
 
 impl Route {
     /// Adds the tables in which it looks up the number of a call.
+    /// The apex that it looks numbers up under for URIs, without a branch.
+    fn apex_by_number(&self) -> Option<&Apex> {
+        let Then::Enum(route) = &self.then else { return None };
+        let apex = route.plan.apexes.first().filter(|_| route.plan.results == Results::Uris)?;
+        apex.branch.is_none().then_some(apex)
+    }
+
     fn add_tables_by_number(&self, found: &mut Vec<TableId>) {
         self.when.iter().for_each(|condition| condition.add_tables_by_number(found));
         match &self.then {
