@@ -13,6 +13,9 @@
 # (by the metrics), and the p99 of all answers. At three times the rate the median of the ratios must be 0.90 at least:
 # otherwise the status is 1. When the generator cannot send that much, the status is 2, and nothing is said.
 #
+# The closed loop is run again at the end of a round. Where it then gives another rate, by more than a tenth, the machine has changed
+# its speed meanwhile: the round says nothing of the server and is run once more, ten times at most, or the status is 2.
+#
 # The server has processor 0, the generator processor 1.
 #
 #   WAYPOST, LOAD      programs (default: the newest in target/release; nothing is built)
@@ -29,6 +32,8 @@ kinds=("${@:3}")
 least=${LEAST:-0.90} judge=${JUDGE:-rate}
 overload=${OVERLOAD:-"overload: {queue_age_ms: ${QUEUE_AGE_MS:-20}}"}
 flows=4 window=256 wait_ms=500
+# Rounds that are run once more, at most, and how much the closed loop may differ from itself.
+repeats_max=10 steady=1.10
 if ! [[ $judge == rate || $judge == cpu ]] || ! [[ $rounds =~ ^[1-9][0-9]?$ && $seconds =~ ^[1-9][0-9]?$ ]]; then
     sed -n '2,/^set/{s/^# \{0,1\}//;/^set/d;p}' "$0" >&2
     exit 2
@@ -73,6 +78,8 @@ per_cpu() {
     compute "$(reported "$1" answered_302) * 1e6 / ($(reported "$1" thread_us_per_answer) * $(reported "$1" answered))" %.0f
 }
 
+is_steady() { awk "BEGIN { exit !($1 <= $2 * $steady && $2 <= $1 * $steady) }" </dev/null; }
+
 # at KIND TIMES RATE: one line of the table.
 at() {
     local refused dropped took
@@ -100,10 +107,21 @@ for kind in "${kinds[@]}"; do
     ratios=() cpu_ratios=()
     echo "$kind, $overload:"
     printf '  %-6s %6s %9s %9s %6s %9s %6s %9s %9s %9s %8s\n' round times offered goodput ratio per_cpu_s ratio sent refused dropped p99_us
+    repeats=0
     for ((round = 1; round <= rounds; round++)); do
         send closed --closed "$window" --calls 100000000 --seconds "$seconds"
         saturating=$(reported closed answers_per_s)
         for times in 1 2 3; do at "$kind" "$times" "$((saturating * times))"; done
+        send again --closed "$window" --calls 100000000 --seconds "$seconds"
+        if ! is_steady "$saturating" "$(reported again answers_per_s)"; then
+            echo "  $round      once more: $saturating/s at its start, $(reported again answers_per_s)/s at its end"
+            if ((++repeats > repeats_max)); then
+                echo "overload: the machine changed its speed in $repeats rounds: nothing is said of $kind" >&2
+                exit 2
+            fi
+            round=$((round - 1))
+            continue
+        fi
         closed_cpu=$(per_cpu closed)
         best_cpu=$(printf '%s\n' "$closed_cpu" "${cpu[@]}" | sort -g | tail -n 1)
         best=$(printf '%s\n' "$saturating" "${goodput[@]}" | sort -g | tail -n 1)
