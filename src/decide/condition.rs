@@ -195,10 +195,8 @@ fn is_in<T: Trace>(
     if !into_temp(work, |work, out| key.render(&View { call, work }, out)) {
         return false;
     }
-    let row = {
-        let guess = call.context.guess.entry_of(table);
-        call.context.table.tables.get(table).and_then(|numbers| numbers.find_near(&work.temp, guess))
-    };
+    let guess = call.context.guess.entry_of(table);
+    let row = call.context.table.tables.get(table).and_then(|numbers| numbers.find_near(&work.temp, guess));
     if T::ON {
         trace.looked_up(table, &work.temp, row);
     }
