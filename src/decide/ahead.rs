@@ -101,13 +101,7 @@ mod tests {
         for (ahead, expected) in [(vec![], 0), (vec![0], NUMBERS_AHEAD_MAX)] {
             assert_eq!(read(&RouteTable { ahead, ..RouteTable::default() }, &cache), expected);
         }
-        let apex = Apex {
-            name: "e164.arpa.".into(),
-            upstream: None,
-            services: vec!["sip".into()],
-            within_ms: None,
-            branch: None,
-        };
+        let apex = Apex::of("e164.arpa.", &["sip"]);
         let table = RouteTable { apex_ahead: Some(apex), ..RouteTable::default() };
         let mut number = 0;
         while cache.bytes() < CACHE_AHEAD_FROM_BYTES {

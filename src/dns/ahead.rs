@@ -51,13 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_there_is_found_in_its_slot() {
-        let apex = Apex {
-            name: "e164.arpa.".into(),
-            upstream: None,
-            services: vec!["sip".into()],
-            within_ms: None,
-            branch: None,
-        };
+        let apex = Apex::of("e164.arpa.", &["sip"]);
         let record = Record::Naptr(Naptr {
             order: 1,
             preference: 1,

@@ -60,6 +60,15 @@ pub struct Apex {
     pub branch: Option<Branch>,
 }
 
+impl Apex {
+    /// One that the servers of the configuration are asked of, in whatever time there is, without a branch.
+    #[must_use]
+    pub fn of(name: impl Into<Box<str>>, services: &[&str]) -> Self {
+        let services = services.iter().map(|&service| service.into()).collect();
+        Self { name: name.into(), upstream: None, services, within_ms: None, branch: None }
+    }
+}
+
 /// Where infrastructure ENUM branches off: the label that says so, and the digits above it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
@@ -501,13 +510,7 @@ mod tests {
     }
 
     fn plan(apexes: &[&str]) -> EnumPlan {
-        let apex = |name: &&str| Apex {
-            name: (*name).into(),
-            upstream: None,
-            services: vec!["sip".into(), "pstn:sip".into(), "pstn:tel".into()],
-            within_ms: None,
-            branch: None,
-        };
+        let apex = |name: &&str| Apex::of(*name, &["sip", "pstn:sip", "pstn:tel"]);
         EnumPlan {
             apexes: apexes.iter().map(apex).collect(),
             parallel: false,

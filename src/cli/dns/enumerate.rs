@@ -143,13 +143,7 @@ fn tasks_of(table: &RouteTable) -> (Vec<Task>, usize) {
 }
 
 fn task_of(args: &EnumArgs) -> Task {
-    let apex = |name: &String| Apex {
-        name: name.as_str().into(),
-        upstream: None,
-        services: vec!["sip".into()],
-        within_ms: None,
-        branch: None,
-    };
+    let apex = |name: &String| Apex::of(name.as_str(), &["sip"]);
     let apexes = args.apex.iter().take(ENUM_APEXES_MAX).map(apex).collect();
     let plan = EnumPlan { apexes, parallel: false, within_ms: LOOKUP_MS_DEFAULT, results: Results::Uris };
     Task { route: None, plan, attributes: None, contacts_max: Defaults::default().contacts_max }

@@ -257,13 +257,7 @@ mod tests {
         let route = |(name, server): &(&str, Option<&str>)| {
             let servers: Vec<_> = server.iter().map(|server| server.parse().unwrap()).collect();
             let upstream = Upstream::new(name.trim_end_matches('.'), &servers, OwnLives::default());
-            let apex = Apex {
-                name: (*name).into(),
-                upstream: Some(Arc::new(upstream)),
-                services: Vec::new(),
-                within_ms: None,
-                branch: None,
-            };
+            let apex = Apex { upstream: Some(Arc::new(upstream)), ..Apex::of(*name, &[]) };
             let plan =
                 EnumPlan { apexes: vec![apex], parallel: false, within_ms: 400, results: Results::Uris };
             let then = Then::Enum(Box::new(EnumRoute {
