@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{
         ANSWER_BYTES_ROOM, CONTACTS_MAX, HEADER_VALUE_BYTES_MAX, JUMPS_MAX, ROUTES_EXAMINED_MAX,
@@ -40,7 +40,7 @@ fn answer(table: &RouteTable, user: &str, header: &str) -> String {
         unix_s: 0,
         draining: false,
         down: Down::NONE,
-        guess: Guess::default(),
+        guess: None,
     };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request.as_bytes(), &arrival, &context, &mut Scratch::new(), &mut NoTrace, &mut out);

@@ -4,7 +4,7 @@
 
 use proptest::{collection::vec, prelude::*};
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX},
     route::{Down, RouteTable, Transport, file},
@@ -49,7 +49,7 @@ impl Bench {
             unix_s: 0,
             draining: false,
             down,
-            guess: Guess::default(),
+            guess: None,
         };
         let arrival = Arrival {
             source: "198.51.100.7:5060".parse().expect("address"),

@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use waypost::{
-    decide::{Arrival, Context, Guess, Scratch, Settings, Trace, Verdict, decide},
+    decide::{Arrival, Context, Scratch, Settings, Trace, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure, Kind, Naptr, Nothing, Policy, Question, Record, Srv},
     engine::{Engine, Now, Outcome, Path},
     limits::{ANSWER_BYTES_ROOM, LOCATIONS_PER_ANSWER_MAX, QUESTIONS_PER_REQUEST_MAX},
@@ -216,7 +216,7 @@ fn it_is_told_why_a_server_is_no_contact() {
         unix_s: 0,
         draining: false,
         down: Down::NONE,
-        guess: Guess::default(),
+        guess: None,
     };
     let arrival = Arrival {
         source: SOURCE.into(),

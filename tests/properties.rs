@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use proptest::prelude::*;
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Reply, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Reply, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX, MESSAGE_BYTES_MAX},
     route::{Down, RouteTable, Transport, file},
@@ -70,7 +70,7 @@ impl Server {
             unix_s: 1_767_614_400,
             draining: false,
             down: Down::NONE,
-            guess: Guess::default(),
+            guess: None,
         };
         self.out.fill(0xAA);
         let verdict = decide(datagram, &arrival, &context, &mut self.scratch, &mut NoTrace, &mut self.out);

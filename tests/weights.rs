@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::{Down, Transport, file},
@@ -32,7 +32,7 @@ fn a_hundred_thousand_calls_split_by_weight_within_one_percent() {
         unix_s: 0,
         draining: false,
         down: Down::NONE,
-        guess: Guess::default(),
+        guess: None,
     };
     let arrival = Arrival {
         source: "198.51.100.7:5060".parse().expect("address"),

@@ -12,7 +12,7 @@ use std::{
 };
 
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Silence, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::{Down, RouteTable, Transport, file},
@@ -154,7 +154,7 @@ impl Scene {
                 unix_s: 0,
                 draining: false,
                 down: Down::NONE,
-                guess: Guess::default(),
+                guess: None,
             };
             let verdict = decide(INVITE, &arrival, &context, &mut self.scratch, &mut NoTrace, &mut self.out);
             match verdict {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::{Down, RouteTable, Transport},
@@ -110,7 +110,7 @@ impl Server {
             unix_s: 0,
             draining: false,
             down: Down::NONE,
-            guess: Guess::default(),
+            guess: None,
         };
         let verdict = decide(&call.bytes, &arrival, &context, &mut self.scratch, &mut NoTrace, &mut self.out);
         let Verdict::Reply(reply) = verdict else { panic!("{verdict:?}") };

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use scene::{KINDS, PATH, Scene};
 use waypost::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::Down,
@@ -77,7 +77,7 @@ fn deciding(criterion: &mut Criterion) {
             unix_s: 0,
             draining: false,
             down: Down::NONE,
-            guess: Guess::default(),
+            guess: None,
         };
         let (mut scratch, mut out, mut next) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM], 0);
         criterion.bench_function(&format!("decide/static-{size}"), |bencher| {

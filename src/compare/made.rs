@@ -1,7 +1,7 @@
 //! Pure. What one table makes of a call.
 
 use crate::{
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Silence, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure, Question},
     limits::{ANSWER_BYTES_ROOM, QUESTIONS_PER_REQUEST_MAX},
     route::{Down, RouteId, RouteTable},
@@ -81,15 +81,8 @@ impl<'a> Side<'a> {
     pub(super) fn decide(&mut self, request: &[u8], arrival: &Arrival<'_>, settings: &Settings, unix_s: i64) {
         let Self { table, scratch, nothing_known, buffer, asks, .. } = self;
         let mut decided = |dns: DnsView<'_>| {
-            let context = Context {
-                settings,
-                table,
-                dns,
-                unix_s,
-                draining: false,
-                down: Down::NONE,
-                guess: Guess::default(),
-            };
+            let context =
+                Context { settings, table, dns, unix_s, draining: false, down: Down::NONE, guess: None };
             decide(request, arrival, &context, scratch, &mut NoTrace, buffer)
         };
         asks.clear();

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use crate::{
     access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
-    route::{Down, Ourselves, RouteId, RouteTable, Transport},
+    route::{Down, Ourselves, RouteId, RouteTable, TableId, Transport},
     sip::{Fault, Feedback, Method, Parsed, Request, Unanswerable, parse},
 };
 
@@ -100,8 +100,15 @@ pub struct Context<'a> {
     pub draining: bool,
     /// Gateways that are left out.
     pub down: &'a Down,
-    /// Where the number of the call may be found, if somebody has looked.
-    pub guess: Guess,
+    /// A table, and the entry of it that the number of the call may have, if somebody has looked.
+    pub guess: Option<(TableId, u32)>,
+}
+
+impl Context<'_> {
+    /// The entry of this table that the number may have.
+    fn guess_in(&self, table: TableId) -> Option<u32> {
+        self.guess.filter(|(of, _)| *of == table).map(|(_, entry)| entry)
+    }
 }
 
 /// What a datagram deserves.

@@ -401,7 +401,7 @@ impl<D: Decide> Engine<D> {
             unix_s: turn.now.unix_s,
             draining: self.draining,
             down: turn.routes.down,
-            guess: turn.guess,
+            guess: turn.guess.entry,
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path: *path }),

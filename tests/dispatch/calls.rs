@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use proptest::{prelude::*, sample::select};
 use waypost::{
-    decide::{Arrival, Context, Guess, Scratch, Settings, Silence, Trace, Verdict, decide},
+    decide::{Arrival, Context, Scratch, Settings, Silence, Trace, Verdict, decide},
     dns::{Cache, DnsView},
     limits::ANSWER_BYTES_ROOM,
     route::{Down, RouteId, RouteTable, Transport},
@@ -82,15 +82,8 @@ pub(crate) fn play_with<T: Trace>(
     };
     let cache = Cache::new();
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context {
-        settings,
-        table,
-        dns,
-        unix_s: call.hour * 3600,
-        draining: false,
-        down,
-        guess: Guess::default(),
-    };
+    let context =
+        Context { settings, table, dns, unix_s: call.hour * 3600, draining: false, down, guess: None };
     let mut out = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request(call).as_bytes(), &arrival, &context, &mut Scratch::new(), trace, &mut out);
     let (len, route) = match &verdict {

@@ -21,7 +21,7 @@ use crate::{
     access::Identity,
     config::Listen,
     control::{client::Message, diff::reached_at},
-    decide::{Arrival, Context, Guess, NoTrace, Scratch, Settings, Silence, Verdict, decide},
+    decide::{Arrival, Context, NoTrace, Scratch, Settings, Silence, Verdict, decide},
     dns::{Answer, Cache, DnsView, Failure, Question},
     limits::{ANSWER_BYTES_ROOM, MESSAGE_BYTES_MAX, QUESTIONS_PER_REQUEST_MAX},
     route::{Down, GatewayId, RouteTable, Transport},
@@ -107,7 +107,7 @@ pub(crate) fn explain<'a>(subject: &Subject<'a>, look: &mut Look<'_>) -> Result<
     }
     // What is not known counts as not answered in time: what the server does when DNS is down.
     let dns = DnsView::giving_up(&cache, 0);
-    let context = Context { settings, table, dns, unix_s, draining, down, guess: Guess::default() };
+    let context = Context { settings, table, dns, unix_s, draining, down, guess: None };
     let mut recorder = Recorder::of(steps_max);
     let mut answer = vec![0; ANSWER_BYTES_ROOM];
     let verdict = decide(request, &arrival, &context, &mut Scratch::new(), &mut recorder, &mut answer);
@@ -136,7 +136,7 @@ fn questions(subject: &Subject<'_>, look: &mut Look<'_>) -> Result<Vec<Looked>, 
     let (mut scratch, mut answer) = (Scratch::new(), vec![0; ANSWER_BYTES_ROOM]);
     while asked.len() < QUESTIONS_PER_REQUEST_MAX {
         let dns = DnsView::new(&cache, 0);
-        let context = Context { settings, table, dns, unix_s, draining, down, guess: Guess::default() };
+        let context = Context { settings, table, dns, unix_s, draining, down, guess: None };
         let verdict = decide(request, &arrival, &context, &mut scratch, &mut NoTrace, &mut answer);
         let Verdict::Ask(ask) = verdict else { break };
         for question in ask.questions {

@@ -4,9 +4,7 @@
 use std::{net::SocketAddr, sync::OnceLock};
 
 use waypost::{
-    decide::{
-        Arrival, CancelPolicy, Context, Guess, NoTrace, Reply, Scratch, Settings, Silence, Verdict, decide,
-    },
+    decide::{Arrival, CancelPolicy, Context, NoTrace, Reply, Scratch, Settings, Silence, Verdict, decide},
     dns::{Cache, DnsView},
     limits::{ANSWER_BYTES_ROOM, CONTACTS_MAX, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX},
     route::{Down, Ourselves, RouteTable, Transport, file},
@@ -92,7 +90,7 @@ impl World {
             unix_s: 1_767_614_400,
             draining: self.draining,
             down: Down::NONE,
-            guess: Guess::default(),
+            guess: None,
         };
         decide(datagram, &arrival, &context, &mut Scratch::new(), &mut NoTrace, out)
     }
