@@ -36,6 +36,7 @@
 //! |---|---|
 //! | a packet enters and leaves | [`net`] |
 //! | bytes become a request, and an answer | [`sip::parse`], [`sip::write_head`] |
+//! | a request is not read again that is like one before | [`sip::parse_like`] |
 //! | a request finds its route | [`mod@decide`] |
 //! | a route file becomes a table | [`route::file`] |
 //! | a number is found among a hundred million | [`numbers`] |

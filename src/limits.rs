@@ -10,6 +10,23 @@ pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// Header lines in one message. A carrier's INVITE has 20 to 40, RFC 4475's `longreq` 62.
 pub const HEADERS_MAX: usize = 128;
 
+/// Requests that others are compared with, so that what is alike is not read again (see [`crate::sip::parse_like`]): those of
+/// many peers, or of fewer whose requests have different lengths. 6 kB each.
+pub const MODELS_MAX: usize = 32;
+
+/// Those of one peer and one length of its first line.
+pub const MODELS_PER_SET: usize = 4;
+
+/// Longest head of one, in bytes: that of an INVITE with a PASSporT has 2 to 3 kB.
+pub const MODEL_HEAD_BYTES_MAX: usize = 4 * 1024;
+
+/// Most header lines of one.
+pub const MODEL_LINES_MAX: usize = 64;
+
+/// Requests that are like none of their set until one takes the place of the model that was met least of late: to learn one takes
+/// as long as to read it.
+pub const MODEL_MISSES_MAX: u16 = 32;
+
 /// Via values in one message, counted over all lines: Max-Forwards starts at 70 (RFC 3261 §8.1.1.6).
 pub const VIAS_MAX: usize = 70;
 

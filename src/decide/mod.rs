@@ -10,7 +10,7 @@ use crate::{
     access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
     route::{Down, Ourselves, RouteId, RouteTable, TableId, Transport},
-    sip::{Fault, Feedback, Method, Parsed, Request, Unanswerable, parse},
+    sip::{Fault, Feedback, HeaderIndex, Method, Models, Parsed, Request, Unanswerable, parse_like},
 };
 
 mod ahead;
@@ -206,11 +206,8 @@ fn decide_for<T: Trace>(
     trace: &mut T,
     out: &mut [u8],
 ) -> Verdict {
-    let Scratch { index, work } = scratch;
-    let parsed = match arrival.transport {
-        Transport::Udp => parse(datagram, index),
-        Transport::Tcp | Transport::Tls => parse(datagram, index).of_stream(),
-    };
+    let Scratch { index, models, work } = scratch;
+    let parsed = read(datagram, arrival.transport, index, models);
     let (request, fault) = match &parsed {
         Parsed::Sound(request) => (request, None),
         Parsed::Faulty(_, fault) if !standing.known && !context.table.access.unknown.answer_malformed => {
@@ -231,6 +228,21 @@ fn decide_for<T: Trace>(
         amplification::cap(&mut verdict, datagram.len(), request, arrival, context.settings, trace, out);
     }
     verdict
+}
+
+/// Reads a message of this transport.
+#[inline]
+fn read<'a>(
+    message: &'a [u8],
+    transport: Transport,
+    index: &'a mut HeaderIndex,
+    models: &'a mut Models,
+) -> Parsed<'a> {
+    let parsed = parse_like(message, index, models);
+    match transport {
+        Transport::Udp => parsed,
+        Transport::Tcp | Transport::Tls => parsed.of_stream(),
+    }
 }
 
 /// The answer to a request that can be read. Whoever shows that he is a user becomes known by it.

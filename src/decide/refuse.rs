@@ -7,11 +7,9 @@
 use super::{
     Arrival, CancelPolicy, Scratch, Settings, Silence, Verdict,
     answer::{Plain, write_plain},
+    read,
 };
-use crate::{
-    route::Transport,
-    sip::{Method, Parsed, Writer, parse, reason_phrase},
-};
+use crate::sip::{Method, Parsed, Writer, reason_phrase};
 
 /// Room for a Retry-After line of any number of seconds.
 const RETRY_AFTER_LINE_BYTES: usize = b"Retry-After: 4294967295\r\n".len();
@@ -25,11 +23,7 @@ pub fn refuse(
     scratch: &mut Scratch,
     out: &mut [u8],
 ) -> Verdict {
-    let parsed = match arrival.transport {
-        Transport::Udp => parse(message, &mut scratch.index),
-        Transport::Tcp | Transport::Tls => parse(message, &mut scratch.index).of_stream(),
-    };
-    let request = match parsed {
+    let request = match read(message, arrival.transport, &mut scratch.index, &mut scratch.models) {
         Parsed::Sound(request) => request,
         // What is wrong with it is not worth an answer now.
         Parsed::Faulty(..) => return Verdict::Silence(Silence::Malformed),

@@ -12,13 +12,15 @@ use crate::{
         USER_PARAMS_MAX,
     },
     route::{GatewayId, Offer, Row},
-    sip::HeaderIndex,
+    sip::{HeaderIndex, Models},
 };
 
-/// Made once for each loop; nothing in it outlives a call of [`super::decide`].
+/// Made once for each loop. Nothing in it outlives a call of [`super::decide`] but the models, which change how long one takes
+/// and nothing else.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(super) index: HeaderIndex,
+    pub(super) models: Models,
     pub(super) work: Work,
 }
 
@@ -26,7 +28,7 @@ impl Scratch {
     /// Takes the memory once.
     #[must_use]
     pub fn new() -> Self {
-        Self { index: HeaderIndex::new(), work: Work::new() }
+        Self { index: HeaderIndex::new(), models: Models::new(), work: Work::new() }
     }
 }
 

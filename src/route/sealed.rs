@@ -143,6 +143,7 @@ impl SealedContacts {
     }
 
     /// Writes the first so many of them.
+    #[inline(never)]
     pub fn write(&self, count: usize, number: &[u8], out: &mut Writer<'_>) {
         let text = |place| self.text.get(place).unwrap_or_default();
         let (mut from, mut end) = (0, 0);

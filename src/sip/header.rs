@@ -38,7 +38,8 @@ pub(super) struct Line {
 }
 
 impl Line {
-    const NONE: Self = Self { start: 0, colon: 0, end: 0, name: HeaderName::Other, shape: Shape::Plain };
+    pub(super) const NONE: Self =
+        Self { start: 0, colon: 0, end: 0, name: HeaderName::Other, shape: Shape::Plain };
 
     /// The name as written.
     pub(super) fn name_in<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
@@ -59,6 +60,11 @@ impl Line {
     #[inline]
     pub(super) fn echoed_in<'a, const N: usize>(&self, name: &[u8; N], bytes: &'a [u8]) -> Option<&'a [u8]> {
         bytes.get(self.as_echoed(name, bytes)?)
+    }
+
+    /// Where the value stands, white space around it included.
+    pub(super) fn value_place(&self) -> Range<usize> {
+        usize::from(self.colon) + 1..usize::from(self.end)
     }
 
     /// The value, trimmed.

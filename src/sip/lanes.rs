@@ -41,6 +41,39 @@ pub(super) fn all_equal(
     (lanes(window) & lanes(mask) | lanes(more)).cmp_eq(lanes(wanted)).all()
 }
 
+/// Where the first semicolon is; [`LANES`] where none is.
+#[inline]
+pub(super) fn semicolon_in(window: &[u8; LANES]) -> usize {
+    let lanes: i8x16 = bytemuck::cast(*window);
+    (lanes.cmp_eq(i8x16::splat(b';' as i8)).move_mask() | 1 << LANES).trailing_zeros() as usize
+}
+
+/// Whether two blocks are the same.
+#[inline]
+pub(super) fn are_equal(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> bool {
+    let (one, other) = (one.as_chunks::<LANES>().0, other.as_chunks::<LANES>().0);
+    let lanes = |chunk: &[u8; LANES]| -> i8x16 { bytemuck::cast(*chunk) };
+    let equal = one.iter().zip(other).map(|(one, other)| lanes(one).cmp_eq(lanes(other)));
+    equal.fold(i8x16::splat(-1), |all, equal| all & equal).all()
+}
+
+/// A bit for each byte in which two blocks differ.
+#[inline]
+pub(super) fn differing(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> u64 {
+    let (one, other) = (one.as_chunks::<LANES>().0, other.as_chunks::<LANES>().0);
+    let lanes = |chunk: &[u8; LANES]| -> i8x16 { bytemuck::cast(*chunk) };
+    one.iter().zip(other).rev().fold(0, |bits, (one, other)| {
+        let equal = lanes(one).cmp_eq(lanes(other)).move_mask();
+        bits << LANES | u64::from(!(equal as u16))
+    })
+}
+
+/// A bit for each byte that is a letter, a digit or one of `-._`.
+#[inline]
+pub(super) fn plain_in(block: &[u8; BLOCK]) -> u64 {
+    bits(block, plain)
+}
+
 /// How far letters, digits and hyphens go, of which nearly all header names are.
 #[inline]
 pub(super) fn usual_name_len(window: &[u8; LANES]) -> usize {

@@ -1,7 +1,7 @@
 //! Pure. The methods that have a rule of their own.
 
 /// SIP methods with a rule of their own (RFC 3261, 3262, 3265, 3311, 3428, 3515, 3903, 6086).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Method {
     Invite,
@@ -18,6 +18,7 @@ pub enum Method {
     Refer,
     Message,
     Update,
+    #[default]
     Other,
 }
 

@@ -72,6 +72,17 @@ impl<'a> NameAddr<'a> {
         Some(Self { display, uri, params, tag })
     }
 
+    /// The value that has been read to be of these parts.
+    #[inline]
+    pub(super) fn of_parts(
+        display: &'a [u8],
+        uri: &'a [u8],
+        params: &'a [u8],
+        tag: Option<&'a [u8]>,
+    ) -> Self {
+        Self { display, uri, params, tag }
+    }
+
     /// The `tag` parameter.
     #[must_use]
     pub fn tag(&self) -> Option<&'a [u8]> {

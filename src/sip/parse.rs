@@ -11,7 +11,7 @@ use super::{
     class::{TOKEN, all, is_lws, number, trim},
     header::{Line, PhysicalLine, Shape, note},
     lanes::{comma_in, word_len},
-    request::{Address, Field},
+    request::{Address, EchoedAs, Field},
     scan::{Scan, list_values},
     via::TopVia,
 };
@@ -19,6 +19,7 @@ use crate::limits::{MESSAGE_BYTES_MAX, VIAS_MAX};
 
 /// What [`parse`] makes of some bytes.
 #[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub enum Parsed<'a> {
     /// A request without fault.
     Sound(Request<'a>),
@@ -72,6 +73,8 @@ pub fn parse<'a>(bytes: &'a [u8], index: &'a mut HeaderIndex) -> Parsed<'a> {
         cseq: Field::default(),
         content_length: None,
         body: bytes.get(block.body_start..).unwrap_or_default(),
+        head_len: block.body_start,
+        echoed: EchoedAs(None),
     };
     let fault = faults.into_iter().flatten().min();
     let mut reader = Reader { request, fault, vias: 0 };
@@ -232,7 +235,7 @@ impl<'a> Reader<'a> {
                 Some(_) => self.note(Fault::CseqMethodMismatch),
             },
             HeaderName::ContentLength => self.content_length(value),
-            HeaderName::MaxForwards if number(value).is_none_or(|hops| hops > 255) => {
+            HeaderName::MaxForwards if !is_max_forwards(value) => {
                 self.note(Fault::BadMaxForwards);
             }
             _ => {}
@@ -303,11 +306,21 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The method of a CSeq whose number is below 2^31 (RFC 3261 §8.1.1.5).
+/// RFC 3261 §20.22: 0 to 255.
+pub(super) fn is_max_forwards(value: &[u8]) -> bool {
+    number(value).is_some_and(|hops| hops <= 255)
+}
+
+/// RFC 3261 §8.1.1.5: below 2^31.
+pub(super) fn is_sequence(digits: &[u8]) -> bool {
+    number(digits).is_some_and(|sequence| i32::try_from(sequence).is_ok())
+}
+
+/// The method of a CSeq whose number is sound.
 fn cseq_method(value: &[u8]) -> Option<&[u8]> {
     let mut scan = Scan::new(value);
-    let sequence = number(scan.take_while(|byte| byte.is_ascii_digit()))?;
+    let is_sound = is_sequence(scan.take_while(|byte| byte.is_ascii_digit()));
     let spaced = scan.skip_lws();
     let method = scan.rest();
-    (i32::try_from(sequence).is_ok() && spaced && !method.is_empty() && all(method, TOKEN)).then_some(method)
+    (is_sound && spaced && !method.is_empty() && all(method, TOKEN)).then_some(method)
 }

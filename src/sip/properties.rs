@@ -17,7 +17,7 @@ struct Header {
 
 /// A request as it is to be read.
 #[derive(Clone, Debug)]
-struct Message {
+pub(super) struct Message {
     method: String,
     uri: String,
     vias: Vec<String>,
@@ -35,7 +35,7 @@ struct Message {
 }
 
 impl Message {
-    fn write(&self) -> Vec<u8> {
+    pub(super) fn write(&self) -> Vec<u8> {
         let name = |long: &str, short: &str| if self.compact { short.to_owned() } else { long.to_owned() };
         let line = |name: String, value: &str| Header {
             name,
@@ -142,7 +142,7 @@ fn other() -> impl Strategy<Value = Header> {
         })
 }
 
-fn message() -> impl Strategy<Value = Message> {
+pub(super) fn message() -> impl Strategy<Value = Message> {
     let names =
         Method::ALL.iter().map(|method| method.name()).filter(|name| *name != "ACK").collect::<Vec<_>>();
     let method = prop_oneof![

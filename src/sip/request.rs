@@ -3,12 +3,13 @@
 //! Never: copies, or reads a value again that [`super::parse`] has read.
 
 use super::{
-    HeaderName, Method, NameAddr, Uri, Via, header::Line, header_name::long_name, overload_control,
-    via::TopVia,
+    HeaderName, Method, NameAddr, Uri, Via, echoed::Echoed, header::Line, header_name::long_name,
+    overload_control, via::TopVia,
 };
 
 /// A SIP request: spans into the datagram, nothing copied.
 #[derive(Debug)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Request<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) lines: &'a [Line],
@@ -23,10 +24,26 @@ pub struct Request<'a> {
     pub(super) cseq: Field<'a>,
     pub(super) content_length: Option<u32>,
     pub(super) body: &'a [u8],
+    /// Where the body begins.
+    pub(super) head_len: usize,
+    /// Where stands what its answer repeats, if that is known.
+    pub(super) echoed: EchoedAs<'a>,
+}
+
+/// It says how an answer is written, not what the request is: of two equal ones one may have been read by a model.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EchoedAs<'a>(pub(super) Option<&'a Echoed>);
+
+#[cfg(test)]
+impl PartialEq for EchoedAs<'_> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A header as it is echoed: the first of its name, or nothing.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) struct Field<'a> {
     pub(super) found: Option<(&'a [u8], Line)>,
 }
@@ -49,6 +66,7 @@ impl<'a> Field<'a> {
 
 /// From or To: as it is echoed, and read. The second is empty when it cannot be read.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(test, derive(PartialEq))]
 pub(super) struct Address<'a> {
     pub(super) field: Field<'a>,
     pub(super) read: NameAddr<'a>,

@@ -48,7 +48,15 @@ pub fn write_head_with(
     source: SocketAddr,
     to_tag: &[u8],
 ) {
-    match usual_status_line(status, reason) {
+    // RFC 7339 §5.1: who has offered nothing is told nothing.
+    let feedback = feedback.filter(|_| request.top_via.has_oc);
+    let usual = usual_status_line(status, reason);
+    if let (Some(line), Some(echoed), None) = (usual, request.echoed.0, feedback)
+        && let IpAddr::V4(ip) = source.ip().to_canonical()
+    {
+        return echoed.write(out, request.bytes, line, (ip, source.port()), to_tag);
+    }
+    match usual {
         Some(line) => out.put(line),
         None => put_status_line(out, status, reason),
     }
@@ -171,9 +179,7 @@ fn put_top_via(
 ) {
     let whole = line.value_in(request.bytes);
     let top = &request.top_via;
-    // RFC 7339 §5.1: who has offered nothing is told nothing.
-    let told = feedback.filter(|_| top.has_oc);
-    if told.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
+    if feedback.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
         return;
     }
     if put_usual_via(out, top, line, request.bytes, source) {
@@ -279,7 +285,7 @@ fn put_edited<const N: usize>(
 }
 
 /// Whether a sent-by host is this very address. IPv6 has many spellings, so numbers are compared.
-fn is_address(host: &[u8], ip: IpAddr) -> bool {
+pub(super) fn is_address(host: &[u8], ip: IpAddr) -> bool {
     match ip.to_canonical() {
         // Of an IPv4 address there is one spelling.
         IpAddr::V4(ip) => host == dotted(ip, &mut [0; DOTTED_BYTES_ROOM]),

@@ -7,7 +7,7 @@
 use super::{Scheme, Seen, Uri};
 
 /// Where the parts of a URI stand, whatever the number in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UriOutline {
     scheme: Scheme,
     scheme_len: u16,
