@@ -1,7 +1,7 @@
 //! Answers of one kind, one after the other, and nothing else: for profilers and for counting
 //! instructions (tests/instructions.sh).
 //!
-//! In:    `cargo run --release --example answers -- KIND-SIZE COUNT`; see [`USAGE`].
+//! In:    `cargo run --release --example answers -- KIND-REQUEST COUNT`; see [`USAGE`].
 //! Out:   the processor time of one answer.
 //! Never: opens a socket.
 
@@ -15,10 +15,11 @@ use scene::Scene;
 const USAGE: &str = "\
 Answers of one kind, without sockets.
 
-usage: answers KIND-SIZE COUNT [PREFIXES]
+usage: answers KIND-REQUEST COUNT [PREFIXES]
 
   KIND      static prefix group dip deck enum locate not-found options idle admitted refused
-  SIZE      small or real: 364 or 1461 bytes
+  REQUEST   small or real: 364 or 1461 bytes, all of one length; mixed: the longer one with numbers of ten to
+            thirteen digits; unlike: the longer one, no two of one length
   COUNT     how many answers
   PREFIXES  rows of the table of `prefix`; 1000000 by default
 ";

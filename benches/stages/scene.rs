@@ -177,12 +177,12 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// `request` is `small` or `real`; a prefix table has `prefixes` rows.
+    /// `request` is one of [`SIZES`]; a prefix table has `prefixes` rows.
     pub(crate) fn new(way: &str, request: &str, prefixes: u32) -> Option<Self> {
         let way = *KINDS.iter().find(|kind| kind.name == way)?;
         let requests = match (way.name, request) {
             ("options", _) => (0..REQUESTS).map(options).collect(),
-            (_, "small" | "real") => (0..REQUESTS).map(|call| invite(request, call)).collect(),
+            (_, size) if SIZES.contains(&size) => (0..REQUESTS).map(|call| invite(request, call)).collect(),
             _ => return None,
         };
         let mut scene = Self {
@@ -266,12 +266,17 @@ const fn address(host: u8) -> std::net::SocketAddr {
     std::net::SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(198, 51, 100, host)), 5060)
 }
 
+/// What requests there are: of the two fixtures, all of one length each; and the longer one with numbers of several lengths, and
+/// with one more line that is longer in each, so that none can be read by what is known of another.
+pub(crate) const SIZES: &[&str] = &["small", "real", "mixed", "unlike"];
+
 fn fixture(size: &str) -> String {
+    let size = if size == "small" { "small" } else { "real" };
     let folder = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("benches/requests");
     std::fs::read_to_string(folder.join(format!("invite-{size}.sip"))).expect("a request")
 }
 
-/// The fixture as another call has it: its own number, branch and Call-ID, all of the same length.
+/// The fixture as another call has it: its own number, branch and Call-ID, and From tag.
 fn invite(size: &str, call: u32) -> Vec<u8> {
     let own = [
         ("9601", format!("96{:02}", call % 100)),
@@ -279,8 +284,20 @@ fn invite(size: &str, call: u32) -> Vec<u8> {
         ("7a8c09e4", format!("7a8c{call:04x}")),
         ("3848276298", format!("38482{call:05}")),
         ("436749572_", format!("43674{call:04}_")),
+        ("fxced76sl", format!("fx{call:04x}6sl")),
+        ("gK0c8a3f1d", format!("gK0c{call:04x}1d")),
     ];
     let text = own.iter().fold(fixture(size), |text, (old, new)| text.replace(old, new));
+    let digits = |of: u32| "1234".chars().take(of as usize % 4).collect::<String>();
+    let text = match size {
+        "mixed" => text
+            .replace("23@", &format!("23{}@", digits(call)))
+            .replace("999@", &format!("999{}@", digits(call / 4))),
+        "unlike" => {
+            text.replace("Min-SE: 90", &format!("Min-SE: 90\r\nSubject: {}", "x".repeat(call as usize)))
+        }
+        _ => text,
+    };
     text.into_bytes()
 }
 

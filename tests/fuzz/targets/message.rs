@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use waypost::{
     limits::{ANSWER_BYTES_ROOM, HEADERS_MAX, MESSAGE_BYTES_MAX},
     sip::{
-        Fault, HeaderIndex, HeaderName, Parsed, Request, Unanswerable, Writer, list_values, parse,
-        reply_address, write_head,
+        Fault, HeaderIndex, HeaderName, Models, Parsed, Request, Unanswerable, Writer, list_values, parse,
+        parse_like, reply_address, write_head,
     },
 };
 
@@ -19,6 +19,7 @@ pub fn check(bytes: &[u8]) {
     let _ = parse(b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nX: 1\r\nY: 2\r\n\r\n", &mut other_index);
     assert_eq!(facts(&parsed), facts(&parse(bytes, &mut other_index)), "read twice");
     check_padding(bytes, &parsed, &mut other_index);
+    check_alike(bytes);
     match parsed {
         Parsed::Sound(request) => check_request(bytes, &request, 302, b"Moved Temporarily"),
         Parsed::Faulty(request, fault) => {
@@ -88,6 +89,25 @@ fn check_padding(bytes: &[u8], parsed: &Parsed<'_>, index: &mut HeaderIndex) {
     {
         let after = [bytes, b"\r\nINVITE"].concat();
         assert_eq!(facts(parsed), facts(&parse(&after, index)), "bytes after the body");
+    }
+}
+
+/// What differs from it in a byte, or in some, is read by a model of it as without one. Which bytes those are, its own say.
+fn check_alike(bytes: &[u8]) {
+    let (mut index, mut other_index, mut models) = (HeaderIndex::new(), HeaderIndex::new(), Models::new());
+    parse_like(bytes, &mut index, &mut models);
+    let mut edited = bytes.to_vec();
+    for (edit, place) in bytes.chunks_exact(3).take(8).enumerate() {
+        let at = usize::from(place[0]) << 8 | usize::from(place[1]);
+        let letters = b"aZ0-._";
+        let byte = letters.get(usize::from(place[2] % 8)).unwrap_or(&place[2]);
+        let at = at.wrapping_mul(edit + 1) % bytes.len();
+        edited[at] = *byte;
+        let parsed = parse_like(&edited, &mut index, &mut models);
+        assert_eq!(facts(&parsed), facts(&parse(&edited, &mut other_index)), "by a model");
+        if let Parsed::Sound(request) = parsed {
+            check_request(&edited, &request, 302, b"Moved Temporarily");
+        }
     }
 }
 
