@@ -74,6 +74,12 @@ pub(super) fn plain_in(block: &[u8; BLOCK]) -> u64 {
     bits(block, plain)
 }
 
+/// A bit for each byte that is a letter or a digit: half of the work.
+#[inline]
+pub(super) fn alphanumeric_in(block: &[u8; BLOCK]) -> u64 {
+    bits(block, |lanes| letters(lanes) | in_range(lanes, b'0', b'9'))
+}
+
 /// How far letters, digits and hyphens go, of which nearly all header names are.
 #[inline]
 pub(super) fn usual_name_len(window: &[u8; LANES]) -> usize {
@@ -274,10 +280,19 @@ mod tests {
                 if let Some(window) = text.first_chunk() {
                     let colon = window.iter().position(|&byte| byte == b':');
                     prop_assert_eq!(colon_in(window), colon.unwrap_or(LANES));
+                    let semicolon = window.iter().position(|&byte| byte == b';');
+                    prop_assert_eq!(semicolon_in(window), semicolon.unwrap_or(LANES));
                     let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
                     prop_assert_eq!(usual_name_len(window), window.iter().take_while(|byte| is_usual(byte)).count());
                 }
                 if let Some(block) = text.first_chunk() {
+                    let of = |class: &dyn Fn(&u8) -> bool| block.iter().enumerate().filter(|(_, byte)| class(byte)).map(|(at, _)| 1 << at).sum::<u64>();
+                    prop_assert_eq!(plain_in(block), of(&|byte| is(*byte, HOST)));
+                    prop_assert_eq!(alphanumeric_in(block), of(&u8::is_ascii_alphanumeric));
+                    let (mut other, at) = (*block, from % BLOCK);
+                    other[at] = byte;
+                    prop_assert_eq!(differing(block, &other), u64::from(byte != block[at]) << at);
+                    prop_assert_eq!(are_equal(block, &other), *block == other);
                     let marked = block.iter().enumerate().filter(|(_, byte)| !matches!(byte, b' '..=b'~'));
                     prop_assert_eq!(marks(block), marked.map(|(at, _)| 1 << at).sum::<u64>());
                 }

@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::{
     HeaderIndex, HeaderName, Parsed, Request,
     header::Line,
-    lanes::{BLOCK, LANES, are_equal, differing, plain_in, semicolon_in},
+    lanes::{BLOCK, LANES, alphanumeric_in, are_equal, differing, plain_in, semicolon_in},
     parse,
     scan::place_in,
 };
@@ -224,7 +224,8 @@ impl Marks {
             return Some(false);
         }
         let differing = differing(mine, theirs);
-        let is_alike = differing & !self.free == 0 && differing & !plain_in(theirs) == 0;
+        let are_plain = || differing & !alphanumeric_in(theirs) == 0 || differing & !plain_in(theirs) == 0;
+        let is_alike = differing & !self.free == 0 && are_plain();
         is_alike.then_some(differing & self.numbers != 0)
     }
 }
