@@ -719,8 +719,9 @@ pub const DIFFS_AT_ONCE_MAX: usize = 1;
 /// alone are at most 16 deep.
 pub const NESTED_RANGES_MAX: usize = 64;
 
-/// Numbers that are looked for ahead in a table at one time: as many as the reads of memory that a processor has under way.
-pub const NUMBERS_AHEAD_MAX: usize = 8;
+/// Numbers that are looked for ahead in a table at one time: as many as the reads of memory that a processor has under way, or a few
+/// more.
+pub const NUMBERS_AHEAD_MAX: usize = 16;
 
 /// Tables that are looked ahead in for each message.
 pub const TABLES_AHEAD_MAX: usize = 4;
