@@ -65,11 +65,20 @@ mod tests {
             let answer = Answer::Found { records: vec![record.clone()], ttl_s: 60 };
             cache.insert(Question::new(name, Kind::Naptr).expect("a name"), answer, 0);
         }
-        let numbers: [&[u8]; NUMBERS_AHEAD_MAX] =
-            [b"+443", b"", b"443", b"+441", b"+4412345678901234", b"+44a", b"+", b"+442"];
-        let slots = cache.look_ahead(&numbers, &apex);
-        let found = [Some(2), None, None, Some(0), None, None, None, Some(1)];
-        assert_eq!(slots, found.map(|slot| slot.map(Slot)));
+        let looked_for: [(&[u8], _); 8] = [
+            (b"+443", Some(2)),
+            (b"", None),
+            (b"443", None),
+            (b"+441", Some(0)),
+            (b"+4412345678901234", None),
+            (b"+44a", None),
+            (b"+", None),
+            (b"+442", Some(1)),
+        ];
+        // Over and over, up to the last place.
+        let all: [_; NUMBERS_AHEAD_MAX] = std::array::from_fn(|at| looked_for[at % looked_for.len()]);
+        let slots = cache.look_ahead(&all.map(|(number, _)| number), &apex);
+        assert_eq!(slots, all.map(|(_, slot)| slot.map(Slot)));
         assert_eq!(cache.tallies(), Cache::new().tallies(), "that is no use");
     }
 }
