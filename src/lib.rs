@@ -25,7 +25,7 @@
 //! - **Pure**: [`sip`], [`dns`], [`route`], [`numbers`], [`access`], [`mod@decide`], [`compare`], [`config`], [`limits`].
 //!   Functions of their arguments: no socket, clock, thread, file, randomness or log. Time, keys and draws come in as
 //!   arguments, so the same request gets the same bytes from every node of a fleet.
-//! - **Deterministic**: [`engine`], the only memory (what DNS has told us, the datagrams that wait for
+//! - **Deterministic**: [`engine`], the only memory that an answer depends on (what DNS has told us, the datagrams that wait for
 //!   it), [`overload`] (who asked how much of late), [`counters`], [`snapshot`], [`marks`] and [`health`]. Time is an argument here too.
 //! - **Outside**: [`net`] (sockets and the event loop), [`control`] (reload, admin HTTP, metrics, signals,
 //!   the resolver) and [`cli`].

@@ -11,7 +11,7 @@ use memchr::memchr;
 use super::{
     Fault, HeaderName,
     class::{trim, trim_end},
-    lanes::{BLOCK, LANES, colon_in, marks, token_len, usual_name_len},
+    lanes::{BLOCK, LANES, byte_in, marks, token_len, usual_name_len},
 };
 use crate::limits::HEADERS_MAX;
 
@@ -300,7 +300,7 @@ fn name_at(bytes: &[u8], start: usize, end: usize) -> Option<(HeaderName, usize)
 /// colon right behind.
 #[inline]
 fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
-    let len = colon_in(window);
+    let len = byte_in(window, b':');
     if let Some(name) = HeaderName::read_window(window, len) {
         return Some((name, len));
     }
@@ -313,7 +313,7 @@ fn short_name(window: &[u8; LANES]) -> Option<(HeaderName, usize)> {
 fn longer_name(text: &[u8]) -> Option<(HeaderName, usize)> {
     let (first, rest) = text.split_first_chunk()?;
     let second = rest.first_chunk()?;
-    let more = colon_in(second);
+    let more = byte_in(second, b':');
     let is_name = more < LANES && usual_name_len(first) == LANES && usual_name_len(second) >= more;
     is_name.then(|| (HeaderName::read(text.get(..LANES + more).unwrap_or_default()), LANES + more))
 }

@@ -21,12 +21,12 @@ pub(super) fn marks(block: &[u8; BLOCK]) -> u64 {
     bits(block, |lanes| (lanes + i8x16::splat(1)).cmp_lt(i8x16::splat(b' ' as i8 + 1)))
 }
 
-/// Where the first colon is; [`LANES`] where none is.
+/// Where this byte is for the first time; [`LANES`] where it is not.
 #[inline]
-pub(super) fn colon_in(window: &[u8; LANES]) -> usize {
+pub(super) fn byte_in(window: &[u8; LANES], byte: u8) -> usize {
     let lanes: i8x16 = bytemuck::cast(*window);
     // A bit behind the last spares the case of none.
-    (lanes.cmp_eq(i8x16::splat(b':' as i8)).move_mask() | 1 << LANES).trailing_zeros() as usize
+    (lanes.cmp_eq(i8x16::splat(byte as i8)).move_mask() | 1 << LANES).trailing_zeros() as usize
 }
 
 /// Whether a window is `wanted`, where `mask` has bits, once it has those of `more`.
@@ -41,31 +41,26 @@ pub(super) fn all_equal(
     (lanes(window) & lanes(mask) | lanes(more)).cmp_eq(lanes(wanted)).all()
 }
 
-/// Where the first semicolon is; [`LANES`] where none is.
-#[inline]
-pub(super) fn semicolon_in(window: &[u8; LANES]) -> usize {
-    let lanes: i8x16 = bytemuck::cast(*window);
-    (lanes.cmp_eq(i8x16::splat(b';' as i8)).move_mask() | 1 << LANES).trailing_zeros() as usize
-}
-
 /// Whether two blocks are the same.
 #[inline]
 pub(super) fn are_equal(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> bool {
-    let (one, other) = (one.as_chunks::<LANES>().0, other.as_chunks::<LANES>().0);
-    let lanes = |chunk: &[u8; LANES]| -> i8x16 { bytemuck::cast(*chunk) };
-    let equal = one.iter().zip(other).map(|(one, other)| lanes(one).cmp_eq(lanes(other)));
-    equal.fold(i8x16::splat(-1), |all, equal| all & equal).all()
+    equal_lanes(one, other).fold(i8x16::splat(-1), |all, equal| all & equal).all()
 }
 
 /// A bit for each byte in which two blocks differ.
 #[inline]
 pub(super) fn differing(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> u64 {
-    let (one, other) = (one.as_chunks::<LANES>().0, other.as_chunks::<LANES>().0);
+    // One bit for each of sixteen.
+    let differing = |equal: i8x16| u64::from(!(equal.move_mask() as u16));
+    equal_lanes(one, other).rev().fold(0, |bits, equal| bits << LANES | differing(equal))
+}
+
+/// Which bytes of two blocks are the same, sixteen at a time.
+#[inline(always)]
+fn equal_lanes(one: &[u8; BLOCK], other: &[u8; BLOCK]) -> impl DoubleEndedIterator<Item = i8x16> {
     let lanes = |chunk: &[u8; LANES]| -> i8x16 { bytemuck::cast(*chunk) };
-    one.iter().zip(other).rev().fold(0, |bits, (one, other)| {
-        let equal = lanes(one).cmp_eq(lanes(other)).move_mask();
-        bits << LANES | u64::from(!(equal as u16))
-    })
+    let pairs = one.as_chunks::<LANES>().0.iter().zip(other.as_chunks::<LANES>().0);
+    pairs.map(move |(one, other)| lanes(one).cmp_eq(lanes(other)))
 }
 
 /// A bit for each byte that is a letter, a digit or one of `-._`.
@@ -278,10 +273,10 @@ mod tests {
                 prop_assert_eq!(word_len(text), len(&is_lws));
                 prop_assert_eq!(comma_in(text), len(&|byte| byte == b','));
                 if let Some(window) = text.first_chunk() {
-                    let colon = window.iter().position(|&byte| byte == b':');
-                    prop_assert_eq!(colon_in(window), colon.unwrap_or(LANES));
-                    let semicolon = window.iter().position(|&byte| byte == b';');
-                    prop_assert_eq!(semicolon_in(window), semicolon.unwrap_or(LANES));
+                    for wanted in [b':', b';', byte] {
+                        let place = window.iter().position(|&byte| byte == wanted);
+                        prop_assert_eq!(byte_in(window, wanted), place.unwrap_or(LANES));
+                    }
                     let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
                     prop_assert_eq!(usual_name_len(window), window.iter().take_while(|byte| is_usual(byte)).count());
                 }

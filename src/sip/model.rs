@@ -13,7 +13,7 @@ use memchr::memchr;
 use super::{
     HeaderIndex, HeaderName, Parsed, Request,
     header::Line,
-    lanes::{BLOCK, LANES, alphanumeric_in, are_equal, differing, plain_in, semicolon_in},
+    lanes::{BLOCK, LANES, alphanumeric_in, are_equal, byte_in, differing, plain_in},
     parse,
     scan::place_in,
 };
@@ -103,7 +103,7 @@ fn set_of(bytes: &[u8]) -> usize {
     let window = bytes.get(end + 1 + BEFORE_HOST..).and_then(<[u8]>::first_chunk::<LANES>);
     let Some(window) = window else { return 0 };
     // A parameter is of one call.
-    let unwanted = 8 * (LANES - semicolon_in(window)) as u32;
+    let unwanted = 8 * (LANES - byte_in(window, b';')) as u32;
     let host = u128::from_le_bytes(*window).checked_shl(unwanted).unwrap_or_default();
     let mixed = (host as u64 ^ (host >> 64) as u64 ^ end as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize

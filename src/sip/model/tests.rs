@@ -101,7 +101,7 @@ fn options(user: &str, lines: usize, padding: usize) -> Vec<u8> {
     let padding = "x".repeat(padding);
     format!(
         "OPTIONS sip:{user}@example.net SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=c\r\n\
-         To: <sip:a@b>\r\nCall-ID: d\r\nCSeq: 1 OPTIONS\r\n{more}Subject:{padding}\r\n\r\n"
+         To: <sip:a@b>\r\nCall-ID: d@e\r\nCSeq: 1 OPTIONS\r\n{more}Subject:{padding}\r\n\r\n"
     )
     .into_bytes()
 }
@@ -175,6 +175,23 @@ fn there_are_so_many_models_and_no_more() {
     }
     let kept = requests.iter().filter(|request| models.find(set_of(request), request).is_some()).count();
     assert_eq!(kept, MODELS_MAX);
+}
+
+#[test]
+fn lines_that_stand_apart_are_echoed() {
+    // One more than places of them are kept for.
+    for vias in 1..=5 {
+        let apart: String = (0..vias).map(|via| format!("X-A: b\r\nVia: SIP/2.0/UDP h{via}\r\n")).collect();
+        let request = String::from_utf8(options("a", 0, 0))
+            .expect("ASCII")
+            .replace("From:", &(apart + "X-A: b\r\nFrom:"));
+        let mut models = models_of(request.as_bytes());
+        assert!(is_like(request.as_bytes(), &mut models), "{vias}");
+        let mut index = HeaderIndex::new();
+        let parsed = parse_like(request.as_bytes(), &mut index, &mut models);
+        let Parsed::Sound(request) = &parsed else { panic!("{parsed:?}") };
+        assert_eq!(request.echoed.0.is_some(), vias < 4, "{vias}");
+    }
 }
 
 #[test]
