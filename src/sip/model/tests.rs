@@ -58,7 +58,7 @@ fn heads(request: &Request<'_>) -> Vec<String> {
 }
 
 /// Some of each class, and those of which something is made.
-const BYTES: &[u8] = b"aAiIpPsSzZ012569-._+*#~!%&'()/:;,=?@<>[]\"\\ \t\r\n\0\x7f\x80\xff";
+const BYTES: &[u8] = b"aAiIpPrRsSzZ012569-._+*#~!%&'()/:;,=?@<>[]{|}\"\\ \t\r\n\0\x7f\x80\xff";
 
 #[test]
 fn every_byte_in_every_place_is_read_as_without_a_model() {
