@@ -1,10 +1,10 @@
-//! Pure. What an answer repeats of its request, as places: of requests that are alike it stands in the same ones.
+//! Pure. What an answer repeats of a usual request, as places: of requests that are alike it stands in the same ones.
 //!
-//! In:    a request; later, the bytes of one that is like it.
-//! Out:   the head of the answer, as [`super::write_head`] has it.
+//! In:    a request; later, its bytes, or those of one that is like it.
+//! Out:   the head of the answer behind its status line, as [`super::write_head`] has it.
 //! Never: has places of a request whose lines are not as its answer would have them.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, SocketAddr};
 
 use super::{
     HeaderName, Request, Writer,
@@ -42,6 +42,10 @@ impl Echoed {
         let (line, top) = (vias.next()?.as_echoed(NAME, bytes)?, &request.top_via);
         let value = line.start + NAME.len();
         let value_end = value + top.via.value.len();
+        // Half of a Via or To is none, whatever seems to be in it.
+        if !top.sound || request.to.read.uri.is_empty() {
+            return None;
+        }
         let rport = match (&top.rport, &top.received) {
             (_, Some(_)) => return None,
             (Some(rport), None) => value + rport.start..value + rport.end,
@@ -66,26 +70,9 @@ impl Echoed {
         })
     }
 
-    /// Writes the head of the answer to bytes that are alike, from an IPv4 address.
-    pub(super) fn write(
-        &self,
-        out: &mut Writer<'_>,
-        bytes: &[u8],
-        status_line: &[u8],
-        (ip, port): (Ipv4Addr, u16),
-        to_tag: &[u8],
-    ) {
-        let [start, middle, rest] = self.top_via.map(|part| part.within(bytes));
-        let mut room = [0; DOTTED_BYTES_ROOM];
-        if self.has_rport {
-            let (mut digits, ip) = ([0; DECIMAL_BYTES_MAX], dotted(ip, &mut room));
-            let port = decimal(port.into(), &mut digits);
-            out.put_all([status_line, start, b";rport=", port, middle, b";received=", ip, rest]);
-        } else if is_address(self.host.within(bytes), IpAddr::V4(ip)) {
-            out.put_all([status_line, start, rest]);
-        } else {
-            out.put_all([status_line, start, b";received=", dotted(ip, &mut room), rest]);
-        }
+    /// Writes them, of bytes that are alike.
+    pub(super) fn write(&self, out: &mut Writer<'_>, bytes: &[u8], source: SocketAddr, to_tag: &[u8]) {
+        self.write_top_via(out, bytes, source);
         self.before_to.write(out, bytes);
         let to = self.to.within(bytes);
         match to_tag {
@@ -94,6 +81,29 @@ impl Echoed {
             _ => out.put_all([to, b";tag=", to_tag, b"\r\n"]),
         }
         self.behind_to.write(out, bytes);
+    }
+
+    /// RFC 3581 §4: with `rport` there is always `received`, even if it is the same as sent-by. RFC 3261 §18.2.1: without, when
+    /// sent-by is a name or another address.
+    fn write_top_via(&self, out: &mut Writer<'_>, bytes: &[u8], source: SocketAddr) {
+        let [start, middle, rest] = self.top_via.map(|part| part.within(bytes));
+        let (ip, mut digits) = (source.ip().to_canonical(), [0; DECIMAL_BYTES_MAX]);
+        if !self.has_rport && is_address(self.host.within(bytes), ip) {
+            return out.put_all([start, rest]);
+        }
+        let port = decimal(source.port().into(), &mut digits);
+        let (rport, port): (&[u8], _) = if self.has_rport { (b";rport=", port) } else { (b"", &[][..]) };
+        match ip {
+            IpAddr::V4(ip) => {
+                let mut room = [0; DOTTED_BYTES_ROOM];
+                out.put_all([start, rport, port, middle, b";received=", dotted(ip, &mut room), rest]);
+            }
+            IpAddr::V6(_) => {
+                out.put_all([start, rport, port, middle, b";received="]);
+                out.put_ip(ip);
+                out.put(rest);
+            }
+        }
     }
 }
 

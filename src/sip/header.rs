@@ -56,12 +56,6 @@ impl Line {
         (start == name && is_trimmed && self.shape == Shape::Plain).then_some(place)
     }
 
-    /// That line.
-    #[inline]
-    pub(super) fn echoed_in<'a, const N: usize>(&self, name: &[u8; N], bytes: &'a [u8]) -> Option<&'a [u8]> {
-        bytes.get(self.as_echoed(name, bytes)?)
-    }
-
     /// Where the value stands, white space around it included.
     pub(super) fn value_place(&self) -> Range<usize> {
         usize::from(self.colon) + 1..usize::from(self.end)

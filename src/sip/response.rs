@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Feedback, HeaderName, Request, Via, Writer,
+    echoed::Echoed,
     header::{Line, Shape},
     overload_control,
     request::Field,
@@ -50,30 +51,28 @@ pub fn write_head_with(
 ) {
     // RFC 7339 §5.1: who has offered nothing is told nothing.
     let feedback = feedback.filter(|_| request.top_via.has_oc);
-    let usual = usual_status_line(status, reason);
-    if let (Some(line), Some(echoed), None) = (usual, request.echoed.0, feedback)
-        && let IpAddr::V4(ip) = source.ip().to_canonical()
-    {
-        return echoed.write(out, request.bytes, line, (ip, source.port()), to_tag);
-    }
-    match usual {
+    match usual_status_line(status, reason) {
         Some(line) => out.put(line),
         None => put_status_line(out, status, reason),
+    }
+    if feedback.is_none() {
+        // Of one that no model was like it is found out now.
+        let own = if request.echoed.0.is_none() { Echoed::of(request) } else { None };
+        if let Some(echoed) = request.echoed.0.or(own.as_ref()) {
+            return echoed.write(out, request.bytes, source, to_tag);
+        }
     }
     let mut vias = request.lines.iter().filter(|line| line.name == HeaderName::Via);
     if let Some(top) = vias.next() {
         put_top_via(out, top, request, source, feedback);
     }
-    let mut echo = Echo { request, stretch: 0..0 };
     for via in vias {
-        echo.line(out, b"Via: ", via);
+        put_line(out, b"Via: ", via.value_in(request.bytes), via.shape);
     }
-    echo.field(out, b"From: ", &request.from.field);
-    echo.finish(out);
+    put_field(out, b"From: ", &request.from.field);
     put_to(out, request, to_tag);
-    echo.field(out, b"Call-ID: ", &request.call_id);
-    echo.field(out, b"CSeq: ", &request.cseq);
-    echo.finish(out);
+    put_field(out, b"Call-ID: ", &request.call_id);
+    put_field(out, b"CSeq: ", &request.cseq);
 }
 
 const BEFORE_CODE: &[u8] = b"SIP/2.0 ";
@@ -98,44 +97,16 @@ fn usual_status_line(status: u16, reason: &[u8]) -> Option<&'static [u8]> {
     (usual == reason).then_some(line)
 }
 
-/// Lines as they came. Those that stand in the request as the answer has them, one behind the other, are copied
-/// at once.
-struct Echo<'a> {
-    request: &'a Request<'a>,
-    /// Where the lines stand that are still to be copied.
-    stretch: Range<usize>,
+fn put_field(out: &mut Writer<'_>, name: &[u8], field: &Field<'_>) {
+    if let Some((value, line)) = field.found {
+        put_line(out, name, value, line.shape);
+    }
 }
 
-impl Echo<'_> {
-    #[inline]
-    fn field<const N: usize>(&mut self, out: &mut Writer<'_>, name: &[u8; N], field: &Field<'_>) {
-        if let Some((_, line)) = field.found {
-            self.line(out, name, &line);
-        }
-    }
-
-    #[inline]
-    fn line<const N: usize>(&mut self, out: &mut Writer<'_>, name: &[u8; N], line: &Line) {
-        let bytes = self.request.bytes;
-        match line.as_echoed(name, bytes) {
-            Some(place) if place.start == self.stretch.end => self.stretch.end = place.end,
-            Some(place) => {
-                self.finish(out);
-                self.stretch = place;
-            }
-            None => {
-                self.finish(out);
-                out.put(name);
-                out.put_value(line.value_in(bytes), line.shape);
-                out.put(b"\r\n");
-            }
-        }
-    }
-
-    fn finish(&mut self, out: &mut Writer<'_>) {
-        let stretch = std::mem::take(&mut self.stretch);
-        out.put(self.request.bytes.get(stretch).unwrap_or_default());
-    }
+fn put_line(out: &mut Writer<'_>, name: &[u8], value: &[u8], shape: Shape) {
+    out.put(name);
+    out.put_value(value, shape);
+    out.put(b"\r\n");
 }
 
 /// Where the answer to a request over UDP goes (RFC 3261 §18.2.2, RFC 3581 §4): always the address
@@ -157,9 +128,6 @@ fn put_to(out: &mut Writer<'_>, request: &Request<'_>, tag: &[u8]) {
     let unread = request.to.read.uri.is_empty();
     let has_tag = if unread { seems_tagged(value) } else { request.to.read.tag().is_some() };
     let (name, tag): (&[u8], &[u8]) = if has_tag || tag.is_empty() { (b"", b"") } else { (b";tag=", tag) };
-    if let Some(text) = line.echoed_in(b"To: ", request.bytes).and_then(|line| line.strip_suffix(b"\r\n")) {
-        return out.put_all([text, name, tag, b"\r\n"]);
-    }
     out.put(b"To: ");
     out.put_value(value, line.shape);
     out.put_all([name, tag, b"\r\n"]);
@@ -182,9 +150,6 @@ fn put_top_via(
     if feedback.is_some_and(|feedback| put_told_via(out, top, line.shape, whole, source, feedback)) {
         return;
     }
-    if put_usual_via(out, top, line, request.bytes, source) {
-        return;
-    }
     out.put(b"Via: ");
     if top.sound {
         put_via_edited(out, top, line.shape, source);
@@ -193,35 +158,6 @@ fn put_top_via(
         out.put_value(whole, line.shape);
     }
     out.put(b"\r\n");
-}
-
-/// A Via with `rport` and without `received`, as clients send it, of an IPv4 address; `false` for any other.
-fn put_usual_via(
-    out: &mut Writer<'_>,
-    top: &TopVia<'_>,
-    line: &Line,
-    bytes: &[u8],
-    source: SocketAddr,
-) -> bool {
-    const NAME: &[u8; 5] = b"Via: ";
-    let is_usual = top.sound && top.received.is_none();
-    let (true, Some(rport), IpAddr::V4(ip)) = (is_usual, &top.rport, source.ip().to_canonical()) else {
-        return false;
-    };
-    let Some(text) = line.echoed_in(NAME, bytes) else { return false };
-    // Where the value ends: others may follow it in the line.
-    let end = NAME.len() + top.via.value.len();
-    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
-    out.put_all([
-        part(0, NAME.len() + rport.start),
-        b";rport=",
-        decimal(source.port().into(), &mut [0; DECIMAL_BYTES_MAX]),
-        part(NAME.len() + rport.end, end),
-        b";received=",
-        dotted(ip, &mut [0; DOTTED_BYTES_ROOM]),
-        part(end, text.len()),
-    ]);
-    true
 }
 
 /// The top Via of a client that offers overload control, with what it is told; `false` for any other.
