@@ -114,10 +114,11 @@ fn set_of(bytes: &[u8]) -> usize {
 struct Model {
     /// How many more that are not like it.
     misses_left: u16,
-    /// Of its bytes up to the body; nothing for none. The last block is the last so many bytes of them.
-    blocks: Blocks,
+    /// Of its bytes up to the body; nothing for none.
     head_len: usize,
-    /// The same with its body, as long as Content-Length says.
+    /// They themselves. The last block is the last so many bytes of them.
+    text: [[u8; BLOCK]; BLOCKS_MAX],
+    /// How many bytes it has with its body, which is as long as Content-Length says.
     len: usize,
     marks: [Marks; BLOCKS_MAX],
     lines: [Line; MODEL_LINES_MAX],
@@ -128,19 +129,13 @@ struct Model {
 const BLOCKS_MAX: usize = MODEL_HEAD_BYTES_MAX / BLOCK;
 const _: () = assert!(MODEL_HEAD_BYTES_MAX.is_multiple_of(BLOCK));
 
-#[derive(Debug)]
-struct Blocks {
-    text: [[u8; BLOCK]; BLOCKS_MAX],
-    count: usize,
-}
-
 impl Model {
     /// What nothing is like.
     fn none() -> Self {
         Self {
             misses_left: 0,
-            blocks: Blocks { text: [[0; BLOCK]; BLOCKS_MAX], count: 0 },
             head_len: 0,
+            text: [[0; BLOCK]; BLOCKS_MAX],
             len: 0,
             marks: [Marks::default(); BLOCKS_MAX],
             lines: [Line::NONE; MODEL_LINES_MAX],
@@ -154,14 +149,13 @@ impl Model {
         // First what tells those of other lengths apart.
         let ends_here = |head: &&[u8]| bytes.len() <= MESSAGE_BYTES_MAX && head.ends_with(b"\n\r\n");
         let Some(head) = bytes.get(..self.head_len).filter(ends_here) else { return false };
-        let Some((last, before)) = self.blocks.text.get(..self.blocks.count).and_then(<[_]>::split_last)
-        else {
+        let count = head.len().div_ceil(BLOCK);
+        let Some((last, before)) = self.text.get(..count).and_then(<[_]>::split_last) else {
             return false;
         };
         let Some(end) = head.last_chunk::<BLOCK>() else { return false };
         let (whole, _) = head.as_chunks::<BLOCK>();
-        let Some((marks_last, marks)) = self.marks.get(..self.blocks.count).and_then(<[_]>::split_last)
-        else {
+        let Some((marks_last, marks)) = self.marks.get(..count).and_then(<[_]>::split_last) else {
             return false;
         };
         let mut has_other_numbers = false;
@@ -188,10 +182,11 @@ impl Model {
     fn learn(&mut self, bytes: &[u8], request: &Request<'_>) -> Option<()> {
         let head = bytes.get(..request.head_len)?;
         let count = head.len().div_ceil(BLOCK);
-        let (text, lines) = (self.blocks.text.get_mut(..count)?, self.lines.get_mut(..request.lines.len())?);
+        let (text, lines) = (self.text.get_mut(..count)?, self.lines.get_mut(..request.lines.len())?);
         let last = head.last_chunk()?;
         let reading = Reading::of(request)?;
-        let (free, numbers) = (free_of(request), numbers_of(request));
+        let numbers = numbers_of(request);
+        let free = free_of(request, numbers);
         lines.copy_from_slice(request.lines);
         let (whole, _) = head.as_chunks();
         text.iter_mut().zip(whole.iter().take(count - 1).chain([last])).for_each(|(to, from)| *to = *from);
@@ -200,7 +195,7 @@ impl Model {
             *marks = Marks { free: free.from(start) & plain_in(text), numbers: numbers.from(start) };
         }
         self.line_count = lines.len();
-        (self.blocks.count, self.head_len, self.reading) = (count, head.len(), reading);
+        (self.head_len, self.reading) = (head.len(), reading);
         self.len = head.len() + request.content_length.map_or(0, |_| request.body.len());
         Some(())
     }
@@ -232,8 +227,8 @@ impl Marks {
 
 /// The bytes of a request in whose place others may stand if they are letters, digits and `-._`, which end nothing: these are
 /// not read for what they say, or are judged again.
-fn free_of(request: &Request<'_>) -> Bits {
-    let mut free = numbers_of(request);
+fn free_of(request: &Request<'_>, numbers: Bits) -> Bits {
+    let mut free = numbers;
     let bytes = request.bytes;
     let mut vias = 0;
     for line in request.lines {
@@ -270,6 +265,7 @@ fn numbers_of(request: &Request<'_>) -> Bits {
 }
 
 /// Bytes of a head.
+#[derive(Clone, Copy)]
 struct Bits {
     bits: [u64; BLOCKS_MAX + 1],
 }

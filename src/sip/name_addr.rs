@@ -17,7 +17,7 @@ pub struct NameAddr<'a> {
     /// Header parameters as written, from the first `;`.
     pub params: &'a [u8],
     /// The `tag` among them.
-    tag: Option<&'a [u8]>,
+    pub(super) tag: Option<&'a [u8]>,
 }
 
 impl<'a> NameAddr<'a> {
@@ -70,17 +70,6 @@ impl<'a> NameAddr<'a> {
             _ => return None,
         };
         Some(Self { display, uri, params, tag })
-    }
-
-    /// The value that has been read to be of these parts.
-    #[inline]
-    pub(super) fn of_parts(
-        display: &'a [u8],
-        uri: &'a [u8],
-        params: &'a [u8],
-        tag: Option<&'a [u8]>,
-    ) -> Self {
-        Self { display, uri, params, tag }
     }
 
     /// The `tag` parameter.

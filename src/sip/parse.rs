@@ -298,11 +298,19 @@ impl<'a> Reader<'a> {
 
     /// RFC 3261 §18.3: bytes beyond Content-Length are dropped; fewer are a fault.
     fn judge_body(&mut self) {
-        let Some(length) = self.request.content_length else { return };
-        match usize::try_from(length).ok().and_then(|length| self.request.body.get(..length)) {
+        match body_of(self.request.body, self.request.content_length) {
             Some(body) => self.request.body = body,
             None => self.note(Fault::BodyTooShort),
         }
+    }
+}
+
+/// As much of what follows the head as Content-Length says; `None` when that is less.
+#[inline]
+pub(super) fn body_of(rest: &[u8], content_length: Option<u32>) -> Option<&[u8]> {
+    match content_length {
+        Some(length) => rest.get(..usize::try_from(length).ok()?),
+        None => Some(rest),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::sip::{
     class::number,
     echoed::Echoed,
     header::Line,
-    parse::{is_max_forwards, is_sequence},
+    parse::{body_of, is_max_forwards, is_sequence},
     part::Part,
     request::{Address, EchoedAs, Field},
     scan::place_in,
@@ -79,11 +79,9 @@ impl Reading {
     /// Whether those of bytes that are otherwise alike may stand there, and the body is as long as they say.
     #[inline]
     pub(super) fn numbers_are_sound(&self, bytes: &[u8]) -> bool {
-        let body_room = bytes.len().saturating_sub(self.head_len);
+        let rest = bytes.get(self.head_len..).unwrap_or_default();
         let is_length = |part: Part| {
-            number(part.within(bytes))
-                .and_then(|length| usize::try_from(length).ok())
-                .is_some_and(|length| length <= body_room)
+            number(part.within(bytes)).is_some_and(|length| body_of(rest, Some(length)).is_some())
         };
         is_sequence(self.sequence.within(bytes))
             && self.content_length.is_none_or(is_length)
@@ -95,8 +93,7 @@ impl Reading {
     pub(super) fn read<'a>(&'a self, bytes: &'a [u8], lines: &'a [Line]) -> Request<'a> {
         let uri_bytes = self.uri_bytes.within(bytes);
         let content_length = self.content_length.and_then(|part| number(part.within(bytes)));
-        let body = bytes.get(self.head_len..).unwrap_or_default();
-        let body_len = content_length.and_then(|length| usize::try_from(length).ok());
+        let rest = bytes.get(self.head_len..).unwrap_or_default();
         Request {
             bytes,
             lines,
@@ -110,7 +107,7 @@ impl Reading {
             call_id: self.call_id.read(bytes),
             cseq: self.cseq.read(bytes),
             content_length,
-            body: body.get(..body_len.unwrap_or(body.len())).unwrap_or(body),
+            body: body_of(rest, content_length).unwrap_or(rest),
             head_len: self.head_len,
             echoed: EchoedAs(self.echoed.as_ref()),
         }
@@ -167,7 +164,7 @@ impl AddressParts {
     fn read<'a>(&self, bytes: &'a [u8]) -> Address<'a> {
         let [display, uri, params] = [self.display, self.uri, self.params].map(|part| part.within(bytes));
         let tag = self.tag.map(|tag| tag.within(bytes));
-        Address { field: self.field.read(bytes), read: NameAddr::of_parts(display, uri, params, tag) }
+        Address { field: self.field.read(bytes), read: NameAddr { display, uri, params, tag } }
     }
 }
 
