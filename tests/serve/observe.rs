@@ -2,6 +2,8 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
+use waypost::limits::TAP_RECORDS_OF_TOP;
+
 use crate::{
     caller::{Caller, header, invite, request, status},
     harness::{KEY, PATIENCE, Routes, Server, eventually},
@@ -255,13 +257,14 @@ fn numbers_about_the_loop_tell_what_it_does() {
     };
     let before = busy();
     assert!(before.iter().all(|busy_s| *busy_s > 0.0), "{before:?}");
-    for call in 0..200 {
+    // As many as there are records for: one worker has all of this caller's, and who looks on may sleep meanwhile.
+    for call in 0..TAP_RECORDS_OF_TOP {
         caller.ask(server.address(), &invite(&format!("c{call}"), LONDON));
     }
     eventually("one has worked", || busy().iter().sum::<f64>() > before.iter().sum());
     let samples = server.samples();
     assert_eq!(samples["waypost_ready"], 1.0);
     assert_eq!(samples["waypost_socket_receive_queue_bytes{listener=\"udp:127.0.0.1:0\"}"], 0.0);
-    server.until("waypost_tap_messages_total{result=\"shown\"}", 200.0);
+    server.until("waypost_tap_messages_total{result=\"shown\"}", TAP_RECORDS_OF_TOP as f64);
     assert_eq!(server.sample("waypost_tap_messages_total{result=\"dropped\"}"), 0.0);
 }
