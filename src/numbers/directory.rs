@@ -29,7 +29,7 @@ pub(super) struct Directory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     /// One before them, which is the one that is wanted when none of them is.
-    pub(super) start: usize,
+    start: usize,
     end: usize,
 }
 
@@ -75,6 +75,12 @@ impl Directory {
 }
 
 impl Stretch {
+    /// The first of them and the last, which are the same for most.
+    #[inline]
+    pub(super) fn ends(self) -> [usize; 2] {
+        [self.start, self.end.saturating_sub(1)]
+    }
+
     /// The last block whose base is not greater than a number of this stretch, and which it is.
     #[inline]
     pub(super) fn last_until(self, blocks: &[Block], number: u64) -> Option<(usize, Block)> {

@@ -219,8 +219,10 @@ impl Sorted {
             Some((lane, lane.directory.stretch(wanted)?, wanted))
         });
         for (lane, stretch, _) in stretches.iter().flatten() {
-            let block = lane.first_block.wrapping_add(stretch.start);
-            touch(words, self.blocks.at.wrapping_add(block.wrapping_mul(BLOCK_WORDS)));
+            for block in stretch.ends() {
+                let block = lane.first_block.wrapping_add(block);
+                touch(words, self.blocks.at.wrapping_add(block.wrapping_mul(BLOCK_WORDS)));
+            }
         }
         let places = stretches.map(|stretch| {
             let (lane, stretch, wanted) = stretch?;
@@ -228,14 +230,17 @@ impl Sorted {
             Some((self.keys_at(words, place)?, place, wanted))
         });
         places.iter().flatten().for_each(|(keys, ..)| touch_lines(keys));
-        places.map(|place| {
+        let entries = places.map(|place| {
             let (keys, place, wanted) = place?;
-            let (entry, _) = Self::last_in(keys, place, wanted)?;
+            Self::last_in(keys, place, wanted).map(|(entry, _)| entry)
+        });
+        // Not while they are searched for: a search is so long that the processor would see but two of these at one time.
+        for entry in entries.into_iter().flatten() {
             for section in &self.beside {
                 touch(words, section.at.wrapping_add(entry * section.width as usize / 64));
             }
-            u32::try_from(entry).ok()
-        })
+        }
+        entries.map(|entry| u32::try_from(entry?).ok())
     }
 
     #[inline(always)]
