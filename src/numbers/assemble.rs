@@ -6,14 +6,13 @@
 
 use super::{
     Kind, Shape, Table,
+    block::{self, BLOCK},
     dictionary::{Dictionary, Ordered},
-    directory::BLOCK_WORDS,
     image::{Facts, seal},
-    packed::{Packed, put, width_of},
+    packed::{Packed, width_of},
     rows::{LENGTH_BITS, LaneRows, end_of},
     run::Item,
-    segments::{SEGMENT, Segment},
-    sorted::{BLOCK, head_parts},
+    segments::{DESCRIBED_WORDS, SEGMENT, Segment},
     survey::{Survey, number_of},
 };
 
@@ -86,11 +85,11 @@ impl Writer<'_> {
     /// Whole numbers of a lane, from this segment and line on.
     fn whole(&mut self, place: &mut (usize, usize), rows: impl Iterator<Item = Item>) {
         let width = self.facts.row_tuples.width;
-        let mut segment = Segment::read([0; BLOCK_WORDS], 0, width);
+        let mut segment = Segment::read([0; DESCRIBED_WORDS], 0, width);
         for (index, item) in rows.enumerate() {
             if index.is_multiple_of(SEGMENT) {
                 let word =
-                    |word| self.facts.blocks.get(self.words, place.0 * BLOCK_WORDS + word).unwrap_or(0);
+                    |word| self.facts.blocks.get(self.words, place.0 * DESCRIBED_WORDS + word).unwrap_or(0);
                 segment = Segment::read([word(0), word(1)], place.1, width);
                 *place = (place.0 + 1, place.1 + segment.line_count());
             }
@@ -101,7 +100,6 @@ impl Writer<'_> {
 
     fn lane(&mut self, mut block: usize, rows: impl Iterator<Item = Item>) {
         let first_entry = self.entry;
-        let mut base = 0;
         let mut around: Vec<(u64, usize)> = Vec::new();
         let mut group: Vec<u32> = Vec::new();
         let mut last: Option<(u64, u64)> = None;
@@ -112,15 +110,11 @@ impl Writer<'_> {
                 }
                 last = Some((item.key, item.span));
                 let within = self.entry - first_entry;
-                let number = number_of(self.kind, item.key);
-                if within.is_multiple_of(BLOCK) {
-                    block += usize::from(within > 0);
-                    base = number;
+                if within > 0 && within.is_multiple_of(BLOCK) {
+                    block += 1;
                 }
-                let (at, width) =
-                    head_parts(self.facts.blocks.get(self.words, block * BLOCK_WORDS + 1).unwrap_or(0));
-                let bit = (within % BLOCK) * width as usize;
-                put(self.words, self.facts.keys.at + at, bit, width, number - base);
+                let number = number_of(self.kind, item.key);
+                block::put_number(self.words, self.facts, block, within % BLOCK, number);
                 if self.kind != Kind::Exact {
                     self.climb(&item, &mut around);
                 }

@@ -7,9 +7,7 @@
 //! A tree takes a step for each of its levels, and each waits for the one before. Here one place is looked at: where
 //! numbers lie as evenly as telephone numbers do, hardly more than one base falls into a stretch.
 
-/// Its first number, and where its distances are: next to each other, since both are wanted.
-pub(super) type Block = [u64; BLOCK_WORDS];
-pub(super) const BLOCK_WORDS: usize = 2;
+use std::hint::black_box;
 
 /// Stretches for each block.
 const STRETCHES_PER_BLOCK: usize = 2;
@@ -34,9 +32,9 @@ pub(super) struct Stretch {
 }
 
 impl Directory {
-    /// Over these blocks, fewer than 2^32.
-    pub(super) fn over(blocks: &[Block]) -> Self {
-        let (Some(&[least, _]), Some(&[most, _])) = (blocks.first(), blocks.last()) else {
+    /// Over these blocks, fewer than 2^32. The first word of each is its base.
+    pub(super) fn over<const WORDS: usize>(blocks: &[[u64; WORDS]]) -> Self {
+        let (Some(least), Some(most)) = (blocks.first().map(base), blocks.last().map(base)) else {
             return Self::default();
         };
         let spread = most.saturating_sub(least);
@@ -45,7 +43,7 @@ impl Directory {
         let shift = (spread / wanted + 1).next_power_of_two().trailing_zeros();
         let stretches = usize::try_from(spread >> shift).unwrap_or(usize::MAX).saturating_add(1);
         let mut before = vec![0_u32; stretches.saturating_add(1)];
-        for &[base, _] in blocks {
+        for base in blocks.iter().map(base) {
             let stretch = usize::try_from(base.saturating_sub(least) >> shift).unwrap_or(usize::MAX);
             if let Some(count) = before.get_mut(stretch.min(stretches - 1) + 1) {
                 *count += 1;
@@ -75,26 +73,36 @@ impl Directory {
 }
 
 impl Stretch {
-    /// The first of them and the last, which are the same for most.
-    #[inline]
-    pub(super) fn ends(self) -> [usize; 2] {
-        [self.start, self.end.saturating_sub(1)]
+    /// Reads a base that [`Stretch::last_until`] will.
+    #[inline(always)]
+    pub(super) fn touch<const WORDS: usize>(self, blocks: &[[u64; WORDS]]) {
+        black_box(blocks.get(self.start).map(base));
     }
 
     /// The last block whose base is not greater than a number of this stretch, and which it is.
-    #[inline]
-    pub(super) fn last_until(self, blocks: &[Block], number: u64) -> Option<(usize, Block)> {
+    #[inline(always)]
+    pub(super) fn last_until<const WORDS: usize>(
+        self,
+        blocks: &[[u64; WORDS]],
+        number: u64,
+    ) -> Option<(usize, &[u64; WORDS])> {
         let blocks = blocks.get(self.start..self.end)?;
         let (mut low, mut size) = (0, blocks.len());
         while size > 1 {
             let half = size / 2;
-            let &[base, _] = blocks.get(low + half)?;
-            low = std::hint::select_unpredictable(base <= number, low + half, low);
+            let go = base(blocks.get(low + half)?) <= number;
+            low = std::hint::select_unpredictable(go, low + half, low);
             size -= half;
         }
-        let block = blocks.get(low).copied().filter(|&[base, _]| base <= number)?;
+        let block = blocks.get(low).filter(|block| base(block) <= number)?;
         Some((self.start + low, block))
     }
+}
+
+/// The first number of a block.
+#[inline(always)]
+fn base<const WORDS: usize>(block: &[u64; WORDS]) -> u64 {
+    block.first().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -103,15 +111,15 @@ mod tests {
 
     use super::*;
 
-    fn blocks(bases: impl IntoIterator<Item = u64>) -> Vec<Block> {
+    fn blocks(bases: impl IntoIterator<Item = u64>) -> Vec<[u64; 2]> {
         bases.into_iter().map(|base| [base, !base]).collect()
     }
 
-    fn check(blocks: &[Block], number: u64) {
+    fn check(blocks: &[[u64; 2]], number: u64) {
         let found =
             Directory::over(blocks).stretch(number).and_then(|stretch| stretch.last_until(blocks, number));
         let index = blocks.partition_point(|&[base, _]| base <= number);
-        let expected = index.checked_sub(1).map(|index| (index, blocks[index]));
+        let expected = index.checked_sub(1).map(|index| (index, &blocks[index]));
         assert_eq!(found, expected, "{number} in {blocks:?}");
     }
 

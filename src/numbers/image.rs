@@ -17,7 +17,7 @@ use crate::limits::TABLE_COLUMNS_MAX;
 /// The first eight bytes of an image.
 pub const IMAGE_MAGIC: [u8; 8] = *b"WAYPOST\x1a";
 /// Changes with every change of the layout.
-pub const IMAGE_VERSION: u64 = 3;
+pub const IMAGE_VERSION: u64 = 4;
 const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 
 /// Words of the header: magic, order, version, words in all, checksum; kind, key columns, columns, rows,
@@ -25,8 +25,8 @@ const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 const HEADER_WORDS: usize = 13;
 const SUMMED_FROM: usize = 5;
 const SECTION_WORDS: usize = 3;
-/// Which of the sections has lines of cache.
-const KEYS: usize = 4;
+/// Which of the sections have lines of cache: blocks, and the lines of whole numbers.
+const OF_LINES: [usize; 2] = [3, 4];
 
 /// Why an image is no table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -157,7 +157,7 @@ impl Facts {
         let sections = self.sections();
         let mut at = HEADER_WORDS + sections.len() * SECTION_WORDS;
         for (index, section) in sections.into_iter().enumerate() {
-            if index == KEYS {
+            if OF_LINES.contains(&index) {
                 // The image itself begins with a line of cache.
                 at = at.next_multiple_of(LINE_WORDS);
             }

@@ -45,6 +45,7 @@ impl Table {
             wanted,
             digits,
             next: Some(entry),
+            start: Some(number),
             steps: NESTED_RANGES_MAX + 1,
         });
         Matches { table: self, number, odd_lengths, whole: None, climb }
@@ -121,6 +122,8 @@ struct Climb<'t> {
     wanted: u64,
     digits: Digits,
     next: Option<usize>,
+    /// Where that begins, if it is known.
+    start: Option<u64>,
     steps: usize,
 }
 
@@ -133,7 +136,8 @@ impl Climb<'_> {
             let entry = self.next?;
             let (length, around) = table.around(entry)?;
             self.next = around;
-            if length <= self.digits.length && self.wanted < self.end(entry, length)? {
+            let start = self.start.take();
+            if length <= self.digits.length && self.wanted < self.end(entry, length, start)? {
                 let length = usize::from(self.digits.plus) + length as usize;
                 return Some(Hit { entry: u32::try_from(entry).ok()?, length });
             }
@@ -143,20 +147,25 @@ impl Climb<'_> {
 
     /// Where an entry that holds `self.number` ends.
     #[inline]
-    fn end(&self, entry: usize, length: u32) -> Option<u64> {
-        let facts = &self.table.facts;
-        if facts.spans.len > 0 {
-            let span = facts.spans.get(&self.table.words, entry)?;
-            if span > 0 {
-                let (_, start) = self.table.sorted.get(&self.table.words, entry)?;
-                return Some(end_of(start, length, span));
-            }
-        }
+    fn end(&self, entry: usize, length: u32, start: Option<u64>) -> Option<u64> {
+        let Table { facts, words, sorted, .. } = self.table;
+        let span = if facts.spans.len > 0 { facts.spans.get(words, entry)? } else { 0 };
+        let start = match start {
+            Some(start) => start,
+            None if span > 0 => sorted.get(words, entry)?.1,
+            None => self.start_of_prefix(length),
+        };
+        Some(end_of(start, length, span))
+    }
+
+    /// Where a prefix of so many digits that holds `self.number` begins.
+    #[inline]
+    fn start_of_prefix(&self, length: u32) -> u64 {
         // Both are whole numbers of less than 2^53, and a quotient that is none differs from the next by
         // more than the rounding: the floor is right, and found in a third of the time.
         let unit = unit(length);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let units = (self.number as f64 / unit as f64) as u64;
-        Some(units.saturating_add(1).saturating_mul(unit))
+        units.saturating_mul(unit)
     }
 }

@@ -5,6 +5,7 @@
 //! Never: opens a file, allocates while it looks something up, panics for what an image says.
 
 mod assemble;
+mod block;
 mod build;
 mod change;
 mod dictionary;

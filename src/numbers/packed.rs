@@ -70,6 +70,12 @@ pub(super) fn bits(words: &[u64], at: usize, bit: usize, width: u32) -> Option<u
     Some(((low >> shift) | ((high << 1) << (63 - shift))) & low_bits(width))
 }
 
+/// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
+#[inline(always)]
+pub(super) fn touch(words: &[u64], at: usize) {
+    std::hint::black_box(words.get(at).copied().unwrap_or(0));
+}
+
 /// Writes them, over zeros.
 pub(super) fn put(words: &mut [u64], at: usize, bit: usize, width: u32, value: u64) {
     let word = at.wrapping_add(bit / 64);

@@ -11,12 +11,12 @@
 use std::num::NonZeroU64;
 
 use super::{
-    directory::{BLOCK_WORDS, Block, Directory, Stretch},
+    directory::{Directory, Stretch},
     image::{Facts, ImageFault},
     line::{self, LINE_WORDS, Line},
-    packed::width_of,
+    packed::{touch, width_of},
     scatter::{Lines, Mixer},
-    sorted::{LANE_WORDS, LANES, touch},
+    sorted::{LANE_WORDS, LANES},
 };
 use crate::limits::NUMBERS_AHEAD_MAX;
 
@@ -31,6 +31,10 @@ const FILLED_AGAIN: u64 = 50;
 /// Bits of the counts of lines in what describes a segment; what is left of a word is for the bits of its numbers.
 const COUNT_BITS: u32 = 26;
 
+/// What describes a segment: its first number; how many lines it has, and the bits of its numbers.
+pub(super) type Described = [u64; DESCRIBED_WORDS];
+pub(super) const DESCRIBED_WORDS: usize = 2;
+
 /// Where the numbers of a segment are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
@@ -44,7 +48,7 @@ pub(super) struct Segment {
 
 impl Segment {
     /// For these numbers, in order.
-    pub(super) fn plan(numbers: &[u64], value_width: u32) -> Block {
+    pub(super) fn plan(numbers: &[u64], value_width: u32) -> Described {
         let (base, last) = (numbers.first().copied().unwrap_or(0), numbers.last().copied().unwrap_or(0));
         let width = width_of(last.saturating_sub(base));
         let mixer = Mixer::of(width);
@@ -64,7 +68,7 @@ impl Segment {
     }
 
     /// From what describes it.
-    pub(super) fn read([base, head]: Block, first_line: usize, value_width: u32) -> Self {
+    pub(super) fn read([base, head]: Described, first_line: usize, value_width: u32) -> Self {
         let count = |shift: u32| NonZeroU64::new((head >> shift) & ((1 << COUNT_BITS) - 1));
         #[allow(clippy::cast_possible_truncation)]
         let width = (head >> (2 * COUNT_BITS)) as u32 & 63;
@@ -141,7 +145,7 @@ struct Lane {
     id: usize,
     segments: Vec<Segment>,
     /// What describes them in the image: their bases are searched.
-    described: Box<[Block]>,
+    described: Box<[Described]>,
     directory: Directory,
 }
 
@@ -176,11 +180,11 @@ impl Segments {
     /// From the sections of an image.
     pub(super) fn read(words: &[u64], facts: &Facts) -> Result<Self, ImageFault> {
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
-        let described: &[Block] = facts.blocks.slice(words).as_chunks().0;
+        let described: &[Described] = facts.blocks.slice(words).as_chunks().0;
         let lanes = facts.lanes.slice(words);
         if !lanes.len().is_multiple_of(LANE_WORDS)
             || lanes.len() > LANES * LANE_WORDS
-            || !facts.blocks.len.is_multiple_of(BLOCK_WORDS)
+            || !facts.blocks.len.is_multiple_of(DESCRIBED_WORDS)
         {
             return Err(wrong);
         }
@@ -220,7 +224,7 @@ impl Segments {
         let of = |lane: &Lane| {
             size_of::<Lane>()
                 + size_of_val::<[Segment]>(&lane.segments)
-                + size_of_val::<[Block]>(&lane.described)
+                + size_of_val::<[Described]>(&lane.described)
                 + lane.directory.resident_bytes()
         };
         self.lanes.iter().map(of).sum()

@@ -1,26 +1,21 @@
-//! Pure. Sorted numbers in blocks: the first of each block whole, the others as packed distances from it,
-//! and over the first ones a directory of equal stretches of numbers.
+//! Pure. Sorted numbers in blocks, and over the first numbers of these a directory of equal stretches of numbers.
 //!
 //! In:    words of an image.
 //! Out:   where the last number is that is not greater than another.
 //! Never: trusts what the words say: a wrong image gives wrong answers, and nothing worse.
 
 use super::{
-    directory::{BLOCK_WORDS, Block, Directory, Stretch},
+    block::{self, BLOCK, BLOCK_WORDS, Block, Part},
+    directory::{Directory, Stretch},
     image::{Facts, ImageFault},
-    packed::{Packed, bits},
+    packed::{Packed, touch},
 };
 use crate::limits::NUMBERS_AHEAD_MAX;
 
-/// Numbers of a block. Their distances are a few lines of cache, which come together; what describes the
-/// blocks stays in the cache.
-pub(super) const BLOCK: usize = 128;
 /// Numbers of one length with or without `+` are a lane.
 pub(super) const LANES: usize = 32;
 /// Words that describe a lane.
 pub(super) const LANE_WORDS: usize = 2;
-/// Words of a line of cache.
-const LINE_WORDS: usize = 8;
 
 /// Numbers that are sorted by themselves.
 #[derive(Debug)]
@@ -29,28 +24,28 @@ struct Lane {
     first_block: usize,
     first_entry: usize,
     entries: usize,
+    /// The first number of each block. They are searched, and stay in the cache; where numbers lie close together, there are
+    /// many in one stretch.
+    bases: Box<[Base]>,
     directory: Directory,
 }
 
-/// The block of a number.
+type Base = [u64; 1];
+
+/// A block, and the number that is searched in it.
 #[derive(Clone, Copy)]
-struct Place {
-    /// The entry of its first number, and how many it has.
-    first: usize,
-    size: usize,
-    base: u64,
-    /// Where its distances begin among all, and their width.
-    at: usize,
-    width: u32,
+struct Place<'l> {
+    lane: &'l Lane,
+    /// Which block of the lane.
+    block: usize,
+    wanted: u64,
 }
 
 impl Lane {
     #[inline(always)]
-    fn place(&self, blocks: &[Block], stretch: Stretch, wanted: u64) -> Option<Place> {
-        let (block, [base, described]) = stretch.last_until(blocks, wanted)?;
-        let (at, width) = head_parts(described);
-        let size = BLOCK.min(self.entries.checked_sub(block * BLOCK)?);
-        Some(Place { first: self.first_entry + block * BLOCK, size, base, at, width })
+    fn place(&self, stretch: Stretch, wanted: u64) -> Option<Place<'_>> {
+        let (block, _) = stretch.last_until(&self.bases, wanted)?;
+        Some(Place { lane: self, block, wanted })
     }
 }
 
@@ -64,31 +59,6 @@ pub(super) struct Sorted {
     keys: Packed,
     /// What is read next of the entry that is found.
     beside: [Packed; 2],
-}
-
-/// Reads a word that will be wanted soon, so that memory brings it while others are looked at.
-#[inline(always)]
-pub(super) fn touch(words: &[u64], at: usize) {
-    std::hint::black_box(words.get(at).copied().unwrap_or(0));
-}
-
-/// Reads each line of the distances of a block.
-#[inline(always)]
-fn touch_lines(keys: &[u64]) {
-    (0..keys.len()).step_by(LINE_WORDS).for_each(|line| touch(keys, line));
-}
-
-/// What describes a block: where its distances begin, and their width.
-pub(super) fn head(word: usize, width: u32) -> u64 {
-    ((word as u64) << 8) | u64::from(width)
-}
-
-/// The opposite.
-#[inline]
-pub(super) fn head_parts(head: u64) -> (usize, u32) {
-    #[allow(clippy::cast_possible_truncation)]
-    let width = (head & 63) as u32;
-    (usize::try_from(head >> 8).unwrap_or(usize::MAX), width)
 }
 
 /// What describes the blocks.
@@ -126,8 +96,9 @@ impl Sorted {
             let blocks = entries.div_ceil(BLOCK);
             let of_lane =
                 described_in(words, all).get(block..).and_then(|rest| rest.get(..blocks)).ok_or(wrong)?;
-            let directory = Directory::over(of_lane);
-            lanes.push(Lane { id, first_block: block, first_entry: entry, entries, directory });
+            let bases: Box<[Base]> = of_lane.iter().map(|&[base, ..]| [base]).collect();
+            let directory = Directory::over(&bases);
+            lanes.push(Lane { id, first_block: block, first_entry: entry, entries, bases, directory });
             block += blocks;
             entry += entries;
         }
@@ -137,7 +108,10 @@ impl Sorted {
 
     /// Memory beside the image, in bytes.
     pub(super) fn resident_bytes(&self) -> usize {
-        self.lanes.iter().map(|lane| size_of::<Lane>() + lane.directory.resident_bytes()).sum()
+        let of_lane = |lane: &Lane| {
+            size_of::<Lane>() + size_of_val::<[Base]>(&lane.bases) + lane.directory.resident_bytes()
+        };
+        self.lanes.iter().map(of_lane).sum()
     }
 
     /// The entry of the last number of a lane that is not greater than `wanted`, and that number. It may be `guess`: what
@@ -154,56 +128,36 @@ impl Sorted {
         if let Some(found) = guess.and_then(|guess| self.proved(words, lane, wanted, guess as usize)) {
             return Some(found);
         }
-        let place = lane.place(self.blocks_of(words, lane)?, lane.directory.stretch(wanted)?, wanted)?;
-        let keys = self.keys_at(words, place)?;
-        touch_lines(keys);
-        for section in &self.beside {
-            let first = place.first * section.width as usize / 64;
-            for line in (0..section.width as usize * BLOCK / 64).step_by(LINE_WORDS) {
-                touch(words, section.at.wrapping_add(first + line));
-            }
-        }
-        Self::last_in(keys, place, wanted)
+        let part = self.part(words, lane.place(lane.directory.stretch(wanted)?, wanted)?)?;
+        part.touch(words);
+        let (first, count) = part.entries();
+        [first, first + count].into_iter().for_each(|entry| self.touch_beside(words, entry));
+        part.last(words)
     }
 
-    /// The same in its block.
+    /// Reads what is read next of an entry.
     #[inline(always)]
-    fn last_in(keys: &[u64], place: Place, wanted: u64) -> Option<(usize, u64)> {
-        let Place { first, mut size, base, width, .. } = place;
-        let step = width as usize;
-        let distance = wanted - base;
-        let (mut low, mut found) = (0_usize, 0);
-        // Seven steps for a whole block. Which way they go is not to be guessed: no branches.
-        while size > 1 {
-            let half = size / 2;
-            let there = bits(keys, 0, (low + half) * step, width)?;
-            let go = there <= distance;
-            low = std::hint::select_unpredictable(go, low + half, low);
-            found = std::hint::select_unpredictable(go, there, found);
-            size -= half;
+    fn touch_beside(&self, words: &[u64], entry: usize) {
+        for section in &self.beside {
+            let before = entry.wrapping_mul(section.width as usize) / u64::BITS as usize;
+            touch(words, section.at.wrapping_add(before));
         }
-        Some((first + low, base.wrapping_add(found)))
     }
 
     /// That number, if it is the one of this entry.
     #[inline(always)]
     fn proved(&self, words: &[u64], lane: &Lane, wanted: u64, entry: usize) -> Option<(usize, u64)> {
         let index = entry.checked_sub(lane.first_entry).filter(|index| *index < lane.entries)?;
-        let (block, within) = (index / BLOCK, index % BLOCK);
-        let blocks = self.blocks_of(words, lane)?;
-        let &[base, described] = blocks.get(block)?;
-        let distance = wanted.checked_sub(base)?;
-        let (at, width) = head_parts(described);
-        let at = self.keys.at.wrapping_add(at);
-        let found = bits(words, at, within * width as usize, width)?;
-        let is_last = if index + 1 == lane.entries {
-            true
-        } else if within + 1 < BLOCK {
-            bits(words, at, (within + 1) * width as usize, width)? > distance
+        let (at, within) = (index / BLOCK, index % BLOCK);
+        let block = self.block(words, lane, at)?;
+        let found = block::number(words, self.keys.at, block, within)?;
+        let behind = if within + 1 < BLOCK {
+            block::number(words, self.keys.at, block, within + 1)
         } else {
-            blocks.get(block + 1).is_some_and(|&[next, _]| next > wanted)
+            lane.bases.get(at + 1).map(|&[base]| base)
         };
-        (found <= distance && is_last).then(|| (entry, base.wrapping_add(found)))
+        let is_last = index + 1 == lane.entries || behind? > wanted;
+        (found <= wanted && is_last).then_some((entry, found))
     }
 
     /// Finds the entries that [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of
@@ -219,27 +173,20 @@ impl Sorted {
             Some((lane, lane.directory.stretch(wanted)?, wanted))
         });
         for (lane, stretch, _) in stretches.iter().flatten() {
-            for block in stretch.ends() {
-                let block = lane.first_block.wrapping_add(block);
-                touch(words, self.blocks.at.wrapping_add(block.wrapping_mul(BLOCK_WORDS)));
-            }
+            stretch.touch(&lane.bases);
         }
         let places = stretches.map(|stretch| {
             let (lane, stretch, wanted) = stretch?;
-            let place = lane.place(self.blocks_of(words, lane)?, stretch, wanted)?;
-            Some((self.keys_at(words, place)?, place, wanted))
+            lane.place(stretch, wanted)
         });
-        places.iter().flatten().for_each(|(keys, ..)| touch_lines(keys));
-        let entries = places.map(|place| {
-            let (keys, place, wanted) = place?;
-            Self::last_in(keys, place, wanted).map(|(entry, _)| entry)
-        });
-        // Not while they are searched for: a search is so long that the processor would see but two of these at one time.
-        for entry in entries.into_iter().flatten() {
-            for section in &self.beside {
-                touch(words, section.at.wrapping_add(entry * section.width as usize / 64));
-            }
+        for place in places.iter().flatten() {
+            touch(words, self.word_of(place.lane, place.block));
         }
+        let parts = places.map(|place| self.part(words, place?));
+        // What is read stands by itself: beside a search, the processor would see but two reads at one time.
+        parts.iter().flatten().for_each(|part| part.touch(words));
+        let entries = parts.map(|part| part?.last(words).map(|(entry, _)| entry));
+        entries.iter().flatten().for_each(|entry| self.touch_beside(words, *entry));
         entries.map(|entry| u32::try_from(entry?).ok())
     }
 
@@ -248,16 +195,23 @@ impl Sorted {
         self.lanes.get(usize::from(*self.by_id.get(id)?))
     }
 
+    /// Where a block of a lane is described.
     #[inline(always)]
-    fn blocks_of<'w>(&self, words: &'w [u64], lane: &Lane) -> Option<&'w [Block]> {
-        described_in(words, self.blocks).get(lane.first_block..)
+    fn word_of(&self, lane: &Lane, block: usize) -> usize {
+        self.blocks.at.wrapping_add(lane.first_block.wrapping_add(block).wrapping_mul(BLOCK_WORDS))
     }
 
-    /// The words of the distances of a block, and one more.
     #[inline(always)]
-    fn keys_at<'w>(&self, words: &'w [u64], place: Place) -> Option<&'w [u64]> {
-        let keys = words.get(self.keys.at.wrapping_add(place.at)..)?;
-        keys.get(..keys.len().min(place.size * place.width as usize / 64 + 2))
+    fn block<'w>(&self, words: &'w [u64], lane: &Lane, block: usize) -> Option<&'w Block> {
+        words.get(self.word_of(lane, block)..)?.first_chunk()
+    }
+
+    /// The part of its block where a number is searched.
+    #[inline(always)]
+    fn part(&self, words: &[u64], Place { lane, block, wanted }: Place<'_>) -> Option<Part> {
+        let before = block * BLOCK;
+        let size = BLOCK.min(lane.entries.checked_sub(before)?);
+        Part::of(self.block(words, lane, block)?, (lane.first_entry + before, size), self.keys.at, wanted)
     }
 
     /// The lane and the number of an entry.
@@ -265,10 +219,7 @@ impl Sorted {
         let of = |lane: &&Lane| entry >= lane.first_entry && entry - lane.first_entry < lane.entries;
         let lane = self.lanes.iter().find(of)?;
         let within = entry - lane.first_entry;
-        let block = lane.first_block + within / BLOCK;
-        let &[base, described] = described_in(words, self.blocks).get(block)?;
-        let (at, width) = head_parts(described);
-        let distance = bits(words, self.keys.at.wrapping_add(at), (within % BLOCK) * width as usize, width)?;
-        Some((lane.id, base.wrapping_add(distance)))
+        let block = self.block(words, lane, within / BLOCK)?;
+        Some((lane.id, block::number(words, self.keys.at, block, within % BLOCK)?))
     }
 }

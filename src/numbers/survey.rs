@@ -6,15 +6,14 @@
 
 use super::{
     Kind, Shape,
+    block::{self, BLOCK, BLOCK_WORDS},
     dictionary::Ordered,
-    directory::{BLOCK_WORDS, Block},
     image::Facts,
     line::LINE_WORDS,
     packed::{Packed, width_of, words_of},
     rows::{LENGTH_BITS, LaneRows},
     run::Item,
     segments::{SEGMENT, Segment},
-    sorted::{BLOCK, head},
 };
 
 /// See the page.
@@ -27,8 +26,8 @@ pub(super) struct Survey {
     span_most: u64,
     lanes: Vec<u64>,
     first_blocks: Vec<usize>,
-    /// Blocks of prefixes, segments of whole numbers.
-    blocks: Vec<Block>,
+    /// What describes blocks of prefixes, or segments of whole numbers.
+    described: Vec<u64>,
     key_words: usize,
 }
 
@@ -42,7 +41,7 @@ impl Survey {
             span_most: 0,
             lanes: Vec::new(),
             first_blocks: Vec::new(),
-            blocks: Vec::new(),
+            described: Vec::new(),
             key_words: 0,
         }
     }
@@ -55,7 +54,7 @@ impl Survey {
     }
 
     pub(super) fn lane(&mut self, id: usize, rows: impl Iterator<Item = Item>) {
-        let first_block = self.blocks.len();
+        let first_block = self.described.len() / BLOCK_WORDS;
         let mut last: Option<(u64, u64)> = None;
         let mut entries = 0;
         for item in rows {
@@ -65,7 +64,7 @@ impl Survey {
             }
             if entries % BLOCK == 0 && self.kind != Kind::Exact {
                 self.close_block(last, BLOCK);
-                self.blocks.push([number_of(self.kind, item.key), 0]);
+                self.described.extend(block::described(number_of(self.kind, item.key), 0, 0));
             }
             entries += 1;
             self.span_most = self.span_most.max(item.span);
@@ -94,16 +93,18 @@ impl Survey {
                     break;
                 }
                 let described = Segment::plan(&numbers, value_width);
-                self.blocks.push(described);
+                self.described.extend(described);
                 self.key_words += Segment::read(described, 0, value_width).line_count() * LINE_WORDS;
             }
         }
     }
 
     fn close_block(&mut self, last: Option<(u64, u64)>, count: usize) {
-        let (Some((key, _)), Some([base, described])) = (last, self.blocks.last_mut()) else { return };
-        let width = width_of(number_of(self.kind, key).saturating_sub(*base));
-        *described = head(self.key_words, width);
+        let block = self.described.last_chunk_mut::<BLOCK_WORDS>();
+        let (Some((key, _)), Some(block)) = (last, block) else { return };
+        let base = block[0];
+        let width = width_of(number_of(self.kind, key).saturating_sub(base));
+        *block = block::described(base, self.key_words, width);
         self.key_words += words_of(count * width as usize);
     }
 
@@ -123,7 +124,7 @@ impl Survey {
         facts.names = bytes(name_bytes);
         facts.name_ends = packed(shape.columns.len(), name_bytes);
         facts.lanes = raw(self.lanes.len());
-        facts.blocks = raw(self.blocks.len() * BLOCK_WORDS);
+        facts.blocks = raw(self.described.len());
         facts.keys = raw(self.key_words);
         facts.climb = Packed { at: 0, len: prefixes, width: LENGTH_BITS + width_of(self.entries as u64) };
         facts.spans = Packed {
@@ -150,7 +151,7 @@ impl Survey {
 
     /// Writes it; what is left is the first block of each lane.
     pub(super) fn write(self, words: &mut [u64], facts: &Facts) -> Vec<usize> {
-        for (section, from) in [(facts.lanes, &self.lanes[..]), (facts.blocks, self.blocks.as_flattened())] {
+        for (section, from) in [(facts.lanes, &self.lanes[..]), (facts.blocks, &self.described[..])] {
             for (index, value) in from.iter().enumerate() {
                 section.put(words, index, *value);
             }

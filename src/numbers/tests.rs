@@ -447,7 +447,7 @@ fn an_image_of_another_machine_or_version_is_refused() {
     let mut other = words;
     other[2] = IMAGE_VERSION + 1;
     let fault = Table::from_image(other).expect_err("another version");
-    assert_eq!(fault.to_string(), "is a table of another version of waypost (layout 4); compile it again");
+    assert_eq!(fault.to_string(), "is a table of another version of waypost (layout 5); compile it again");
 }
 
 #[test]
