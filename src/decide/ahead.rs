@@ -4,19 +4,20 @@
 //! Out:   time, and a guess for each: a decision by one of a million numbers waits for memory longer than it works, and
 //!        these messages wait together.
 //! Never: changes what a decision says. Which number that will be is a guess, for a normalisation may make another of it; so is
-//!        what is found for it, which a decision proves before it uses it.
+//!        what is found for it, which a decision uses for that number in that table, and proves for another.
 
 use crate::{
     dns::{Cache, Slot},
     limits::{CACHE_AHEAD_FROM_BYTES, NUMBER_BYTES_MAX, NUMBERS_AHEAD_MAX},
+    numbers::Near,
     route::{RouteTable, TableId},
 };
 
 /// Where what a message asks for may be found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Guess {
-    /// An entry of a table; see [`super::Context::guess`].
-    pub entry: Option<(TableId, u32)>,
+    /// What a table has; see [`super::Context::guess`].
+    pub near: Option<(TableId, Near)>,
     /// An answer of the DNS cache; see [`crate::dns::DnsView::guess`].
     pub slot: Option<Slot>,
 }
@@ -33,21 +34,23 @@ impl Ahead {
     /// Looks for the numbers of the first [`NUMBERS_AHEAD_MAX`] messages in the tables that calls are looked up in by their
     /// number, and in the cache.
     pub fn look<'m>(&mut self, messages: impl Iterator<Item = &'m [u8]>, table: &RouteTable, cache: &Cache) {
-        *self = Self::default();
+        self.next = NUMBERS_AHEAD_MAX;
         let apex = table.apex_ahead.as_ref().filter(|_| cache.bytes() >= CACHE_AHEAD_FROM_BYTES);
         if table.ahead.is_empty() && apex.is_none() {
             return;
         }
+        *self = Self::default();
         let mut numbers = [&b""[..]; NUMBERS_AHEAD_MAX];
         for (number, message) in numbers.iter_mut().zip(messages) {
             *number = dialled(message).unwrap_or_default();
         }
         for id in &table.ahead {
             let Some(of) = table.tables.get(*id) else { continue };
-            let entries = of.table().look_ahead(numbers.iter().copied());
-            for (guess, entry) in self.guesses.iter_mut().zip(entries) {
-                guess.entry = guess.entry.or_else(|| entry.map(|entry| (*id, entry)));
-            }
+            of.table().look_ahead(numbers.iter().copied(), |index, near| {
+                if let Some(guess) = self.guesses.get_mut(index) {
+                    guess.near = guess.near.or(Some((*id, near)));
+                }
+            });
         }
         if let Some(apex) = apex {
             let slots = cache.look_ahead(&numbers, apex);
@@ -110,7 +113,7 @@ mod tests {
     #[test]
     fn each_message_has_its_guess_and_those_behind_have_none() {
         let mut ahead = Ahead::default();
-        let guess = |entry| Guess { entry: Some((1, entry)), slot: None };
+        let guess = |entry| Guess { near: Some((1, Near::elsewhere(entry))), slot: None };
         for (entry, place) in (0..).zip(&mut ahead.guesses) {
             *place = guess(entry);
         }

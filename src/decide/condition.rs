@@ -195,8 +195,8 @@ fn is_in<T: Trace>(
     if !into_temp(work, |work, out| key.render(&View { call, work }, out)) {
         return false;
     }
-    let guess = call.context.guess_in(table);
-    let row = call.context.table.tables.get(table).and_then(|numbers| numbers.find_near(&work.temp, guess));
+    let near = call.context.near_in(table);
+    let row = call.context.table.tables.get(table).and_then(|numbers| numbers.find_near(&work.temp, near));
     if T::ON {
         trace.looked_up(table, &work.temp, row);
     }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use crate::{
     access::{AccessId, AccessPolicy, Standing},
     dns::{Ask, DnsView, Lives, Policy},
+    numbers::Near,
     route::{Down, Ourselves, RouteId, RouteTable, TableId, Transport},
     sip::{Fault, Feedback, HeaderIndex, Method, Models, Parsed, Request, Unanswerable, parse_like},
 };
@@ -100,14 +101,14 @@ pub struct Context<'a> {
     pub draining: bool,
     /// Gateways that are left out.
     pub down: &'a Down,
-    /// A table, and the entry of it that the number of the call may have, if somebody has looked.
-    pub guess: Option<(TableId, u32)>,
+    /// A table, and what it has for the number that the call may have, if somebody has looked.
+    pub guess: Option<(TableId, &'a Near)>,
 }
 
-impl Context<'_> {
-    /// The entry of this table that the number may have.
-    fn guess_in(&self, table: TableId) -> Option<u32> {
-        self.guess.filter(|(of, _)| *of == table).map(|(_, entry)| entry)
+impl<'a> Context<'a> {
+    /// What this table has for the number that the call may have.
+    fn near_in(&self, table: TableId) -> Option<&'a Near> {
+        self.guess.filter(|(of, _)| *of == table).map(|(_, near)| near)
     }
 }
 

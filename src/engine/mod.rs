@@ -401,7 +401,7 @@ impl<D: Decide> Engine<D> {
             unix_s: turn.now.unix_s,
             draining: self.draining,
             down: turn.routes.down,
-            guess: turn.guess.entry,
+            guess: turn.guess.near.as_ref().map(|(table, near)| (*table, near)),
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path: *path }),

@@ -23,6 +23,7 @@ const ORDER_MARK: u64 = 0x0102_0304_0506_0708;
 /// Words of the header: magic, order, version, words in all, checksum; kind, key columns, columns, rows,
 /// numeric entries, odd entries, tuples.
 const HEADER_WORDS: usize = 13;
+const SUM_AT: usize = 4;
 const SUMMED_FROM: usize = 5;
 const SECTION_WORDS: usize = 3;
 /// Which of the sections have lines of cache: blocks, and the lines of whole numbers.
@@ -257,9 +258,15 @@ pub(super) fn seal(words: &mut [u64]) {
         *size = count;
     }
     let sum = checksum(words);
-    if let Some(word) = words.get_mut(4) {
+    if let Some(word) = words.get_mut(SUM_AT) {
         *word = sum;
     }
+}
+
+/// The checksum that an image has.
+#[inline]
+pub(super) fn sum_in(words: &[u64]) -> u64 {
+    words.get(SUM_AT).copied().unwrap_or(0)
 }
 
 fn checksum(words: &[u64]) -> u64 {

@@ -5,7 +5,7 @@
 //! Never: goes through more than [`NESTED_RANGES_MAX`] ranges, whatever an image says.
 
 use super::{
-    Hit, Kind, Table,
+    Hit, Kind, Near, Table,
     key::{Digits, unit},
     rows::{LENGTH_BITS, end_of, place},
 };
@@ -17,11 +17,11 @@ impl Table {
         self.matches_near(number, None)
     }
 
-    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    /// The same, the sooner where [`Table::look_ahead`] has found where they begin.
     pub fn matches_near<'t>(
         &'t self,
         number: &'t [u8],
-        guess: Option<u32>,
+        near: Option<&Near>,
     ) -> impl Iterator<Item = Hit> + 't {
         let (digits, whole) = Digits::leading(number);
         let exact = self.shape.kind == Kind::Exact;
@@ -38,17 +38,23 @@ impl Table {
             return Matches { table: self, number, odd_lengths, whole, climb: None };
         }
         let (lane, wanted) = (usize::from(digits.plus), digits.start());
-        let found = self.sorted.last_until(&self.words, lane, wanted, guess);
-        let climb = found.map(|(entry, number)| Climb {
+        let found = self.sorted.last_until(&self.words, lane, wanted, near.map(|near| near.entry));
+        let climb = found.map(|found| self.climb(found, digits));
+        Matches { table: self, number, odd_lengths, whole: None, climb }
+    }
+
+    /// From the last entry that begins at or before these digits, and its number, outwards.
+    #[inline]
+    pub(super) fn climb(&self, (entry, number): (usize, u64), digits: Digits) -> Climb<'_> {
+        Climb {
             table: self,
             number,
-            wanted,
+            wanted: digits.start(),
             digits,
             next: Some(entry),
             start: Some(number),
             steps: NESTED_RANGES_MAX + 1,
-        });
-        Matches { table: self, number, odd_lengths, whole: None, climb }
+        }
     }
 
     fn find_odd(&self, key: &[u8]) -> Option<u32> {
@@ -115,7 +121,7 @@ impl Iterator for Matches<'_> {
 }
 
 /// From the innermost range that begins at or before a number outwards.
-struct Climb<'t> {
+pub(super) struct Climb<'t> {
     table: &'t Table,
     /// Where the innermost begins.
     number: u64,
@@ -129,7 +135,7 @@ struct Climb<'t> {
 
 impl Climb<'_> {
     #[inline]
-    fn next(&mut self) -> Option<Hit> {
+    pub(super) fn next(&mut self) -> Option<Hit> {
         let table = self.table;
         while self.steps > 0 {
             self.steps -= 1;

@@ -160,13 +160,12 @@ impl Sorted {
         (found <= wanted && is_last).then_some((entry, found))
     }
 
-    /// Finds the entries that [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of
-    /// them: each step of all of them before the next, so that they wait for memory together and not one after the other.
+    /// Finds what [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of the entries: each step of all of them before the next, so that they wait for memory together and not one after the other.
     pub(super) fn look_ahead(
         &self,
         words: &[u64],
         wanted: &[Option<(usize, u64)>; NUMBERS_AHEAD_MAX],
-    ) -> [Option<u32>; NUMBERS_AHEAD_MAX] {
+    ) -> [Option<(usize, u64)>; NUMBERS_AHEAD_MAX] {
         let stretches = wanted.map(|wanted| {
             let (lane, wanted) = wanted?;
             let lane = self.lane(lane)?;
@@ -185,9 +184,9 @@ impl Sorted {
         let parts = places.map(|place| self.part(words, place?));
         // What is read stands by itself: beside a search, the processor would see but two reads at one time.
         parts.iter().flatten().for_each(|part| part.touch(words));
-        let entries = parts.map(|part| part?.last(words).map(|(entry, _)| entry));
-        entries.iter().flatten().for_each(|entry| self.touch_beside(words, *entry));
-        entries.map(|entry| u32::try_from(entry?).ok())
+        let found = parts.map(|part| part?.last(words));
+        found.iter().flatten().for_each(|(entry, _)| self.touch_beside(words, *entry));
+        found
     }
 
     #[inline(always)]

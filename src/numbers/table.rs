@@ -8,8 +8,9 @@ use std::ops::Range;
 
 use super::{
     KeyColumns, Kind, Row, Shape,
-    image::{Facts, ImageFault},
+    image::{Facts, ImageFault, sum_in},
     key::Digits,
+    near::Near,
     rows::{LENGTH_BITS, digits_of, place},
     segments::Segments,
     sorted::Sorted,
@@ -120,10 +121,13 @@ impl Table {
         self.find_near(number, None)
     }
 
-    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    /// The same, the sooner where [`Table::look_ahead`] has found it.
     #[must_use]
     #[inline]
-    pub fn find_near(&self, number: &[u8], guess: Option<u32>) -> Option<Hit> {
+    pub fn find_near(&self, number: &[u8], near: Option<&Near>) -> Option<Hit> {
+        if let Some(found) = near.and_then(|near| near.found(self, number)) {
+            return found;
+        }
         if self.shape.kind == Kind::Exact {
             let (digits, whole) = Digits::leading(number);
             if !whole {
@@ -133,34 +137,43 @@ impl Table {
             let entry = self.segments.find(&self.words, &self.facts, lane, wanted)?;
             return Some(Hit { entry, length: number.len() });
         }
-        self.matches_near(number, guess).next()
+        self.matches_near(number, near).next()
     }
 
     /// Reads what the look-ups of these numbers will read, [`NUMBERS_AHEAD_MAX`] of them at most: they wait for memory together,
-    /// and what is looked up then is near. The entries that the look-ups may begin with, where it has gone so far; an empty
-    /// number has none.
+    /// and what is looked up then is near. `found` is told what was found for which of them, where it has gone so far: for numbers of
+    /// digits, in a table of prefixes.
     pub fn look_ahead<'n>(
         &self,
         numbers: impl Iterator<Item = &'n [u8]>,
-    ) -> [Option<u32>; NUMBERS_AHEAD_MAX] {
+        mut found: impl FnMut(usize, Near),
+    ) {
         let mut wanted = [None; NUMBERS_AHEAD_MAX];
         for (place, number) in wanted.iter_mut().zip(numbers) {
-            if number.is_empty() {
-                continue;
-            }
             let (digits, whole) = Digits::leading(number);
-            *place = match self.shape.kind {
-                Kind::Exact => whole.then(|| self::place(Kind::Exact, digits)),
-                Kind::Prefix | Kind::Deck => Some((usize::from(digits.plus), digits.start())),
-            };
+            *place = (whole && digits.length > 0).then_some((number, digits));
         }
-        match self.shape.kind {
-            Kind::Exact => {
-                self.segments.look_ahead(&self.words, &self.facts, &wanted);
-                [None; NUMBERS_AHEAD_MAX]
+        let places = |place: &dyn Fn(Digits) -> (usize, u64)| wanted.map(|wanted| Some(place(wanted?.1)));
+        if self.shape.kind == Kind::Exact {
+            let places = places(&|digits| place(Kind::Exact, digits));
+            return self.segments.look_ahead(&self.words, &self.facts, &places);
+        }
+        let places = places(&|digits| (usize::from(digits.plus), digits.start()));
+        let starts = self.sorted.look_ahead(&self.words, &places);
+        for (index, (start, wanted)) in starts.into_iter().zip(wanted).enumerate() {
+            let Some((start, (number, digits))) = start.zip(wanted) else { continue };
+            let hit = self.climb(start, digits).next();
+            let entry = u32::try_from(start.0).unwrap_or(u32::MAX);
+            if let Some(near) = Near::new(self, number, entry, hit) {
+                found(index, near);
             }
-            Kind::Prefix | Kind::Deck => self.sorted.look_ahead(&self.words, &wanted),
         }
+    }
+
+    /// The checksum of its words.
+    #[inline]
+    pub(super) fn sum(&self) -> u64 {
+        sum_in(&self.words)
     }
 
     /// Its rows; in order of their values, whatever the order in the file.

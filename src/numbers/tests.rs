@@ -212,6 +212,16 @@ fn held(shape: &Shape, table: &Table) -> Vec<Cells> {
     rows.collect()
 }
 
+/// What is found for one number.
+fn ahead(table: &Table, number: &[u8]) -> Option<Near> {
+    let mut found = None;
+    table.look_ahead(std::iter::once(number), |index, near| found = Some((index, near)));
+    found.map(|(index, near)| {
+        assert_eq!(index, 0);
+        near
+    })
+}
+
 fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCaseError> {
     prop_assert_eq!(table.entries(), model.entries.len());
     prop_assert_eq!(table.rows(), model.entries.values().map(|(_, rows)| rows.len()).sum::<usize>());
@@ -223,19 +233,23 @@ fn agrees(table: &Table, model: &Model, numbers: &[String]) -> Result<(), TestCa
         rows: rows.clone(),
     };
     prop_assert_eq!(all, model.entries.iter().map(see).collect::<Vec<_>>());
+    let another = small();
     let keys =
         model.entries.keys().flat_map(|(first, last)| [first.clone(), last.clone() + "5", last.clone()]);
     for number in keys.chain(numbers.iter().cloned()) {
         prop_assert_eq!(found(table, &number), model.matches(&number), "{}", number);
         let first = model.matches(&number).into_iter().next();
         prop_assert_eq!(table.find(number.as_bytes()).map(|hit| (hit.length, seen(table, hit.entry))), first);
-        // A guess is proved: a wrong one changes nothing.
-        let [ahead, ..] = table.look_ahead(std::iter::once(number.as_bytes()));
+        // An entry is proved: a wrong one changes nothing, nor does what another table has for this number.
+        let (ahead, of_another) = (ahead(table, number.as_bytes()), ahead(&another, number.as_bytes()));
         let entries = u32::try_from(table.entries()).expect("few");
         let whole: Vec<Hit> = table.matches(number.as_bytes()).collect();
-        for guess in (0..entries).map(Some).chain([ahead, Some(entries), Some(u32::MAX)]) {
-            let near: Vec<Hit> = table.matches_near(number.as_bytes(), guess).collect();
-            prop_assert_eq!(&near, &whole, "{} near {:?}", number, guess);
+        let any = (0..entries).chain([entries, u32::MAX]).map(Near::elsewhere);
+        for near in any.chain(ahead).chain(of_another) {
+            let matches: Vec<Hit> = table.matches_near(number.as_bytes(), Some(&near)).collect();
+            prop_assert_eq!(&matches, &whole, "{} near {:?}", number, near);
+            let found = table.find_near(number.as_bytes(), Some(&near));
+            prop_assert_eq!(found, whole.first().copied(), "{} near {:?}", number, near);
         }
     }
     Ok(())
@@ -344,7 +358,7 @@ fn use_all(words: Vec<u64>) {
         }
         let number = String::from_utf8_lossy(&key).into_owned();
         let numbers = [&number, "+", "", "0", "1", "12", "+1", "*2", "111111111111111111"];
-        table.look_ahead(numbers.iter().map(|number| number.as_bytes()));
+        table.look_ahead(numbers.iter().map(|number| number.as_bytes()), |_, _| ());
         for number in numbers {
             assert!(table.matches(number.as_bytes()).count() <= NESTED_RANGES_MAX + 1 + NUMBER_BYTES_MAX);
         }
@@ -357,8 +371,12 @@ fn no_more_numbers_are_looked_for_ahead_than_the_limit() {
     let exact = build(&shape(Kind::Exact, false), &[]).table;
     for table in [small(), exact] {
         let mut asked = 0;
-        table.look_ahead(std::iter::repeat_n(&b"+4420"[..], NUMBERS_AHEAD_MAX + 1).inspect(|_| asked += 1));
+        let numbers = std::iter::repeat_n(&b"+4420"[..], NUMBERS_AHEAD_MAX + 1).inspect(|_| asked += 1);
+        let mut found = Vec::new();
+        table.look_ahead(numbers, |index, _| found.push(index));
         assert_eq!(asked, NUMBERS_AHEAD_MAX);
+        let expected = if table.shape().kind == Kind::Exact { 0 } else { NUMBERS_AHEAD_MAX };
+        assert!(found.into_iter().eq(0..expected));
     }
 }
 
@@ -384,10 +402,15 @@ fn what_is_looked_for_ahead_is_what_a_look_up_begins_with() {
     }) {
         let (digits, _) = Digits::leading(number.as_bytes());
         let last = table.sorted.last_until(&table.words, usize::from(digits.plus), digits.start(), None);
-        let [ahead, ..] = table.look_ahead(std::iter::once(number.as_bytes()));
-        assert_eq!(ahead.map(|entry| entry as usize), last.map(|(entry, _)| entry), "{number}");
-        let near = table.sorted.last_until(&table.words, usize::from(digits.plus), digits.start(), ahead);
+        let ahead = ahead(&table, number.as_bytes());
+        assert_eq!(ahead.map(|near| near.entry as usize), last.map(|(entry, _)| entry), "{number}");
+        let guess = ahead.map(|near| near.entry);
+        let near = table.sorted.last_until(&table.words, usize::from(digits.plus), digits.start(), guess);
         assert_eq!(near, last, "{number}");
+        let known = ahead.map(|near| near.found(&table, number.as_bytes()));
+        assert_eq!(known, ahead.map(|_| Some(table.find(number.as_bytes()))), "{number}");
+        let other = format!("{number}0");
+        assert_eq!(ahead.and_then(|near| near.found(&table, other.as_bytes())), None, "{other}");
         found += usize::from(last.is_some());
     }
     assert!((2000..4000).contains(&found), "{found} of 4000");

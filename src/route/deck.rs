@@ -5,7 +5,7 @@
 //! Never: lets a cheap row for a short prefix stand for a carrier that has a row for a longer one.
 
 use super::{NumberTable, Row, RowTarget, numbers::Meaning};
-use crate::limits::CARRIERS_PER_TABLE_MAX;
+use crate::{limits::CARRIERS_PER_TABLE_MAX, numbers::Near};
 
 /// What a route wants of a deck.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,8 +22,8 @@ pub struct Wanted<'w> {
     pub customer: &'w [u8],
     /// The time, in seconds since 1970.
     pub unix_s: i64,
-    /// The entry that the number may have; see [`crate::numbers::Table::look_ahead`].
-    pub guess: Option<u32>,
+    /// What was found for the number; see [`crate::numbers::Table::look_ahead`].
+    pub near: Option<&'w Near>,
 }
 
 /// One carrier's row.
@@ -54,7 +54,7 @@ pub fn cheapest(
     let start = out.len();
     let Some(targets) = &deck.terms().targets else { return };
     let mut bidders = Bidders::default();
-    for hit in deck.table().matches_near(number, wanted.guess) {
+    for hit in deck.table().matches_near(number, wanted.near) {
         let first = out.len();
         for row in deck.table().rows_of(hit.entry) {
             let carrier = deck.table().value_id(row, targets.column);
@@ -216,7 +216,7 @@ mod tests {
         blocked: &[],
         customer: b"",
         unix_s: 0,
-        guess: None,
+        near: None,
     };
 
     #[test]

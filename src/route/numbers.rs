@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{GatewayId, GroupId};
-use crate::numbers::{Hit, Kind, Table};
+use crate::numbers::{Hit, Kind, Near, Table};
 
 /// What a cell of `to` names, resolved at load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,11 +127,11 @@ impl NumberTable {
         self.find_near(number, None)
     }
 
-    /// The same, the sooner where [`Table::look_ahead`] has found this entry for this number.
+    /// The same, the sooner where [`Table::look_ahead`] has found it.
     #[must_use]
-    pub fn find_near(&self, number: &[u8], guess: Option<u32>) -> Option<Row> {
+    pub fn find_near(&self, number: &[u8], near: Option<&Near>) -> Option<Row> {
         self.table
-            .find_near(number, guess)
+            .find_near(number, near)
             .and_then(|Hit { entry, .. }| self.table.rows_of(entry).next().map(|row| Row { entry, row }))
     }
 

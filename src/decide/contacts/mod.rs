@@ -274,7 +274,7 @@ impl<T: Trace> List<'_, '_, T> {
             blocked: &lcr.blocked,
             customer: customer.map_or(&[], |customer| self.work.bytes(customer)),
             unix_s: call.context.unix_s,
-            guess: call.context.guess_in(lcr.table),
+            near: call.context.near_in(lcr.table),
         };
         let tie = |row| choice_draw(call.draw(), table.name().as_bytes(), u64::from(row));
         let (left_out, told) = (Cell::new(false), Cell::new(Vec::new()));
