@@ -14,13 +14,17 @@ use crate::{
 };
 
 /// Where what a message asks for may be found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Guess {
     /// What a table has; see [`super::Context::guess`].
     pub near: Option<(TableId, Near)>,
     /// An answer of the DNS cache; see [`crate::dns::DnsView::guess`].
     pub slot: Option<Slot>,
 }
+
+/// A message that stood in line when others were looked for, too: what was found for it stays where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct InLine(usize);
 
 /// What was found for messages that stand in line.
 #[derive(Debug, Default)]
@@ -58,13 +62,25 @@ impl Ahead {
         }
     }
 
-    /// That for the next of these messages.
+    /// The next of these messages; the one behind the last of them is [`InLine::NONE`].
     #[inline]
-    pub fn take(&mut self) -> Guess {
-        let guess = self.guesses.get(self.next).copied().unwrap_or_default();
+    pub fn take(&mut self) -> InLine {
+        let taken = InLine(self.next);
         self.next = self.next.saturating_add(1);
-        guess
+        taken
     }
+
+    /// What was found for one of them.
+    #[inline]
+    #[must_use]
+    pub fn guess(&self, message: InLine) -> Option<&Guess> {
+        self.guesses.get(message.0)
+    }
+}
+
+impl InLine {
+    /// A message that nothing was looked for.
+    pub const NONE: Self = Self(NUMBERS_AHEAD_MAX);
 }
 
 /// The number of a usual Request-URI, as it is written.
@@ -118,9 +134,11 @@ mod tests {
             *place = guess(entry);
         }
         for entry in 0..NUMBERS_AHEAD_MAX as u32 {
-            assert_eq!(ahead.take(), guess(entry));
+            let message = ahead.take();
+            assert_eq!(ahead.guess(message), Some(&guess(entry)));
         }
-        assert_eq!(ahead.take(), Guess::default());
+        let behind = ahead.take();
+        assert_eq!(ahead.guess(behind).or_else(|| ahead.guess(InLine::NONE)), None);
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod weigh;
 
 use scratch::Work;
 
-pub use ahead::{Ahead, Guess};
+pub use ahead::{Ahead, Guess, InLine};
 pub use amplification::Capped;
 pub use refuse::refuse;
 pub use scratch::Scratch;

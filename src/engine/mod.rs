@@ -22,7 +22,7 @@ use waiting::{Waiting, WaitingRoom};
 
 use crate::{
     access::Identity,
-    decide::{Ahead, Arrival, Context, Guess, Reply, Settings, Silence, Verdict},
+    decide::{Ahead, Arrival, Context, InLine, Reply, Settings, Silence, Verdict},
     dns::{Answer, Ask, Cache, DnsView, Failure, Question},
     limits::{DNS_CACHE_ENTRIES_DEFAULT, LOOKUP_MS_MAX, QUESTIONS_PER_REQUEST_MAX, QUESTIONS_UNDER_WAY_MAX},
     overload::Admission,
@@ -192,12 +192,12 @@ impl<D: Decide> Engine<D> {
         now: Now,
         out: &mut [u8],
     ) -> (Option<Method>, Outcome) {
-        let (peer, guess) = (&peer.into(), self.ahead.take());
+        let (peer, in_line) = (&peer.into(), self.ahead.take());
         if self.room.len() > 0 && self.room.holds(bytes, peer) {
             self.tallies.retransmissions += 1;
             return (method_of(bytes), Outcome::Wait);
         }
-        let turn = Turn { routes: routes.into(), now, guess };
+        let turn = Turn { routes: routes.into(), now, in_line };
         let outcome = match self.refused(bytes, &peer.path, turn, out) {
             Some(outcome) => outcome,
             None => match self.decide(bytes, peer, turn, 0, Failure::Timeout, out) {
@@ -230,7 +230,7 @@ impl<D: Decide> Engine<D> {
         let is_late = waiting.deadline_ms <= now.ms;
         self.tallies.timeouts += u64::from(is_late && !waiting.open.is_empty());
         let waited_ms = now.ms.saturating_sub(waiting.arrived_ms);
-        let turn = Turn { routes: routes.into(), now, guess: Guess::default() };
+        let turn = Turn { routes: routes.into(), now, in_line: InLine::NONE };
         let outcome =
             match self.decide(&waiting.bytes, &waiting.peer(), turn, waited_ms, Failure::Timeout, out) {
                 Decided::Now(outcome) => {
@@ -394,14 +394,21 @@ impl<D: Decide> Engine<D> {
             transport: path.transport,
             identity: identity.map(Identity::names),
         };
+        let guess = self.ahead.guess(turn.in_line);
         let context = Context {
             settings: &self.settings,
             table: turn.routes.table,
-            dns: DnsView { cache: &self.cache, now_ms: turn.now.ms, waited_ms, late, guess: turn.guess.slot },
+            dns: DnsView {
+                cache: &self.cache,
+                now_ms: turn.now.ms,
+                waited_ms,
+                late,
+                guess: guess.and_then(|guess| guess.slot),
+            },
             unix_s: turn.now.unix_s,
             draining: self.draining,
             down: turn.routes.down,
-            guess: turn.guess.near.as_ref().map(|(table, near)| (*table, near)),
+            guess: guess.and_then(|guess| guess.near.as_ref()).map(|(table, near)| (*table, near)),
         };
         match self.decider.decide(bytes, &arrival, &context, out) {
             Verdict::Reply(reply) => Decided::Now(Outcome::Send { reply, path: *path }),
@@ -422,8 +429,8 @@ impl<D: Decide> Engine<D> {
 struct Turn<'t> {
     routes: Routes<'t>,
     now: Now,
-    /// Of the message at hand.
-    guess: Guess,
+    /// The message at hand.
+    in_line: InLine,
 }
 
 enum Decided {

@@ -34,7 +34,8 @@ const WIDTH_MAX: usize = 50;
 
 const _: () = assert!((BLOCK / PART - 1) * WIDTH_MAX <= (BLOCK_WORDS - HEAD_WORDS) * u64::BITS as usize);
 
-/// A block with numbers from `base` on, whose distances begin at this word and have this width; the first that is written.
+/// What describes a block with numbers from `base` on, whose distances begin at this word and have this width. The rest of it is for
+/// [`put_number`].
 pub(super) fn described(base: u64, at: usize, width: u32) -> Block {
     let mut block = [0; BLOCK_WORDS];
     block[0] = base;

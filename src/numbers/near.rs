@@ -9,7 +9,7 @@ use super::{Hit, Table, key::DIGITS_MAX};
 /// Bytes of a number with its `+`.
 const BYTES_MAX: usize = DIGITS_MAX + 1;
 
-/// What [`Table::look_ahead`] has found. It is small: it is copied for each message.
+/// What [`Table::look_ahead`] has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Near {
     /// Of the table; that of another has another sum.
