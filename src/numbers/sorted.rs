@@ -160,7 +160,8 @@ impl Sorted {
         (found <= wanted && is_last).then_some((entry, found))
     }
 
-    /// Finds what [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of the entries: each step of all of them before the next, so that they wait for memory together and not one after the other.
+    /// Finds what [`Sorted::last_until`] will, of several numbers with their lanes, and reads what is read next of the entries:
+    /// each step of all of them before the next, so that they wait for memory together and not one after the other.
     pub(super) fn look_ahead(
         &self,
         words: &[u64],
