@@ -62,7 +62,7 @@ impl Ahead {
         }
     }
 
-    /// The next of these messages; the one behind the last of them is [`InLine::NONE`].
+    /// The next of these messages; nothing was looked for one that is behind the last of them.
     #[inline]
     pub fn take(&mut self) -> InLine {
         let taken = InLine(self.next);

@@ -98,7 +98,7 @@ impl Writer<'_> {
         }
     }
 
-    fn lane(&mut self, mut block: usize, rows: impl Iterator<Item = Item>) {
+    fn lane(&mut self, first_block: usize, rows: impl Iterator<Item = Item>) {
         let first_entry = self.entry;
         let mut around: Vec<(u64, usize)> = Vec::new();
         let mut group: Vec<u32> = Vec::new();
@@ -110,10 +110,8 @@ impl Writer<'_> {
                 }
                 last = Some((item.key, item.span));
                 let within = self.entry - first_entry;
-                if within > 0 && within.is_multiple_of(BLOCK) {
-                    block += 1;
-                }
                 let number = number_of(self.kind, item.key);
+                let block = first_block + within / BLOCK;
                 block::put_number(self.words, self.facts, block, within % BLOCK, number);
                 if self.kind != Kind::Exact {
                     self.climb(&item, &mut around);

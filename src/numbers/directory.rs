@@ -7,7 +7,7 @@
 //! A tree takes a step for each of its levels, and each waits for the one before. Here one place is looked at: where
 //! numbers lie as evenly as telephone numbers do, hardly more than one base falls into a stretch.
 
-use std::hint::black_box;
+use super::packed::touch;
 
 /// Stretches for each block.
 const STRETCHES_PER_BLOCK: usize = 2;
@@ -76,7 +76,7 @@ impl Stretch {
     /// Reads a base that [`Stretch::last_until`] will.
     #[inline(always)]
     pub(super) fn touch<const WORDS: usize>(self, blocks: &[[u64; WORDS]]) {
-        black_box(blocks.get(self.start).map(base));
+        touch(blocks.as_flattened(), self.start.wrapping_mul(WORDS));
     }
 
     /// The last block whose base is not greater than a number of this stretch, and which it is.

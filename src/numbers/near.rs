@@ -16,11 +16,10 @@ pub struct Near {
     sum: u64,
     number: [u8; BYTES_MAX],
     len: u8,
-    /// Bytes of the number that the look-up finds to match; 0: it finds nothing.
-    hit_length: u8,
-    hit: u32,
     /// The entry that the look-up begins with.
     pub(super) entry: u32,
+    /// What it finds; `None`: nothing.
+    hit: Option<Hit>,
 }
 
 impl Near {
@@ -30,23 +29,19 @@ impl Near {
         let mut kept = [0; BYTES_MAX];
         kept.get_mut(..number.len())?.copy_from_slice(number);
         let len = u8::try_from(number.len()).ok()?;
-        let (hit, length) = hit.map_or((0, 0), |hit| (hit.entry, hit.length));
-        Some(Self { sum: table.sum(), number: kept, len, hit_length: length.try_into().ok()?, hit, entry })
+        Some(Self { sum: table.sum(), number: kept, len, entry, hit })
     }
 
     /// What this table has for this number, if that is what was looked for.
     #[inline]
     pub(super) fn found(&self, table: &Table, number: &[u8]) -> Option<Option<Hit>> {
-        if self.sum != table.sum() || self.number.get(..self.len.into()) != Some(number) {
-            return None;
-        }
-        let length = usize::from(self.hit_length);
-        Some((length > 0).then_some(Hit { entry: self.hit, length }))
+        let is_it = self.sum == table.sum() && self.number.get(..self.len.into()) == Some(number);
+        is_it.then_some(self.hit)
     }
 
     /// Of a table that is not there.
     #[cfg(test)]
     pub(crate) fn elsewhere(entry: u32) -> Self {
-        Self { sum: 0, number: [0; BYTES_MAX], len: 0, hit_length: 0, hit: 0, entry }
+        Self { sum: 0, number: [0; BYTES_MAX], len: 0, entry, hit: None }
     }
 }

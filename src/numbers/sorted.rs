@@ -61,12 +61,6 @@ pub(super) struct Sorted {
     beside: [Packed; 2],
 }
 
-/// What describes the blocks.
-#[inline]
-fn described_in(words: &[u64], blocks: Packed) -> &[Block] {
-    blocks.slice(words).as_chunks().0
-}
-
 impl Sorted {
     /// No numbers.
     pub(super) fn none() -> Self {
@@ -80,6 +74,7 @@ impl Sorted {
         let rows = if facts.runs.len > 0 { facts.runs } else { facts.row_tuples };
         let beside = [facts.climb, rows];
         let wrong = ImageFault::Inconsistent("its numbers are not as many as it says");
+        let all_blocks: &[Block] = all.slice(words).as_chunks().0;
         let mut lanes: Vec<Lane> = Vec::new();
         let mut by_id = [u8::MAX; LANES];
         let (mut block, mut entry) = (0_usize, 0_usize);
@@ -94,8 +89,7 @@ impl Sorted {
             let (Some(place), true) = (place, entries <= facts.numeric) else { return Err(wrong) };
             *place = u8::try_from(lanes.len()).unwrap_or(u8::MAX);
             let blocks = entries.div_ceil(BLOCK);
-            let of_lane =
-                described_in(words, all).get(block..).and_then(|rest| rest.get(..blocks)).ok_or(wrong)?;
+            let of_lane = all_blocks.get(block..).and_then(|rest| rest.get(..blocks)).ok_or(wrong)?;
             let bases: Box<[Base]> = of_lane.iter().map(|&[base, ..]| [base]).collect();
             let directory = Directory::over(&bases);
             lanes.push(Lane { id, first_block: block, first_entry: entry, entries, bases, directory });

@@ -153,12 +153,12 @@ impl Table {
             let (digits, whole) = Digits::leading(number);
             *place = (whole && digits.length > 0).then_some((number, digits));
         }
-        let places = |place: &dyn Fn(Digits) -> (usize, u64)| wanted.map(|wanted| Some(place(wanted?.1)));
         if self.shape.kind == Kind::Exact {
-            let places = places(&|digits| place(Kind::Exact, digits));
+            let places = wanted.map(|wanted| Some(place(Kind::Exact, wanted?.1)));
             return self.segments.look_ahead(&self.words, &self.facts, &places);
         }
-        let places = places(&|digits| (usize::from(digits.plus), digits.start()));
+        let places =
+            wanted.map(|wanted| wanted.map(|(_, digits)| (usize::from(digits.plus), digits.start())));
         let starts = self.sorted.look_ahead(&self.words, &places);
         for (index, (start, wanted)) in starts.into_iter().zip(wanted).enumerate() {
             let Some((start, (number, digits))) = start.zip(wanted) else { continue };
