@@ -403,12 +403,10 @@ impl Load {
                 Err(why) => tally.wrong(why, answer),
                 Ok((sent_at, status)) => {
                     *under_way -= 1;
-                    tally.answered += 1;
+                    tally.right(sent_at, now_ns);
                     statuses[usize::from(status)] += 1;
-                    let latency_ns = now_ns.saturating_sub(sent_at);
-                    tally.latency.count(latency_ns);
                     if let Some(stalls) = &mut seen.stalls {
-                        stalls.answered(sent_at, latency_ns);
+                        stalls.answered(sent_at, now_ns.saturating_sub(sent_at));
                     }
                     seen.longest = seen.longest.max(answer.len());
                     seen.shortest = Some(seen.shortest.map_or(answer.len(), |least| least.min(answer.len())));

@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) statuses: BTreeMap<String, u64>,
     pub(crate) latency: Histogram,
     pub(crate) late_ns_max: u64,
+    /// Since the beginning; while calls are missing the run goes on after it.
+    pub(crate) last_answer_ns: u64,
     pub(crate) examples: Vec<String>,
 }
 
@@ -51,8 +53,16 @@ impl Tally {
         }
         self.latency.add(&other.latency);
         self.late_ns_max = self.late_ns_max.max(other.late_ns_max);
+        self.last_answer_ns = self.last_answer_ns.max(other.last_answer_ns);
         self.examples.extend(other.examples.iter().cloned());
         self.examples.truncate(EXAMPLES_MAX);
+    }
+
+    /// A right answer; both times are since the beginning.
+    pub(crate) fn right(&mut self, sent_at_ns: u64, now_ns: u64) {
+        self.answered += 1;
+        self.latency.count(now_ns.saturating_sub(sent_at_ns));
+        self.last_answer_ns = self.last_answer_ns.max(now_ns);
     }
 
     pub(crate) fn wrong(&mut self, why: Wrong, answer: &[u8]) {
@@ -226,8 +236,7 @@ impl Flow {
                 sent_at => {
                     let status = String::from_utf8_lossy(answer.get(8..11).unwrap_or_default()).into_owned();
                     *tally.statuses.entry(status).or_default() += 1;
-                    tally.answered += 1;
-                    tally.latency.count(nanos(self.began.elapsed()).saturating_sub(sent_at));
+                    tally.right(sent_at, nanos(self.began.elapsed()));
                 }
             },
         }

@@ -50,6 +50,7 @@ pub(crate) fn report(tally: &Tally, took: Duration, samples: Option<(Sample, Sam
         println!("answered_{status} {count}");
     }
     println!("seconds {:.3}", took.as_secs_f64());
+    println!("seconds_to_last_answer {:.3}", Duration::from_nanos(tally.last_answer_ns).as_secs_f64());
     println!("answers_per_s {:.0}", tally.answered as f64 / took.as_secs_f64());
     if let Some((before, after)) = samples {
         let cpu_s = after.cpu_s - before.cpu_s;
