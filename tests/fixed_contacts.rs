@@ -277,25 +277,44 @@ fn what_is_generated_is_sealed_now_and_then() {
     );
 }
 
+/// The same of those with a column: most of the lists that have one first end in what was sealed.
+#[test]
+fn what_is_generated_stands_before_a_sealed_end_now_and_then() {
+    let mut runner = TestRunner::deterministic();
+    let (lists, mut fronts) = (200, 0);
+    for _ in 0..lists {
+        let what = (contact_of_column(), vec(contact(), 1..3)).new_tree(&mut runner).expect("a list");
+        let (own, others) = what.current();
+        let mut table = table(&[], &[vec![own], others].concat(), "when: { in: t }, answer: {");
+        let has_column = table.contacts_mut().next().is_some_and(|first| first.of_column.is_some());
+        let sealed = table.sealed.first().and_then(Option::as_ref);
+        fronts += usize::from(has_column && sealed.is_some_and(|sealed| sealed.has_front()));
+    }
+    assert!((lists / 10..lists).contains(&fronts), "{fronts} of {lists}");
+}
+
 /// The first Contact in any case, the others as far as the answer may be long: to the byte.
 #[test]
 fn a_sealed_list_ends_where_the_budget_does() {
     let gateways = ["a", "bb", "ccc"].map(|host| format!("sip:{host}.example.org"));
-    let (call, world) = (Call::default(), World::default());
-    let played = |bytes_max: usize| {
-        let ways = every_way(
-            table(&gateways, &[], &format!("answer: {{ answer_bytes_max: {bytes_max}, ")),
-            &call,
-            &world,
-        );
-        ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{bytes_max}"));
-        let [together, ..] = ways;
-        (together.answer.len(), together.answer.matches(";q=").count())
-    };
-    let (whole, count) = played(2000);
-    assert_eq!((count, played(whole), played(whole - 1).1), (3, (whole, 3), 2));
-    let (two, _) = played(whole - 1);
-    assert_eq!((played(two), played(two - 1).1, played(ANSWER_BYTES_MIN).1), ((two, 2), 1, 1));
+    let of_column =
+        ["{t.host}", "bb.example.org", "ccc.example.org"].map(|host| format!("'sip:{{number}}@{host}'"));
+    let hit = Call { number: "+44119".to_owned(), host: "c.example.org".to_owned(), ..Call::default() };
+    for (gateways, contacts, when, call) in
+        [(&gateways[..], &[][..], "", Call::default()), (&[], &of_column, "when: { in: t }, ", hit)]
+    {
+        let played = |bytes_max: usize| {
+            let answer = format!("{when}answer: {{ answer_bytes_max: {bytes_max}, ");
+            let ways = every_way(table(gateways, contacts, &answer), &call, &World::default());
+            ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{when}{bytes_max}"));
+            let [together, ..] = ways;
+            (together.answer.len(), together.answer.matches(";q=").count())
+        };
+        let (whole, count) = played(2000);
+        assert_eq!((count, played(whole), played(whole - 1).1), (3, (whole, 3), 2), "{when}");
+        let (two, _) = played(whole - 1);
+        assert_eq!((played(two), played(two - 1).1, played(ANSWER_BYTES_MIN).1), ((two, 2), 1, 1), "{when}");
+    }
 }
 
 #[test]
@@ -395,6 +414,37 @@ fn contacts_of_a_column_are_sealed_for_each_of_its_values() {
         let ways = every_way(table, &hit, &World::default());
         ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{uri}"));
         assert!(ways[0].answer.contains("Contact: <"), "{uri}: {}", ways[0].answer);
+    }
+}
+
+/// A Contact of a column goes into the answer by itself where the others were sealed: what stands twice, leads to us, or back to
+/// where the call came from, is left out as ever.
+#[test]
+fn a_contact_of_a_column_before_a_sealed_end_is_judged_with_it() {
+    let contacts =
+        ["{t.host}", "a.example.net", "d.example.net"].map(|host| format!("'sip:{{number}}@{host}'"));
+    let rows = "+4411,a.example.net,\n+4412,A.EXAMPLE.net,\n+441,b.example.net,\n";
+    let table = || table_with(rows, &[], &contacts, "when: { in: t }, answer: {");
+    assert!(table().sealed.iter().flatten().all(|sealed| sealed.has_front()), "it is sealed");
+    let of_ours = Settings {
+        ourselves: Ourselves { listeners: Vec::new(), names: vec!["b.example.net".into()] },
+        ..Settings::default()
+    };
+    let world = |settings: Settings| World { settings, ..World::default() };
+    for (what, number, host, world, expected) in [
+        ("three", "+4419", "c.example.org", World::default(), &["b", "a", "d"][..]),
+        ("the end has it", "+4411", "c.example.org", World::default(), &["a", "d"]),
+        ("the end has it in other letters", "+4412", "c.example.org", World::default(), &["A", "d"]),
+        ("it is the Request-URI", "+4419", "b.example.net", World::default(), &["a", "d"]),
+        ("the end has the Request-URI", "+4419", "d.example.net", World::default(), &["b", "a"]),
+        ("it is ours", "+4419", "c.example.org", world(of_ours), &["a", "d"]),
+    ] {
+        let call = Call { number: number.to_owned(), host: host.to_owned(), ..Call::default() };
+        let ways = every_way(table(), &call, &world);
+        ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{what}"));
+        let contact = ways[0].answer.lines().find(|line| line.starts_with("Contact: ")).unwrap_or_default();
+        let hosts: Vec<&str> = contact.split('@').skip(1).filter_map(|uri| uri.split('.').next()).collect();
+        assert_eq!(hosts, expected, "{what}: {contact}");
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Arrival, Reply, Settings, Silence, Verdict,
     call::{Call, View},
     condition::into_temp,
-    contacts::SealedEnd,
+    contacts::{Front, SealedEnd},
     scratch::{Contact, Work},
     stable::to_tag,
 };
@@ -154,7 +154,10 @@ fn write_extra_headers(
 fn first_contact_len(end: Option<&SealedEnd<'_>>, work: &Work) -> usize {
     let uri_len = match (work.contacts.first(), end) {
         (Some(first), _) => first.uri.len(),
-        (None, Some(SealedEnd { sealed, number })) => sealed.first_uri_len(number.len()),
+        (None, Some(SealedEnd { front: Some(Front { contact, number }), .. })) => {
+            contact.len_around() + number.len()
+        }
+        (None, Some(SealedEnd { front: None, sealed, number })) => sealed.first_uri_len(number.len()),
         (None, None) => return 0,
     };
     b"Contact: <>;q=0.000;expires=4294967295\r\n".len() + uri_len
@@ -173,7 +176,11 @@ fn write_contacts(end: Option<&SealedEnd<'_>>, work: &Work, budget: usize, write
         written += 1;
     }
     let mut left_out = work.contacts.len() - written;
-    if let Some(SealedEnd { sealed, number }) = end {
+    if let Some(SealedEnd { front, sealed, number }) = end {
+        if let Some(Front { contact, number }) = front {
+            sealed.write_front(contact, work.bytes(*number), writer);
+            written += 1;
+        }
         let room = budget.saturating_sub(writer.len() + b"\r\n".len());
         let fitting = if left_out == 0 { sealed.count_within(room, number.len()) } else { 0 };
         let count = if written == 0 { fitting.max(1) } else { fitting };

@@ -113,10 +113,10 @@ pub(super) enum Walked {
 }
 
 /// What a route does whose conditions hold.
-fn act<T: Trace>(
-    route: &Route,
+fn act<'a, T: Trace>(
+    route: &'a Route,
     id: RouteId,
-    call: &Call<'_>,
+    call: &Call<'a>,
     work: &mut Work,
     trace: &mut T,
     out: &mut [u8],
@@ -189,10 +189,10 @@ fn put_number<T: Trace>(work: &mut Work, trace: &mut T) {
     }
 }
 
-fn give<T: Trace>(
-    answer: &Answer,
+fn give<'a, T: Trace>(
+    answer: &'a Answer,
     id: RouteId,
-    call: &Call<'_>,
+    call: &Call<'a>,
     work: &mut Work,
     trace: &mut T,
     out: &mut [u8],
@@ -224,10 +224,10 @@ fn finish<T: Trace>(
 
 /// No Contact is left because gateways are down: what the route says of that.
 #[cold]
-fn all_down<T: Trace>(
-    answer: &Answer,
+fn all_down<'a, T: Trace>(
+    answer: &'a Answer,
     id: RouteId,
-    call: &Call<'_>,
+    call: &Call<'a>,
     work: &mut Work,
     trace: &mut T,
     out: &mut [u8],

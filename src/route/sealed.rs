@@ -34,6 +34,8 @@ pub struct SealedContacts {
     stripped: usize,
     /// Length of the first URI without its number.
     first_len: usize,
+    /// What stands behind the URI of the Contact before them, when that is the only one and the route's own.
+    front_end: Option<Box<[u8]>>,
 }
 
 /// One of them.
@@ -59,6 +61,13 @@ impl SealedContacts {
         let known = last_known(&ones);
         let first = ones.len() - known.len();
         let (text, contacts) = text_of(&ones, &known, answer.expires_s, &table.defaults);
+        let front_end = match answer.targets.first()? {
+            AnswerTarget::Uri(contact) if first == 1 => {
+                let q_milli = table.defaults.next_q(None, contact.q_milli);
+                Some(end_of(q_milli, contact.expires_s.or(answer.expires_s)).into())
+            }
+            _ => None,
+        };
         let strips = || contacts.iter().filter_map(|contact| contact.strip);
         let hops = || known.iter().map(|fixed| fixed.next_hop());
         let address = |hop: NextHop<'_>| Some((hop.address?, hop.port.unwrap_or(hop.default_port)));
@@ -78,6 +87,7 @@ impl SealedContacts {
             numbers: strips().count(),
             stripped: strips().sum(),
             first_len: known.first().map_or(0, |fixed| fixed.len_around()),
+            front_end,
             text: text.into(),
             contacts: contacts.into(),
         })
@@ -140,6 +150,19 @@ impl SealedContacts {
             contact.end + numbers_len <= bytes_max
         };
         self.contacts.iter().take_while(fits).count()
+    }
+
+    /// Whether the Contact before them, the only one, may be written by [`SealedContacts::write_front`].
+    #[must_use]
+    #[inline]
+    pub fn has_front(&self) -> bool {
+        self.front_end.is_some()
+    }
+
+    /// Writes the Contact before them.
+    pub fn write_front(&self, front: &FixedContact, number: &[u8], out: &mut Writer<'_>) {
+        let end = self.front_end.as_deref().unwrap_or_default();
+        out.put_all([FIRST, front.before_number(), number, front.behind_number(), end]);
     }
 
     /// Writes the first so many of them.
@@ -244,16 +267,18 @@ fn text_of(
         text.extend_from_slice(fixed.before_number());
         let number_at = text.len();
         text.extend_from_slice(fixed.behind_number());
-        text.extend_from_slice(b">;q=");
-        let (q, q_len) = q_text(q_milli);
-        text.extend_from_slice(q.get(..q_len).unwrap_or_default());
-        if let Some(expires_s) = fixed.expires_s.or(expires_s) {
-            text.extend_from_slice(format!(";expires={expires_s}").as_bytes());
-        }
+        text.extend(end_of(q_milli, fixed.expires_s.or(expires_s)));
         let strip = (fixed.number != NumberIn::Nothing).then_some(fixed.strip);
         contacts.push(SealedContact { number_at, end: text.len(), strip });
     }
     (text, contacts)
+}
+
+/// What stands behind the URI of a Contact.
+fn end_of(q_milli: u16, expires_s: Option<u32>) -> Vec<u8> {
+    let (q, q_len) = q_text(q_milli);
+    let expires = expires_s.map(|expires_s| format!(";expires={expires_s}")).unwrap_or_default();
+    [b">;q=", q.get(..q_len).unwrap_or_default(), expires.as_bytes()].concat()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ mod located;
 /// Fills the Contact list of the answer of a route, without gateways that are `down`; what follows it as it was sealed.
 /// Questions come back when DNS must be asked first.
 pub(super) fn collect<'a, T: Trace>(
-    (answer, id): (&Answer, RouteId),
+    (answer, id): (&'a Answer, RouteId),
     down: &Down,
     call: &Call<'a>,
     work: &mut Work,
@@ -41,11 +41,12 @@ pub(super) fn collect<'a, T: Trace>(
     let known = Known::of::<T>(call, work);
     let sealed = call.context.table.sealed.get(id).and_then(Option::as_deref);
     let mut list = List { answer, down, call, work, trace, known };
+    let front = sealed.filter(|sealed| sealed.has_front()).and_then(|sealed| list.front_of(answer, sealed));
     for (at, target) in answer.targets.iter().enumerate() {
-        if let Some(sealed) = sealed.filter(|sealed| sealed.first == at)
-            && let Some(number) = list.number_for(sealed)
+        if let Some(sealed) = sealed.filter(|sealed| sealed.first == at + usize::from(front.is_some()))
+            && let Some(number) = list.number_for(sealed, at)
         {
-            return Ok(Some(SealedEnd { sealed, number }));
+            return Ok(Some(SealedEnd { front, sealed, number }));
         }
         match target {
             AnswerTarget::Uri(contact) => list.add_template(contact),
@@ -64,7 +65,16 @@ pub(super) fn collect<'a, T: Trace>(
 /// The end of a Contact list that is known but for the number, and the number.
 #[derive(Clone, Copy)]
 pub(super) struct SealedEnd<'s> {
+    /// The only Contact before it, when that is not in `work.contacts`.
+    pub(super) front: Option<Front<'s>>,
     pub(super) sealed: &'s SealedContacts,
+    pub(super) number: Span,
+}
+
+/// A Contact that is known but for the number, and the number.
+#[derive(Clone, Copy)]
+pub(super) struct Front<'s> {
+    pub(super) contact: &'s FixedContact,
     pub(super) number: Span,
 }
 
@@ -174,15 +184,8 @@ impl<T: Trace> List<'_, '_, T> {
     /// then it is to be made step by step.
     fn add_fixed(&mut self, fixed: Option<&FixedContact>, q_milli: Option<u16>) -> bool {
         let Some(fixed) = fixed else { return false };
-        let Some(number) = self.known.between(fixed.number) else { return false };
-        let number = number.from(fixed.strip);
         let has_place = self.work.items.is_empty() && self.work.contacts.len() < self.answer.contacts_max;
-        if !has_place
-            || !fixed.has_room_for(number.len())
-            || !fit::is_fit(fixed.host(), fixed.next_hop(), self.call, self.work)
-        {
-            return false;
-        }
+        let Some(number) = self.number_in(fixed).filter(|_| has_place) else { return false };
         let before_number = fixed.before_number();
         let Some(uri) = self.work.keep_around(before_number, number, fixed.behind_number()) else {
             return false;
@@ -193,11 +196,30 @@ impl<T: Trace> List<'_, '_, T> {
         true
     }
 
-    /// The number with which the end of the list can follow as it was sealed. `None` says nothing: then each is to be
-    /// added by itself.
-    fn number_for(&self, sealed: &SealedContacts) -> Option<Span> {
+    /// The number with which this may stand in the list as it was rendered.
+    fn number_in(&self, fixed: &FixedContact) -> Option<Span> {
+        let number = self.known.between(fixed.number)?.from(fixed.strip);
+        (fixed.has_room_for(number.len())
+            && fit::is_fit(fixed.host(), fixed.next_hop(), self.call, self.work))
+        .then_some(number)
+    }
+
+    /// The only Contact before the end of the list, when it has a value of the row of this call. `None` says nothing: then it is
+    /// to be added.
+    // Inlined, it would take registers from lists without one.
+    #[inline(never)]
+    fn front_of<'s>(&self, answer: &'s Answer, sealed: &SealedContacts) -> Option<Front<'s>> {
+        let AnswerTarget::Uri(contact) = answer.targets.first()? else { return None };
+        let contact = self.of_row(contact.of_column.as_ref()?)?;
+        let number = self.number_in(contact).filter(|_| !sealed.may_have(contact.host()))?;
+        Some(Front { contact, number })
+    }
+
+    /// The number with which the end of the list can follow as it was sealed, behind so many Contacts that were added. `None` says
+    /// nothing: then each is to be added by itself.
+    fn number_for(&self, sealed: &SealedContacts, added: usize) -> Option<Span> {
         let number = self.known.between(sealed.number)?;
-        let has_place = self.work.items.is_empty() && self.work.contacts.len() == sealed.first;
+        let has_place = self.work.items.is_empty() && self.work.contacts.len() == added;
         let is_up = self.down.is_empty() || !sealed.gateways.iter().any(|gateway| self.down.has(*gateway));
         (has_place
             && is_up
