@@ -11,7 +11,7 @@ use super::{
     walk::{Walked, nothing_left},
 };
 use crate::{
-    dns::{EnumResult, Failure, Nothing, Step, attribute, lookup_known},
+    dns::{EnumResult, Failure, Found, Nothing, Step, attribute, lookup_found},
     limits::URI_BYTES_MAX,
     route::{EnumRoute, Party, RouteId},
 };
@@ -31,15 +31,16 @@ pub(super) fn follow<T: Trace>(
     }
     let number = std::mem::take(&mut work.temp);
     let mut first = true;
-    let result =
-        lookup_known(&number, &route.plan, &call.context.dns, &mut |found, known| match &route.attributes {
-            None => contacts::add_uri(found, known, &route.answer, call, work, trace),
-            Some(names) => {
-                if std::mem::take(&mut first) {
-                    set_attributes(names, found, work, trace);
-                }
+    let result = lookup_found(&number, &route.plan, &call.context.dns, &mut |found| {
+        match (&route.attributes, found) {
+            (None, found) => return contacts::add_found(found, &route.answer, call, work, trace),
+            (Some(names), Found::Text(result)) if std::mem::take(&mut first) => {
+                set_attributes(names, result, work, trace);
             }
-        });
+            (Some(_), _) => {}
+        }
+        true
+    });
     work.temp = number;
     let fallback = match result {
         Step::Ask(ask) => return Walked::Done(Verdict::Ask(ask)),

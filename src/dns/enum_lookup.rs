@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     Ask, DnsView, Failure, Kind, Naptr, Nothing, Question, Record, Seen, Step, Upstream,
-    ready::Ready,
+    ready::{Ready, Together},
     rule::Rule,
     view::{Sight, Wanted},
 };
@@ -101,22 +101,30 @@ pub fn lookup(
     dns: &DnsView<'_>,
     emit: &mut dyn FnMut(&[u8]),
 ) -> Step<EnumResult> {
-    lookup_known(number, plan, dns, &mut |result, _| emit(result))
+    lookup_found(number, plan, dns, &mut |found| match found {
+        Found::Text(result) | Found::Uri(result, _) | Found::Leading(result, _) => {
+            emit(result);
+            true
+        }
+        Found::All(_) => false,
+    })
 }
 
-/// What is known of a result besides its text.
+/// A result.
 #[derive(Clone, Copy, Debug)]
-pub enum Known<'k, 'u> {
-    /// Nothing: [`Results::Any`] are wanted.
-    Nothing,
-    /// What was read of it.
-    Uri(&'k Uri<'u>),
-    /// Where it leads: to a name.
-    Destination(&'k Destination),
+pub enum Found<'f, 'u> {
+    /// Of [`Results::Any`].
+    Text(&'f [u8]),
+    /// A URI, and what was read of it.
+    Uri(&'f [u8], &'f Uri<'u>),
+    /// A URI, and where it leads: to a name.
+    Leading(&'f [u8], &'f Destination),
+    /// All of them at once. Where they are not taken so, each comes by itself.
+    All(Together<'f>),
 }
 
-/// The same; where [`Results::Uris`] are wanted, each comes with what is known of it.
-pub fn lookup_known(
+/// The same, with what is known of the results. `emit` says whether it takes one.
+pub fn lookup_found(
     number: &[u8],
     plan: &EnumPlan,
     dns: &DnsView<'_>,
@@ -135,7 +143,7 @@ pub fn lookup_known(
         let search = Search { number, digits, apex, results: plan.results, dns, within_ms, names_max };
         // An apex that is preferred has not said yet: its answer, or the end of its time, is waited for.
         let is_first = so_far.questions.is_empty();
-        let mut nowhere = |_: &[u8], _: Known<'_, '_>| {};
+        let mut nowhere = |_: Found<'_, '_>| true;
         let sink: &mut Emit<'_> = if is_first { &mut *emit } else { &mut nowhere };
         let mut sink = Sink { emit: sink, tries: NAPTR_TRIED_MAX };
         let result = match search.ready() {
@@ -163,8 +171,8 @@ pub fn lookup_known(
     so_far.step()
 }
 
-/// Takes a result, and what is known of it.
-type Emit<'e> = dyn FnMut(&[u8], Known<'_, '_>) + 'e;
+/// Takes a result, or does not.
+type Emit<'e> = dyn FnMut(Found<'_, '_>) -> bool + 'e;
 
 /// Why an apex has no result.
 #[derive(Clone, Copy)]
@@ -401,14 +409,18 @@ impl<'s> Search<'s> {
 
     /// What [`Self::emit_records`] would emit.
     fn emit_ready(&self, ready: &Ready, sink: &mut Sink<'_, '_>) -> Result<usize, Why> {
+        if let Some(all) = ready.together(&self.apex.services)
+            && let Some(left) = sink.tries.checked_sub(all.len())
+            && (sink.emit)(Found::All(all))
+        {
+            sink.tries = left;
+            return Ok(all.len());
+        }
         let (mut count, mut tries) = (0, sink.tries);
         ready.each(&self.apex.services, &mut |result| {
             let Some(left) = tries.checked_sub(1) else { return false };
             tries = left;
-            if let Some((result, known)) = result {
-                (sink.emit)(result, known);
-                count += 1;
-            }
+            count += usize::from(result.is_some_and(&mut *sink.emit));
             true
         });
         sink.tries = tries;
@@ -460,10 +472,11 @@ impl<'s> Search<'s> {
 
     fn emit_one(&self, rule: &Rule, room: &mut [u8], emit: &mut Emit<'_>) -> bool {
         match self.results {
-            Results::Uris => rule.uri(self.number, room).map(|(result, uri)| emit(result, Known::Uri(&uri))),
-            Results::Any => rule.result(self.number, room).map(|result| emit(result, Known::Nothing)),
+            Results::Uris => {
+                rule.uri(self.number, room).is_some_and(|(result, uri)| emit(Found::Uri(result, &uri)))
+            }
+            Results::Any => rule.result(self.number, room).is_some_and(|result| emit(Found::Text(result))),
         }
-        .is_some()
     }
 
     fn wanted<'w>(&'w self, name: &'w str) -> Wanted<'w> {

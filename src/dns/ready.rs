@@ -5,15 +5,15 @@
 //! Out:   the URIs that the rules would make, and where they lead.
 //! Never: of an answer with a record that leads on to another name, or has several services: those are looked at call by call.
 
-use std::hint::black_box;
+use std::{hint::black_box, ops::Range};
 
 use super::{
-    Answer, Known, Record, ahead::touch_lines, enum_lookup::E164_DIGITS, name_key::digit_labels,
+    Answer, Found, Record, ahead::touch_lines, enum_lookup::E164_DIGITS, name_key::digit_labels,
     naptr::is_one_of, rule::Rule,
 };
 use crate::{
-    limits::URI_BYTES_MAX,
-    sip::{Destination, Uri},
+    limits::{NAPTR_TRIED_MAX, URI_BYTES_MAX},
+    sip::{Destination, Uri, differ_in_host},
 };
 
 /// Room for the longest number, with its `+`.
@@ -27,6 +27,8 @@ pub(super) struct Ready {
     records: Box<[OfRecord]>,
     /// Service and URI of each, end to end.
     text: Box<[u8]>,
+    /// Whether all are of one service and lead to different names.
+    are_alike: bool,
 }
 
 /// What becomes of one record.
@@ -57,8 +59,9 @@ impl Ready {
             let destination = uri.and_then(Destination::of).filter(Destination::is_name);
             all.push(OfRecord { service_end, uri_end, destination });
         }
-        let (records, is_whole) = (all.into(), rules.len() == records.len());
-        is_whole.then_some(Self { number, number_len, records, text: text.into() })
+        let (is_whole, are_alike) = (rules.len() == records.len(), are_alike(&all, &text));
+        let (records, text) = (all.into(), text.into());
+        is_whole.then_some(Self { number, number_len, records, text, are_alike })
     }
 
     /// Whether it is what the rules make of the number that has these digits.
@@ -66,13 +69,15 @@ impl Ready {
         self.number.get(1..self.number_len) == Some(digits)
     }
 
-    /// For each record with one of the services that are wanted, in their order: what its rule makes of the number, and what
-    /// is known of that; `None` where it makes no URI that a call can go to. Until `take` says no.
-    pub(super) fn each(
-        &self,
-        wanted: &[Box<str>],
-        take: &mut impl FnMut(Option<(&[u8], Known<'_, '_>)>) -> bool,
-    ) {
+    /// All URIs, where each is of a service that is wanted and they lead to different names.
+    pub(super) fn together(&self, wanted: &[Box<str>]) -> Option<Together<'_>> {
+        let all = Together { records: &self.records, text: &self.text };
+        (self.are_alike && is_one_of(service(&self.records, &self.text)?, wanted)).then_some(all)
+    }
+
+    /// For each record with one of the services that are wanted, in their order: what its rule makes of the number;
+    /// `None` where it makes no URI that a call can go to. Until `take` says no.
+    pub(super) fn each(&self, wanted: &[Box<str>], take: &mut impl FnMut(Option<Found<'_, '_>>) -> bool) {
         let mut start = 0_usize;
         for record in &self.records {
             let (service_end, uri_end) = (record.service_end as usize, record.uri_end as usize);
@@ -84,8 +89,8 @@ impl Ready {
             }
             let goes_on = match &record.destination {
                 _ if uri.is_empty() => take(None),
-                Some(destination) => take(Some((uri, Known::Destination(destination)))),
-                None => take(Uri::parse(uri).as_ref().map(|read| (uri, Known::Uri(read)))),
+                Some(destination) => take(Some(Found::Leading(uri, destination))),
+                None => take(Uri::parse(uri).as_ref().map(|read| Found::Uri(uri, read))),
             };
             if !goes_on {
                 return;
@@ -110,6 +115,69 @@ impl Ready {
     pub(super) fn heap_bytes(&self) -> usize {
         size_of_val(&*self.records) + self.text.len()
     }
+}
+
+/// URIs that lead to different names, in one text.
+#[derive(Clone, Copy, Debug)]
+pub struct Together<'r> {
+    records: &'r [OfRecord],
+    text: &'r [u8],
+}
+
+impl<'r> Together<'r> {
+    /// How many.
+    #[must_use]
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Where they stand, among other things.
+    #[must_use]
+    #[inline]
+    pub fn text(&self) -> &'r [u8] {
+        self.text
+    }
+
+    /// The place of each in the text, and where it leads.
+    #[inline]
+    pub fn each(&self) -> impl Iterator<Item = (Range<usize>, &'r Destination)> {
+        self.records.iter().filter_map(|record| {
+            let place = record.service_end as usize..record.uri_end as usize;
+            Some((place, record.destination.as_ref()?))
+        })
+    }
+}
+
+/// Whether all these are of one service and lead to different names; not where there are more than are tried.
+fn are_alike(records: &[OfRecord], text: &[u8]) -> bool {
+    if records.len() > NAPTR_TRIED_MAX {
+        return false;
+    }
+    let mut start = 0;
+    let mut hosts: Vec<&[u8]> = Vec::with_capacity(records.len());
+    let first = service(records, text).unwrap_or_default();
+    records.iter().all(|record| {
+        let (service_end, uri_end) = (record.service_end as usize, record.uri_end as usize);
+        let is_alike = text.get(start..service_end).is_some_and(|own| own.eq_ignore_ascii_case(first));
+        start = uri_end;
+        let Some(destination) = &record.destination else { return false };
+        let host = destination.host(text.get(service_end..uri_end).unwrap_or_default());
+        let is_other = hosts.iter().all(|other| differ_in_host(host, other));
+        hosts.push(host);
+        is_alike && is_other
+    })
+}
+
+/// That of the first record.
+fn service<'t>(records: &[OfRecord], text: &'t [u8]) -> Option<&'t [u8]> {
+    text.get(..records.first()?.service_end as usize)
 }
 
 /// The number that a name stands for, when its digits stand together (RFC 6116 §3.2); and its length.
@@ -175,13 +243,11 @@ mod tests {
             }
             let mut made = Vec::new();
             ready.each(&wanted, &mut |one| {
-                let is_known = |(uri, known): (&[u8], Known<'_, '_>)| match known {
-                    Known::Uri(read) => Some(*read) == Uri::parse(uri),
-                    Known::Destination(destination) => Some(*destination) == Destination::of(uri),
-                    Known::Nothing => false,
-                };
-                assert!(one.is_none_or(is_known), "{one:?}");
-                made.push(one.map(|(uri, _)| uri.to_vec()));
+                made.push(one.map(|found| match found {
+                    Found::Uri(uri, read) if Some(*read) == Uri::parse(uri) => uri.to_vec(),
+                    Found::Leading(uri, to) if Some(*to) == Destination::of(uri) => uri.to_vec(),
+                    other => panic!("{other:?}"),
+                }));
                 true
             });
             assert_eq!(made, expected, "{wanted:?}");

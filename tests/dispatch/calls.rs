@@ -72,6 +72,17 @@ pub(crate) fn play_with<T: Trace>(
     down: &Down,
     trace: &mut T,
 ) -> Played {
+    play_knowing(&Cache::new(), table, call, (settings, down), trace)
+}
+
+/// The same with what DNS has told.
+pub(crate) fn play_knowing<T: Trace>(
+    cache: &Cache,
+    table: &RouteTable,
+    call: &Call,
+    (settings, down): (&Settings, &Down),
+    trace: &mut T,
+) -> Played {
     let names: Option<[Box<str>; 1]> = call.certificate.map(|name| [name.into()]);
     let arrival = Arrival {
         source: SocketAddr::new(call.source, 5060),
@@ -80,8 +91,7 @@ pub(crate) fn play_with<T: Trace>(
         transport: call.transport,
         identity: names.as_ref().map(|names| &names[..]),
     };
-    let cache = Cache::new();
-    let dns = DnsView::giving_up(&cache, 0);
+    let dns = DnsView::giving_up(cache, 0);
     let context =
         Context { settings, table, dns, unix_s: call.hour * 3600, draining: false, down, guess: None };
     let mut out = vec![0; ANSWER_BYTES_ROOM];

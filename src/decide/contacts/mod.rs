@@ -16,7 +16,7 @@ use super::{
     weigh::order_members,
 };
 use crate::{
-    dns::{self, Ask},
+    dns::{Ask, Found, Together},
     route::{
         Answer, AnswerTarget, ContactTemplate, ContactsOfColumn, Down, FixedContact, GatewayId, GroupId,
         LeastCost, NumberIn, RouteId, RowTarget, SealedContacts, Template, UriTemplate, deck,
@@ -78,21 +78,22 @@ pub(super) struct Front<'s> {
     pub(super) number: Span,
 }
 
-/// Adds one URI as it is, as ENUM found it.
-pub(super) fn add_uri<T: Trace>(
-    uri: &[u8],
-    known: dns::Known<'_, '_>,
+/// Adds what ENUM found, as it is. Whether that was taken: all at once may have to come one by one.
+pub(super) fn add_found<T: Trace>(
+    found: Found<'_, '_>,
     answer: &Answer,
     call: &Call<'_>,
     work: &mut Work,
     trace: &mut T,
-) {
+) -> bool {
     let mut list = List { answer, down: Down::NONE, call, work, trace, known: Known::default() };
-    match known {
-        dns::Known::Destination(destination) => list.add_leading_to(destination, uri),
-        dns::Known::Uri(read) => list.add_found(uri, Some(read)),
-        dns::Known::Nothing => list.add_found(uri, Uri::parse(uri).as_ref()),
+    match found {
+        Found::All(all) => return list.add_all(all),
+        Found::Leading(uri, destination) => list.add_leading_to(destination, uri),
+        Found::Uri(uri, read) => list.add_found(uri, Some(read)),
+        Found::Text(uri) => list.add_found(uri, Uri::parse(uri).as_ref()),
     }
+    true
 }
 
 /// What Contacts that are known but for the number can be made of.
@@ -393,6 +394,27 @@ impl<T: Trace> List<'_, '_, T> {
         // One that has no place need not be read.
         let read = if self.is_full() { None } else { Uri::parse(uri) };
         self.add_read(uri, read.as_ref(), q_milli, expires_s);
+    }
+
+    /// Adds all URIs of a number, if each may stand in the list as it is, and there is nothing else to be said of them.
+    fn add_all(&mut self, all: Together<'_>) -> bool {
+        let text = all.text();
+        let is_fit = |(place, destination): (Range<usize>, &Destination)| {
+            let uri = text.get(place).unwrap_or_default();
+            fit::is_fit(destination.host(uri), destination.next_hop(uri), self.call, self.work)
+        };
+        // Whoever traces sees each of them.
+        if T::ON || self.work.contacts.len() + all.len() > self.answer.contacts_max || !all.each().all(is_fit)
+        {
+            return false;
+        }
+        let Some(kept) = self.work.keep(text) else { return false };
+        for (place, destination) in all.each() {
+            let uri = text.get(place.clone()).unwrap_or_default();
+            let host = place_in(uri, destination.host(uri));
+            self.push(kept.part(place), host, None, None);
+        }
+        true
     }
 
     /// Adds a URI that leads to a name.
