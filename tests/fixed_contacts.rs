@@ -3,10 +3,13 @@
 
 #[path = "dispatch/calls.rs"]
 mod calls;
+#[path = "dispatch/contacts.rs"]
+mod contacts;
 
 use std::{fmt::Write as _, net::SocketAddr, slice::from_ref};
 
 use calls::{Call, Played, call, play_with, request};
+use contacts::{EachStep, hosts, table_of};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -15,9 +18,9 @@ use proptest::{
     test_runner::TestRunner,
 };
 use waypost::{
-    decide::{NoTrace, Settings, Trace},
+    decide::{NoTrace, Settings},
     limits::{ANSWER_BYTES_MIN, COLUMN_CONTACTS_MAX, URI_BYTES_MAX},
-    route::{Down, Ourselves, RouteTable, file},
+    route::{Down, Ourselves, RouteTable},
 };
 
 /// Hosts that meet each other, the Request-URI, and the address that a request came to.
@@ -145,12 +148,7 @@ fn table_with(rows: &str, gateways: &[String], contacts: &[String], answer: &str
     }
     names.extend(contacts.iter().enumerate().map(|(at, contact)| contact.replace(", q: Q", &q(at))));
     writeln!(text, "routes: [ {{ {answer} contacts: [{}] }} }} ]", names.join(", ")).expect("a String");
-    let source = file::Source { path: "routes.yaml".to_owned(), bytes: text.clone().into_bytes() };
-    let draft = file::parse(&[source]).unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"));
-    draft
-        .build_from(&|_| Ok(rows.as_bytes().to_vec()))
-        .unwrap_or_else(|errors| panic!("{text}\n{errors:#?}"))
-        .0
+    table_of(&text, rows)
 }
 
 /// What a decision knows besides the table and the call.
@@ -197,13 +195,6 @@ fn answer() -> impl Strategy<Value = String> {
         let bytes_max = bytes_max.map_or_else(String::new, |max| format!("answer_bytes_max: {max}, "));
         format!("{settings}answer: {{ {more}{bytes_max}")
     })
-}
-
-/// Sees every Contact made step by step.
-struct EachStep;
-
-impl Trace for EachStep {
-    const ON: bool = true;
 }
 
 /// What becomes of a call with the Contacts as they were sealed together, as each was sealed, and without.
@@ -442,9 +433,7 @@ fn a_contact_of_a_column_before_a_sealed_end_is_judged_with_it() {
         let call = Call { number: number.to_owned(), host: host.to_owned(), ..Call::default() };
         let ways = every_way(table(), &call, &world);
         ways.iter().for_each(|way| assert_eq!(*way, ways[0], "{what}"));
-        let contact = ways[0].answer.lines().find(|line| line.starts_with("Contact: ")).unwrap_or_default();
-        let hosts: Vec<&str> = contact.split('@').skip(1).filter_map(|uri| uri.split('.').next()).collect();
-        assert_eq!(hosts, expected, "{what}: {contact}");
+        assert_eq!(hosts(&ways[0]), expected, "{what}: {}", ways[0].answer);
     }
 }
 

@@ -72,22 +72,18 @@ impl Ready {
     /// All URIs, where each is of a service that is wanted and they lead to different names.
     pub(super) fn together(&self, wanted: &[Box<str>]) -> Option<Together<'_>> {
         let all = Together { records: &self.records, text: &self.text };
-        (self.are_alike && is_one_of(service(&self.records, &self.text)?, wanted)).then_some(all)
+        let (service, ..) = parts(&self.records, &self.text).next()?;
+        (self.are_alike && is_one_of(service, wanted)).then_some(all)
     }
 
     /// For each record with one of the services that are wanted, in their order: what its rule makes of the number;
     /// `None` where it makes no URI that a call can go to. Until `take` says no.
     pub(super) fn each(&self, wanted: &[Box<str>], take: &mut impl FnMut(Option<Found<'_, '_>>) -> bool) {
-        let mut start = 0_usize;
-        for record in &self.records {
-            let (service_end, uri_end) = (record.service_end as usize, record.uri_end as usize);
-            let service = self.text.get(start..service_end).unwrap_or_default();
-            let uri = self.text.get(service_end..uri_end).unwrap_or_default();
-            start = uri_end;
+        for (service, uri, destination) in parts(&self.records, &self.text) {
             if !is_one_of(service, wanted) {
                 continue;
             }
-            let goes_on = match &record.destination {
+            let goes_on = match destination {
                 _ if uri.is_empty() => take(None),
                 Some(destination) => take(Some(Found::Leading(uri, destination))),
                 None => take(Uri::parse(uri).as_ref().map(|read| Found::Uri(uri, read))),
@@ -155,29 +151,33 @@ impl<'r> Together<'r> {
     }
 }
 
-/// Whether all these are of one service and lead to different names; not where there are more than are tried.
-fn are_alike(records: &[OfRecord], text: &[u8]) -> bool {
-    if records.len() > NAPTR_TRIED_MAX {
-        return false;
-    }
+/// Service and URI of each, and where that leads.
+#[inline]
+fn parts<'r>(
+    records: &'r [OfRecord],
+    text: &'r [u8],
+) -> impl Iterator<Item = (&'r [u8], &'r [u8], Option<&'r Destination>)> {
     let mut start = 0;
-    let mut hosts: Vec<&[u8]> = Vec::with_capacity(records.len());
-    let first = service(records, text).unwrap_or_default();
-    records.iter().all(|record| {
+    records.iter().map(move |record| {
         let (service_end, uri_end) = (record.service_end as usize, record.uri_end as usize);
-        let is_alike = text.get(start..service_end).is_some_and(|own| own.eq_ignore_ascii_case(first));
+        let service = text.get(start..service_end).unwrap_or_default();
+        let uri = text.get(service_end..uri_end).unwrap_or_default();
         start = uri_end;
-        let Some(destination) = &record.destination else { return false };
-        let host = destination.host(text.get(service_end..uri_end).unwrap_or_default());
-        let is_other = hosts.iter().all(|other| differ_in_host(host, other));
-        hosts.push(host);
-        is_alike && is_other
+        (service, uri, record.destination.as_ref())
     })
 }
 
-/// That of the first record.
-fn service<'t>(records: &[OfRecord], text: &'t [u8]) -> Option<&'t [u8]> {
-    text.get(..records.first()?.service_end as usize)
+/// Whether all these are of one service and lead to different names; not where there are more than are tried.
+fn are_alike(records: &[OfRecord], text: &[u8]) -> bool {
+    let Some((first, ..)) = parts(records, text).next() else { return false };
+    let mut hosts: Vec<&[u8]> = Vec::with_capacity(NAPTR_TRIED_MAX);
+    records.len() <= NAPTR_TRIED_MAX
+        && parts(records, text).all(|(service, uri, destination)| {
+            let host = destination.map(|destination| destination.host(uri));
+            let is_other = host.is_some_and(|host| hosts.iter().all(|other| differ_in_host(host, other)));
+            hosts.extend(host);
+            is_other && service.eq_ignore_ascii_case(first)
+        })
 }
 
 /// The number that a name stands for, when its digits stand together (RFC 6116 §3.2); and its length.
